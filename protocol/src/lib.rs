@@ -1,0 +1,37 @@
+//! PostgreSQL's frontend/backend protocol as bytes and values.
+//!
+//! This crate knows what a message is, what may follow what, and how a value looks in binary. It never waits, reads a
+//! clock, draws a random number or touches a socket: it is fed bytes and asked for bytes, so that a fuzzer, a recorded
+//! stream and a real socket drive the same code.
+//!
+//! The modules below stand in the order of their imports: each uses only those above it.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod error;
+pub mod message;
+mod oid;
+pub mod types;
+mod wire;
+
+pub use error::{Error, ErrorKind, Result};
+pub use message::row::{FieldDescription, Format};
+pub use oid::Oid;
+pub use types::params::{IntoParams, Parameter, Params};
+pub use types::row::{ColumnError, Columns, Expect, FromRow};
+pub use types::{Decode, Encode, IsNull, PgType, Type};
+pub use wire::buffer::Buffer;
+pub use wire::frame::{Frame, frame};
+pub use wire::reader::Reader;

@@ -1,0 +1,3 @@
+//! Messages (manual: "Message Formats"), each read in place and written in both directions.
+
+pub(crate) mod row;

@@ -1,0 +1,124 @@
+//! Values of PostgreSQL types in binary form, and the Rust types that stand for them.
+
+mod int;
+pub(crate) mod params;
+pub(crate) mod row;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::oid::Oid;
+use crate::wire::buffer::Buffer;
+
+/// A PostgreSQL type that a Rust type stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Type {
+    /// The type's object identifier; [`Oid::UNSPECIFIED`] for a type that each database numbers by itself.
+    pub oid: Oid,
+    /// The object identifier of the array over it; [`Oid::UNSPECIFIED`] when not known.
+    pub array: Oid,
+    /// The name by which SQL calls it, ready to stand in a statement (`int4`, `timestamptz`).
+    pub name: &'static str,
+}
+
+/// A Rust type with a PostgreSQL type of its own.
+pub trait PgType {
+    /// The type that a parameter of this Rust type gets where nothing else says one, and that a column of it gets in
+    /// `create table`.
+    const TYPE: Type;
+
+    /// Whether the Rust type has a place for NULL. True for [`Option`] alone.
+    const NULLABLE: bool = false;
+
+    /// Whether values of the PostgreSQL type `oid` can be read into, and written from, this Rust type.
+    #[must_use]
+    fn accepts(oid: Oid) -> bool {
+        oid == Self::TYPE.oid
+    }
+}
+
+/// Whether a value was written or is NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum IsNull {
+    /// It is NULL; nothing was written.
+    Yes,
+    /// It was written.
+    No,
+}
+
+/// A value that can be sent in binary form.
+pub trait Encode: PgType {
+    /// Appends the value in the binary form of the type `oid`, which [`PgType::accepts`], or which is
+    /// [`Oid::UNSPECIFIED`] where the server infers the type.
+    ///
+    /// No length is written here: the caller does that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] when the PostgreSQL type can't hold the value, [`ErrorKind::InvalidText`] for a NUL in
+    /// text, [`ErrorKind::TooLarge`] above what the protocol counts.
+    fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull>;
+}
+
+/// A value that can be read from its binary form, borrowing from it where it likes.
+pub trait Decode<'a>: PgType + Sized {
+    /// Reads the value from all of `raw`, which is in the binary form of a type that [`PgType::accepts`].
+    ///
+    /// # Errors
+    /// Any [`Error`] of bytes that are not such a value, or of a value that the Rust type can't hold. Never a panic,
+    /// never another value.
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self>;
+
+    /// What stands for NULL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnexpectedNull`] for every type but [`Option`].
+    fn decode_null() -> Result<Self> {
+        Err(Error::new(ErrorKind::UnexpectedNull, "the value is NULL"))
+    }
+}
+
+impl<T: PgType> PgType for Option<T> {
+    const TYPE: Type = T::TYPE;
+    const NULLABLE: bool = true;
+
+    fn accepts(oid: Oid) -> bool {
+        T::accepts(oid)
+    }
+}
+
+impl<T: Encode> Encode for Option<T> {
+    #[inline]
+    fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        match self {
+            Some(value) => value.encode(oid, out),
+            None => Ok(IsNull::Yes),
+        }
+    }
+}
+
+impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
+    #[inline]
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+        T::decode(oid, raw).map(Some)
+    }
+
+    #[inline]
+    fn decode_null() -> Result<Self> {
+        Ok(None)
+    }
+}
+
+impl<T: PgType + ?Sized> PgType for &T {
+    const TYPE: Type = T::TYPE;
+    const NULLABLE: bool = T::NULLABLE;
+
+    fn accepts(oid: Oid) -> bool {
+        T::accepts(oid)
+    }
+}
+
+impl<T: Encode + ?Sized> Encode for &T {
+    #[inline]
+    fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        (**self).encode(oid, out)
+    }
+}

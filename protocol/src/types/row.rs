@@ -1,0 +1,198 @@
+//! Rows: what is expected of their columns once per statement, and how each is read from left to right.
+
+use core::fmt;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::row::FieldDescription;
+use crate::oid::Oid;
+use crate::types::Decode;
+use crate::wire::reader::Reader;
+
+/// A cursor over the columns of one DataRow in binary form.
+///
+/// Nothing is copied: a column of type `&str` or `&[u8]` points into the connection's read buffer.
+#[derive(Debug)]
+pub struct Columns<'r> {
+    reader: Reader<'r>,
+    types: &'r [Oid],
+    index: usize,
+}
+
+impl<'r> Columns<'r> {
+    /// Starts at the first column of a DataRow's body.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ColumnCount`] when the row has another number of columns than there are `types`.
+    #[inline]
+    pub fn new(body: &'r [u8], types: &'r [Oid]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        if reader.count16()? != types.len() {
+            return Err(Error::new(
+                ErrorKind::ColumnCount,
+                "a row has another number of columns than its description",
+            ));
+        }
+        Ok(Self { reader, types, index: 0 })
+    }
+
+    /// Reads the next column.
+    ///
+    /// # Errors
+    /// A [`ColumnError`] that tells the column, the Rust type and what is wrong.
+    #[inline]
+    #[allow(clippy::should_implement_trait, reason = "each call may have another type")]
+    pub fn next<T: Decode<'r>>(&mut self) -> Result<T, ColumnError> {
+        let index = self.index;
+        match self.read() {
+            Ok(value) => Ok(value),
+            Err(error) => Err(ColumnError::new::<T>(index, error)),
+        }
+    }
+
+    #[inline]
+    fn read<T: Decode<'r>>(&mut self) -> Result<T> {
+        let Some(&oid) = self.types.get(self.index) else {
+            return Err(Error::new(ErrorKind::ColumnCount, "the row has no further column"));
+        };
+        self.index = self.index.wrapping_add(1);
+        match self.reader.value()? {
+            Some(raw) => T::decode(oid, raw),
+            None => T::decode_null(),
+        }
+    }
+
+    /// Passes over the next column; returns its bytes, `None` for NULL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ColumnCount`] when there is none, or an error of its length.
+    pub fn skip(&mut self) -> Result<Option<&'r [u8]>> {
+        if self.index >= self.types.len() {
+            return Err(Error::new(ErrorKind::ColumnCount, "the row has no further column"));
+        }
+        self.index = self.index.wrapping_add(1);
+        self.reader.value()
+    }
+
+    /// How many columns are not yet read.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.types.len().saturating_sub(self.index)
+    }
+}
+
+/// A column that could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnError {
+    /// Which column, counted from 0.
+    pub index: usize,
+    /// The Rust type it was to become.
+    pub rust_type: &'static str,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
+impl ColumnError {
+    #[cold]
+    fn new<T>(index: usize, error: Error) -> Self {
+        Self { index, rust_type: core::any::type_name::<T>(), error }
+    }
+}
+
+impl fmt::Display for ColumnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "column {} as `{}`: {}", self.index.saturating_add(1), self.rust_type, self.error)
+    }
+}
+
+impl core::error::Error for ColumnError {}
+
+/// The columns that a statement returns, held against what a Rust type expects. Done once per statement.
+#[derive(Debug)]
+pub struct Expect<'d> {
+    fields: &'d [FieldDescription],
+    index: usize,
+}
+
+impl<'d> Expect<'d> {
+    /// Starts at the first column.
+    #[must_use]
+    pub fn new(fields: &'d [FieldDescription]) -> Self {
+        Self { fields, index: 0 }
+    }
+
+    /// The next column must be there and of a type that `T` reads.
+    ///
+    /// # Errors
+    /// A [`ColumnError`] with [`ErrorKind::WrongType`] or [`ErrorKind::ColumnCount`].
+    pub fn column<T: Decode<'d>>(&mut self) -> Result<(), ColumnError> {
+        let index = self.index;
+        let Some(field) = self.fields.get(index) else {
+            return Err(ColumnError::new::<T>(
+                index,
+                Error::new(ErrorKind::ColumnCount, "the statement returns fewer columns"),
+            ));
+        };
+        self.index = self.index.saturating_add(1);
+        if T::accepts(field.type_oid) {
+            Ok(())
+        } else {
+            Err(ColumnError::new::<T>(
+                index,
+                Error::new(ErrorKind::WrongType, "the column has another type"),
+            ))
+        }
+    }
+
+    /// There must be no further column.
+    ///
+    /// # Errors
+    /// A [`ColumnError`] with [`ErrorKind::ColumnCount`].
+    pub fn end(&self) -> Result<(), ColumnError> {
+        if self.index == self.fields.len() {
+            Ok(())
+        } else {
+            Err(ColumnError::new::<()>(
+                self.index,
+                Error::new(ErrorKind::ColumnCount, "the statement returns more columns"),
+            ))
+        }
+    }
+}
+
+/// A type that a whole row is read into.
+pub trait FromRow<'r>: Sized {
+    /// Checks the columns of a statement, once, before its first row is read.
+    ///
+    /// # Errors
+    /// The first column that does not fit.
+    fn expect(columns: &mut Expect<'r>) -> Result<(), ColumnError>;
+
+    /// Reads a row whose columns have been checked.
+    ///
+    /// # Errors
+    /// The first column whose value can't be read.
+    fn from_row(columns: &mut Columns<'r>) -> Result<Self, ColumnError>;
+}
+
+macro_rules! tuples {
+    ($(($($name:ident)+))+) => {$(
+        impl<'r, $($name: Decode<'r>),+> FromRow<'r> for ($($name,)+) {
+            fn expect(columns: &mut Expect<'r>) -> Result<(), ColumnError> {
+                $(columns.column::<$name>()?;)+
+                columns.end()
+            }
+
+            #[inline]
+            fn from_row(columns: &mut Columns<'r>) -> Result<Self, ColumnError> {
+                Ok(($(columns.next::<$name>()?,)+))
+            }
+        }
+    )+};
+}
+
+tuples! {
+    (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G) (A B C D E F G H)
+    (A B C D E F G H I) (A B C D E F G H I J) (A B C D E F G H I J K) (A B C D E F G H I J K L)
+    (A B C D E F G H I J K L M) (A B C D E F G H I J K L M N) (A B C D E F G H I J K L M N O)
+    (A B C D E F G H I J K L M N O P)
+}

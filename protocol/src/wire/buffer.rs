@@ -1,0 +1,271 @@
+//! The one way to write bytes for a server.
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many bytes a [`Buffer`] holds before it allocates: enough for the parameters of a point query.
+const INLINE: usize = 96;
+
+/// Bytes that are appended to, with lengths patched in afterwards.
+///
+/// The protocol counts lengths in 31 bits. Whatever grows past that, or past a 16-bit count, is an [`Error`] before a
+/// byte of it is sent: [`Buffer::message`] and [`Buffer::value`] take back what they began.
+///
+/// ```
+/// use stellata_protocol::Buffer;
+/// let mut out = Buffer::new();
+/// out.message(b'Q', |body| body.put_cstr("select 1")).unwrap();
+/// assert_eq!(out.as_slice(), b"Q\0\0\0\x0dselect 1\0");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Buffer {
+    bytes: SmallVec<[u8; INLINE]>,
+}
+
+impl Buffer {
+    /// An empty buffer. The first 96 bytes need no allocation.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty buffer with place for `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { bytes: SmallVec::with_capacity(capacity) }
+    }
+
+    /// What was written.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many bytes were written.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was written.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How many bytes fit without an allocation.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Forgets what was written; keeps the place.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// Forgets what was written after the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// Makes place for `additional` further bytes.
+    pub fn reserve(&mut self, additional: usize) {
+        self.bytes.reserve(additional);
+    }
+
+    /// Appends bytes as they are.
+    #[inline]
+    pub fn put_slice(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends one byte.
+    #[inline]
+    pub fn put_u8(&mut self, value: u8) {
+        self.bytes.push(value);
+    }
+
+    /// Appends two bytes, most significant first.
+    #[inline]
+    pub fn put_i16(&mut self, value: i16) {
+        self.put_slice(&value.to_be_bytes());
+    }
+
+    /// Appends two bytes without sign, most significant first.
+    #[inline]
+    pub fn put_u16(&mut self, value: u16) {
+        self.put_slice(&value.to_be_bytes());
+    }
+
+    /// Appends four bytes, most significant first.
+    #[inline]
+    pub fn put_i32(&mut self, value: i32) {
+        self.put_slice(&value.to_be_bytes());
+    }
+
+    /// Appends four bytes without sign, most significant first.
+    #[inline]
+    pub fn put_u32(&mut self, value: u32) {
+        self.put_slice(&value.to_be_bytes());
+    }
+
+    /// Appends eight bytes, most significant first.
+    #[inline]
+    pub fn put_i64(&mut self, value: i64) {
+        self.put_slice(&value.to_be_bytes());
+    }
+
+    /// Appends a count as two bytes without sign.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] with the given message above 65 535.
+    pub fn put_count16(&mut self, count: usize, message: &'static str) -> Result<()> {
+        match u16::try_from(count) {
+            Ok(count) => {
+                self.put_u16(count);
+                Ok(())
+            }
+            Err(_) => Err(Error::new(ErrorKind::TooLarge, message)),
+        }
+    }
+
+    /// Appends a length or count as four bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] above 2 147 483 647.
+    pub fn put_len32(&mut self, len: usize) -> Result<()> {
+        self.put_i32(len32(len)?);
+        Ok(())
+    }
+
+    /// Appends text and a zero byte.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidText`] when the text holds a zero byte itself: it would end early for the server, and the
+    /// rest would be read as something else.
+    pub fn put_cstr(&mut self, text: &str) -> Result<()> {
+        if text.as_bytes().contains(&0) {
+            return Err(Error::new(ErrorKind::InvalidText, "text for the server holds a NUL byte"));
+        }
+        self.put_slice(text.as_bytes());
+        self.put_u8(0);
+        Ok(())
+    }
+
+    /// Appends a message: its tag, its length, and the body that `write` makes.
+    ///
+    /// # Errors
+    /// What `write` returns, or [`ErrorKind::TooLarge`] for a body of 2 GiB. Nothing is appended then.
+    #[inline]
+    pub fn message(&mut self, tag: u8, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let start = self.len();
+        self.put_u8(tag);
+        let done = self.sized(true, write);
+        if done.is_err() {
+            self.truncate(start);
+        }
+        done
+    }
+
+    /// Appends a length that counts itself and the body that `write` makes, as the messages without tag have it.
+    ///
+    /// # Errors
+    /// What `write` returns, or [`ErrorKind::TooLarge`]. Nothing is appended then.
+    pub fn untagged(&mut self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.sized(true, write)
+    }
+
+    /// Appends a value with its length in front, as parameters, columns and array elements have it.
+    ///
+    /// # Errors
+    /// What `write` returns, or [`ErrorKind::TooLarge`] for 2 GiB and more. Nothing is appended then.
+    #[inline]
+    pub fn value(&mut self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.sized(false, write)
+    }
+
+    /// Appends a NULL: the length -1 and nothing behind it.
+    #[inline]
+    pub fn null(&mut self) {
+        self.put_i32(-1);
+    }
+
+    #[inline]
+    fn sized(
+        &mut self,
+        count_itself: bool,
+        write: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let start = self.len();
+        self.put_i32(0);
+        let body = self.len();
+        let from = if count_itself { start } else { body };
+        let done = write(self).and_then(|()| self.patch(start, self.len().wrapping_sub(from)));
+        if done.is_err() {
+            self.truncate(start);
+        }
+        done
+    }
+
+    /// Writes a length over the four bytes at `at`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] above 2 147 483 647, [`ErrorKind::Usage`] when there are no four bytes at `at`.
+    #[inline]
+    pub fn patch(&mut self, at: usize, len: usize) -> Result<()> {
+        let len = len32(len)?;
+        match self.bytes.get_mut(at..).and_then(|place| place.first_chunk_mut::<4>()) {
+            Some(place) => {
+                *place = len.to_be_bytes();
+                Ok(())
+            }
+            None => Err(Error::new(ErrorKind::Usage, "a length to patch lies outside the buffer")),
+        }
+    }
+}
+
+#[inline]
+fn len32(len: usize) -> Result<i32> {
+    i32::try_from(len)
+        .map_err(|_| Error::new(ErrorKind::TooLarge, "a message or value is 2 GiB or larger"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_message_leaves_nothing_behind() {
+        let mut out = Buffer::new();
+        out.put_u8(1);
+        let failed = out.message(b'P', |body| {
+            body.put_i32(5);
+            body.put_cstr("nul \0 inside")
+        });
+        assert_eq!(failed.map_err(|error| error.kind()), Err(ErrorKind::InvalidText));
+        assert_eq!(out.as_slice(), [1]);
+    }
+
+    #[test]
+    fn counts_above_16_bits_are_refused() {
+        let mut out = Buffer::new();
+        assert!(out.put_count16(65_535, "too many").is_ok());
+        assert_eq!(
+            out.put_count16(65_536, "too many"),
+            Err(Error::new(ErrorKind::TooLarge, "too many"))
+        );
+    }
+
+    #[test]
+    fn lengths_of_two_gib_are_refused() {
+        let mut out = Buffer::new();
+        assert_eq!(out.put_len32(1 << 31).map_err(|error| error.kind()), Err(ErrorKind::TooLarge));
+        assert!(out.is_empty());
+    }
+}
