@@ -2,7 +2,6 @@
 
 mod int;
 pub(crate) mod params;
-pub(crate) mod row;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
