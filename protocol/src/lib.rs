@@ -20,6 +20,7 @@
     )
 )]
 
+pub mod auth;
 mod error;
 pub mod message;
 mod oid;
