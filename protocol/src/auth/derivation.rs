@@ -99,7 +99,10 @@ impl MacKey {
 
     /// The state of SHA-256 after the block of the key, combined with `pad`.
     fn state(&self, pad: u8) -> Zeroizing<[u32; 8]> {
-        let block = Zeroizing::new(self.0.map(|byte| byte ^ pad));
+        let mut block = self.0.clone();
+        for byte in block.iter_mut() {
+            *byte ^= pad;
+        }
         let mut state = Zeroizing::new(INITIAL_STATE);
         compress256(&mut state, core::slice::from_ref(&*block));
         state
@@ -142,11 +145,11 @@ fn pbkdf2(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> Zeroizing<Has
         for start in [&inner, &outer] {
             *state = **start;
             compress256(&mut state, core::slice::from_ref(&*block));
-            for (bytes, word) in block.as_chunks_mut::<4>().0.iter_mut().zip(*state) {
+            for (bytes, word) in block.as_chunks_mut::<4>().0.iter_mut().zip(state.iter()) {
                 *bytes = word.to_be_bytes();
             }
         }
-        for (byte, other) in sum.iter_mut().zip(*block) {
+        for (byte, other) in sum.iter_mut().zip(block.iter()) {
             *byte ^= other;
         }
     }
