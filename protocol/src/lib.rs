@@ -21,7 +21,6 @@
 )]
 
 pub mod auth;
-mod conversation;
 mod error;
 pub mod message;
 mod oid;
