@@ -18,7 +18,7 @@
 //! | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | `timestamptz` | the same; the offset is lost, since the type is an instant; every other zone can be written |
 //! | `rust_decimal::Decimal` | `numeric` | `NaN`, infinities and numbers beyond 96 bits or 28 decimals are refused; zeros at the end that do not fit are left out |
 //! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
-//! | [`Json<T>`](crate::Json) | `jsonb`, `json` | what the serde implementations of `T` lose |
+//! | `Json<T>` | `jsonb`, `json` | what the serde implementations of `T` lose |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
