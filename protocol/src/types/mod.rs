@@ -97,6 +97,28 @@ pub trait Encode: PgType {
     /// [`ErrorKind::OutOfRange`] when the PostgreSQL type can't hold the value, [`ErrorKind::InvalidText`] for a NUL in
     /// text, [`ErrorKind::TooLarge`] above what the protocol counts.
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull>;
+
+    /// Appends the value as parameters and array elements have it: with its length in front, NULL as the length -1.
+    ///
+    /// There is no need to write this one: it is made from [`Encode::encode`]. Types that know their length beforehand
+    /// write both at once.
+    ///
+    /// # Errors
+    /// What [`Encode::encode`] returns, and [`ErrorKind::TooLarge`] for 2 GiB and more; nothing is appended then.
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        let start = out.len();
+        let mut is_null = IsNull::No;
+        out.value(|out| {
+            is_null = self.encode(oid, out)?;
+            Ok(())
+        })?;
+        if is_null == IsNull::Yes {
+            out.truncate(start);
+            out.null();
+        }
+        Ok(is_null)
+    }
 }
 
 /// A value that can be read from its binary form, borrowing from it where it likes.
@@ -134,6 +156,17 @@ impl<T: Encode> Encode for Option<T> {
             None => Ok(IsNull::Yes),
         }
     }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        match self {
+            Some(value) => value.encode_sized(oid, out),
+            None => {
+                out.null();
+                Ok(IsNull::Yes)
+            }
+        }
+    }
 }
 
 impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
@@ -161,5 +194,10 @@ impl<T: Encode + ?Sized> Encode for &T {
     #[inline]
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         (**self).encode(oid, out)
+    }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        (**self).encode_sized(oid, out)
     }
 }

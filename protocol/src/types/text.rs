@@ -28,10 +28,15 @@ impl ArrayElement for str {}
 impl Encode for str {
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        if holds_nul(self.as_bytes()) {
-            return Err(nul());
-        }
-        out.put_slice(self.as_bytes());
+        out.put_slice(without_nul(self)?);
+        Ok(IsNull::No)
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        let bytes = without_nul(self)?;
+        out.put_len32(bytes.len())?;
+        out.put_slice(bytes);
         Ok(IsNull::No)
     }
 }
@@ -61,6 +66,11 @@ impl Encode for String {
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_str().encode(oid, out)
     }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        self.as_str().encode_sized(oid, out)
+    }
 }
 
 impl<'a> Decode<'a> for Cow<'a, str> {
@@ -82,6 +92,11 @@ macro_rules! owned {
 }
 
 owned! { String Box<str> Arc<str> }
+
+#[inline]
+fn without_nul(text: &str) -> Result<&[u8]> {
+    if holds_nul(text.as_bytes()) { Err(nul()) } else { Ok(text.as_bytes()) }
+}
 
 /// Whether a byte is zero: eight at a time, since every text parameter goes through here.
 #[inline]
