@@ -2,7 +2,8 @@
 //!
 //! The server counts days and microseconds from 2000-01-01 (`timestamp.h` of its source). Whatever one side can't hold
 //! is an error, `infinity` and `24:00:00` included. Below a microsecond values are rounded to the nearest one, ties to
-//! the even one, as the server does with text but for its own error in floating point; a leap second (`23:59:60`) is the second after it, as there.
+//! the even one, as the server does with text (but for its own error in floating point); a leap second (`23:59:60`) is
+//! the second after it, as there.
 
 use ::chrono::{
     DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc,
