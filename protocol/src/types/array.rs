@@ -1,7 +1,7 @@
 //! One-dimensional arrays, whole (`Vec<T>`, `[T]`) and built value by value ([`ArrayBuilder`]).
 //!
-//! The binary form (`array_send` of the server's source): the number of dimensions, whether there are NULLs, the element
-//! type; for each dimension its length and lower bound; then the elements, each with its length in front.
+//! The binary form (`array_send` of the server's source): the number of dimensions, whether there are NULLs, the
+//! element type; for each dimension its length and lower bound; then the elements, each with its length in front.
 
 use core::marker::PhantomData;
 

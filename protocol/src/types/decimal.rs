@@ -39,8 +39,8 @@ impl Encode for Decimal {
         }
         let negative = self.is_sign_negative() && !digits.is_empty();
 
-        // Each number of the head fits in 16 bits, so that its lowest two bytes are all of it: the weight too, which lies
-        // between -7 and 7.
+        // Each number of the head fits in 16 bits, so that its lowest two bytes are all of it: the weight too, which
+        // lies between -7 and 7.
         let lowest = |number: u32| {
             let [.., high, low] = number.to_be_bytes();
             [high, low]

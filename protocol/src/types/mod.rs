@@ -1,7 +1,7 @@
 //! Values of PostgreSQL types in binary form, and the Rust types that stand for them.
 //!
-//! A value that the other side can't hold is an error, never another value. Nothing is lost on the way but what the last
-//! column says.
+//! A value that the other side can't hold is an error, never another value. Nothing is lost on the way but what the
+//! last column says.
 //!
 //! | Rust | PostgreSQL | what is lost, what is refused |
 //! |---|---|---|
