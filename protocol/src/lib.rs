@@ -38,6 +38,9 @@ pub use message::row::{FieldDescription, Format};
 pub use oid::Oid;
 pub use row::{ColumnError, Columns, Expect, FromRow};
 pub use sqlstate::SqlState;
+pub use types::array::{ArrayBuilder, ArrayElement};
+#[cfg(feature = "serde_json")]
+pub use types::json::Json;
 pub use types::params::{IntoParams, Parameter, Params};
 pub use types::{Decode, Encode, IsNull, PgType, Type};
 pub use wire::buffer::Buffer;
