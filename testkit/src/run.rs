@@ -79,7 +79,7 @@ struct Ending(Option<Runtime>);
 impl Drop for Ending {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_timeout(Duration::from_secs(5));
+            runtime.shutdown_timeout(Duration::from_secs(1));
         }
     }
 }

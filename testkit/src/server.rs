@@ -137,9 +137,10 @@ impl Server {
     /// When no PostgreSQL is installed, or it does not start; the message has the server's log.
     pub fn start(options: ServerOptions) -> Result<Server, Error> {
         let binaries = Binaries::find(options.binaries.as_deref())?;
-        let folder = Folder::create()?;
-        let template = Template::of(&binaries, &binaries.version(folder.account())?);
-        let guard = Keeper::guard(&folder, template.partial())?;
+        let partial = Template::fresh_place();
+        let (folder, guard) = Folder::create(&partial)?;
+        let version = binaries.version(folder.account())?;
+        let template = Template::of(&binaries, &version, partial);
         template.fill(&folder, &binaries)?;
         configure(&folder, &options)?;
         let (keeper, endpoint) = launch_somewhere(&folder, &binaries)?;
@@ -381,7 +382,7 @@ fn launch(folder: &Folder, binaries: &Binaries, endpoint: &Endpoint) -> Result<K
         PathBuf::from("-p"),
         PathBuf::from(endpoint.port().to_string()),
     ];
-    let mut keeper = Keeper::run(folder, &command)?;
+    let mut keeper = folder.run(&command)?;
     let begun = Instant::now();
     let reason = loop {
         if keeper.wait_until_gone(Duration::ZERO) {

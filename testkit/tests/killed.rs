@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use stellata_testkit::sql::Session;
 use stellata_testkit::{Database, Server, ServerOptions};
 
 /// Says to the test binary that it is the one to be killed.
@@ -35,10 +34,13 @@ fn victim() {
     while database.run(active).unwrap() != [[Some("3".to_owned())]] {
         thread::sleep(Duration::from_millis(5));
     }
-    println!("\nprocess {}", server.process().unwrap());
-    println!("folder {}", server.data_dir().unwrap().display());
-    println!("folder {}", server.socket_dir().unwrap().display());
-    println!("ready");
+    let folders = [server.data_dir().unwrap(), server.socket_dir().unwrap().to_owned()];
+    let mut output = std::io::stdout();
+    writeln!(output, "\nprocess {}", server.process().unwrap()).unwrap();
+    for folder in folders {
+        writeln!(output, "folder {}", folder.display()).unwrap();
+    }
+    writeln!(output, "ready").unwrap();
     thread::sleep(Duration::from_secs(60));
 }
 

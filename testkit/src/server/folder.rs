@@ -1,12 +1,13 @@
 //! The private folder of one server, and the removal of folders whose owners are all dead.
 
 use super::account::Account;
+use super::keeper::{Job, Keeper, send_signal};
 use crate::error::Error;
 use crate::unique;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 const PREFIX: &str = "stellata-";
@@ -23,8 +24,8 @@ const SWEEP_AGE: Duration = Duration::from_secs(60);
 
 /// One server's folder. Nobody else may enter it.
 ///
-/// Its lock is held, through open files, by this process and by the keeper; once both are gone,
-/// whoever looks next may take the lock and remove the rest ([`sweep`]).
+/// Its lock is held, through open files, by this process and by the keeper of a server; once both
+/// are gone, whoever looks next may take the lock and remove the rest ([`sweep`]).
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -34,8 +35,10 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes a folder in memory where there is room, else among the temporary files.
-    pub(super) fn create() -> Result<Folder, Error> {
+    /// Makes a folder in memory where there is room, else among the temporary files, and a guard
+    /// that removes it, and `partial` with it, if this process dies before a server's own keeper
+    /// takes that over.
+    pub(super) fn create(partial: &Path) -> Result<(Folder, Keeper), Error> {
         let name = format!("{PREFIX}{}-{}", std::process::id(), unique::word());
         let mut refused = Vec::new();
         let shared_memory = Path::new("/dev/shm");
@@ -43,42 +46,41 @@ impl Folder {
         let roomy = has_room(shared_memory).then(|| shared_memory.to_owned());
         for parent in roomy.into_iter().chain(temporary) {
             sweep(&parent);
-            match Folder::create_at(parent.join(&name), &name) {
-                Ok(folder) => return Ok(folder),
+            match Folder::create_at(parent.join(&name), partial) {
+                Ok(made) => return Ok(made),
                 Err(cause) => refused.push(cause.to_string()),
             }
         }
         Err(Error::while_doing("making a folder for the server", refused.join("; ")))
     }
 
-    fn create_at(path: PathBuf, name: &str) -> Result<Folder, Error> {
+    fn create_at(path: PathBuf, partial: &Path) -> Result<(Folder, Keeper), Error> {
+        let sockets = sockets_for(&path);
+        // The guard comes first, for this process may be killed at any moment.
+        let guard = Keeper::guard([&path, &sockets, partial])?;
         make_private(&path)?;
-        let made = Folder::claim(path.clone(), name);
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&path);
-        }
-        made
-    }
-
-    /// Locks a new folder and gives it to the account that will run the server.
-    fn claim(path: PathBuf, name: &str) -> Result<Folder, Error> {
+        make_private(&sockets)?;
         let lock = File::create(path.join("lock"))
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|cause| Error::while_doing(format!("locking {}", path.display()), cause))?;
         let account = Account::for_servers(&path)?;
-        let mut sockets = path.join("s");
-        if sockets.join(".s.PGSQL.65535").as_os_str().len() > LONGEST_SOCKET {
-            sockets = Path::new("/tmp").join(name);
-        }
-        make_private(&sockets)?;
         let folder = Folder { path, sockets, lock, account };
         folder.hand_over(&folder.sockets)?;
         folder.hand_over(&folder.path)?;
-        Ok(folder)
+        Ok((folder, guard))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Runs a command as the server's account, with a keeper that removes this folder when we
+    /// are dead.
+    pub(super) fn run(&self, command: &[PathBuf]) -> Result<Keeper, Error> {
+        let lock = self.lock.try_clone();
+        Keeper::run(Job {
+            log: &self.log(),
+            folders: [&self.path, &self.sockets, Path::new("")],
+            lock: lock.map_err(|cause| Error::while_doing("sharing a lock", cause))?,
+            account: self.account,
+            command,
+        })
     }
 
     pub(super) fn data(&self) -> PathBuf {
@@ -95,12 +97,6 @@ impl Folder {
 
     pub(super) fn account(&self) -> Option<Account> {
         self.account
-    }
-
-    /// The lock for a child to hold as well, for as long as it lives.
-    pub(super) fn shared_lock(&self) -> Result<Stdio, Error> {
-        let lock = self.lock.try_clone();
-        lock.map(Stdio::from).map_err(|cause| Error::while_doing("sharing a lock", cause))
     }
 
     /// Gives a file or folder to the account that runs the server.
@@ -124,9 +120,18 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // The keeper has removed both by now, unless it was itself killed.
+        // A keeper has removed both by now, unless it was itself killed.
         let _ = fs::remove_dir_all(&self.path);
         let _ = fs::remove_dir_all(&self.sockets);
+    }
+}
+
+/// The folder for the unix socket: inside, unless its path is too long for that.
+fn sockets_for(path: &Path) -> PathBuf {
+    let inside = path.join("s");
+    match inside.join(".s.PGSQL.65535").as_os_str().len() <= LONGEST_SOCKET {
+        true => inside,
+        false => Path::new("/tmp").join(path.file_name().unwrap_or_default()),
     }
 }
 
@@ -187,15 +192,6 @@ fn end_server_of(folder: &Path) {
     send_signal(pid, "KILL");
 }
 
-/// Sends a signal by way of the shell: the standard library can only kill its own children.
-pub(super) fn send_signal(pid: u32, name: &str) {
-    let _ = Command::new("/bin/sh")
-        .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,25 +209,25 @@ mod tests {
         fs::create_dir(&parent).unwrap();
         let make = |name: &str| {
             let path = parent.join(name);
-            let folder = Folder::create_at(path.clone(), name).unwrap();
+            let made = Folder::create_at(path.clone(), Path::new("")).unwrap();
             fs::write(path.join("data"), "x").unwrap();
-            folder
+            made
         };
-        let held = make("stellata-1-held");
-        let abandoned = make("stellata-1-abandoned");
-        let young = make("stellata-1-young");
-        let other = make("other");
+        let (held, _guard) = make("stellata-1-held");
+        let (abandoned, _guard) = make("stellata-1-abandoned");
+        let (young, _guard) = make("stellata-1-young");
+        let (other, _guard) = make("other");
         for folder in [&held, &abandoned, &other] {
-            age(folder.path());
+            age(&folder.path);
         }
         for folder in [&abandoned, &young, &other] {
             folder.lock.unlock().unwrap();
         }
         sweep(&parent);
-        assert!(held.path().exists());
-        assert!(!abandoned.path().exists());
-        assert!(young.path().exists());
-        assert!(other.path().exists());
+        assert!(held.path.exists());
+        assert!(!abandoned.path.exists());
+        assert!(young.path.exists());
+        assert!(other.path.exists());
         drop((held, abandoned, young, other));
         fs::remove_dir(&parent).unwrap();
     }
@@ -240,11 +236,12 @@ mod tests {
     fn a_socket_path_is_never_too_long() {
         let parent = std::env::temp_dir().join(format!("{}-{}", "long".repeat(25), unique::word()));
         fs::create_dir(&parent).unwrap();
-        let folder = Folder::create_at(parent.join("stellata-x"), &unique::word()).unwrap();
+        let (folder, guard) =
+            Folder::create_at(parent.join(unique::word()), Path::new("")).unwrap();
         assert!(folder.sockets().join(".s.PGSQL.65535").as_os_str().len() <= LONGEST_SOCKET);
         let sockets = folder.sockets().to_owned();
         assert!(sockets.exists());
-        drop(folder);
+        drop((guard, folder));
         assert!(!sockets.exists());
         fs::remove_dir(&parent).unwrap();
     }

@@ -1,9 +1,10 @@
 //! The keeper: a shell that runs one command for us and cleans up after us, even when we are
 //! killed. See `keeper.sh` beside this file.
 
-use super::folder::{Folder, send_signal};
+use super::account::Account;
 use crate::error::Error;
 use std::env;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,20 @@ const SCRIPT: &str = include_str!("keeper.sh");
 /// How long a keeper may take to end: it gives the server three seconds, then kills it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A command to run and what to remove once it and we are gone.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    /// Where the command's standard error is appended.
+    pub(super) log: &'a Path,
+    /// What is removed; empty paths count for nothing.
+    pub(super) folders: [&'a Path; 3],
+    /// An open file that the keeper holds, and its command does not, for the sake of its lock.
+    pub(super) lock: File,
+    /// Who runs it, if not ourselves.
+    pub(super) account: Option<Account>,
+    pub(super) command: &'a [PathBuf],
+}
+
 /// One keeper with its command. Dropped, it stops the command, removes the folders and is waited
 /// for.
 #[derive(Debug)]
@@ -28,44 +43,25 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper without a command, which only sees to it that the folders go. It runs as
-    /// ourselves, for what it removes may not be the server's account's yet.
-    pub(super) fn guard(folder: &Folder, partial: &Path) -> Result<Keeper, Error> {
-        Keeper::spawn(folder, partial, false, &[])
+    /// A keeper without a command, which only sees to it that the folders go, if they come. It
+    /// runs as ourselves, for not all in them may be the server's account's.
+    pub(super) fn guard(folders: [&Path; 3]) -> Result<Keeper, Error> {
+        let shell = command(Path::new(""), folders);
+        Keeper::start(shell)
     }
 
-    /// Runs `command` as the server's account, its standard error appended to the folder's log.
-    pub(super) fn run(folder: &Folder, command: &[PathBuf]) -> Result<Keeper, Error> {
-        Keeper::spawn(folder, Path::new(""), true, command)
-    }
-
-    fn spawn(
-        folder: &Folder,
-        partial: &Path,
-        as_account: bool,
-        command: &[PathBuf],
-    ) -> Result<Keeper, Error> {
-        let failed = |cause| Error::while_doing("starting a shell to keep the server", cause);
-        let mut shell = Command::new("/bin/sh");
-        shell
-            .args(["-c", SCRIPT, "stellata-keeper"])
-            .arg(folder.log())
-            .args([folder.path(), folder.sockets(), partial])
-            .args(command)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(folder.shared_lock()?)
-            .current_dir("/")
-            .process_group(0)
-            .env("LC_ALL", "C");
-        for (name, _) in env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"PG") {
-                shell.env_remove(name);
-            }
-        }
-        if let (true, Some(account)) = (as_account, folder.account()) {
+    /// Starts a command and its keeper.
+    pub(super) fn run(job: Job<'_>) -> Result<Keeper, Error> {
+        let mut shell = command(job.log, job.folders);
+        shell.args(job.command).stderr(job.lock);
+        if let Some(account) = job.account {
             account.take_over(&mut shell);
         }
+        Keeper::start(shell)
+    }
+
+    fn start(mut shell: Command) -> Result<Keeper, Error> {
+        let failed = |cause| Error::while_doing("starting a shell to keep the server", cause);
         let mut shell = shell.spawn().map_err(failed)?;
         let mut output = BufReader::new(shell.stdout.take().ok_or_else(|| {
             Error::new("the keeper's output was not piped, as it was asked to be")
@@ -155,4 +151,34 @@ impl Drop for Keeper {
             }
         }
     }
+}
+
+/// The shell, yet without a command to run.
+fn command(log: &Path, folders: [&Path; 3]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", SCRIPT, "stellata-keeper"])
+        .arg(log)
+        .args(folders)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .current_dir("/")
+        .process_group(0)
+        .env("LC_ALL", "C");
+    for (name, _) in env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"PG") {
+            shell.env_remove(name);
+        }
+    }
+    shell
+}
+
+/// Sends a signal by way of the shell: the standard library can only kill its own children.
+pub(super) fn send_signal(pid: u32, name: &str) {
+    let _ = Command::new("/bin/sh")
+        .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
 }

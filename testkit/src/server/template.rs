@@ -3,7 +3,6 @@
 
 use super::binaries::Binaries;
 use super::folder::Folder;
-use super::keeper::Keeper;
 use crate::error::Error;
 use crate::unique;
 use std::env;
@@ -31,19 +30,16 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// The template for these programs and our options of `initdb`.
-    pub(super) fn of(binaries: &Binaries, version: &str) -> Template {
-        let parent = parent();
+    /// The template for these programs and our options of `initdb`, to be made at `partial`.
+    pub(super) fn of(binaries: &Binaries, version: &str, partial: PathBuf) -> Template {
         let mut hasher = DefaultHasher::new();
         (version, binaries.initdb(), options()).hash(&mut hasher);
-        let kept = parent.join(format!("data-{:016x}", hasher.finish()));
-        let partial = parent.join(format!("{PARTIAL}{}", unique::word()));
-        Template { kept, partial }
+        Template { kept: parent().join(format!("data-{:016x}", hasher.finish())), partial }
     }
 
-    /// The folder that is there only while the template is being made.
-    pub(super) fn partial(&self) -> &Path {
-        &self.partial
+    /// A place where nobody else makes a template.
+    pub(super) fn fresh_place() -> PathBuf {
+        parent().join(format!("{PARTIAL}{}", unique::word()))
     }
 
     /// Fills the server's data folder, from the kept template if there is one.
@@ -86,7 +82,7 @@ fn options() -> [&'static str; 6] {
 fn initialise(folder: &Folder, binaries: &Binaries) -> Result<(), Error> {
     let mut command = vec![binaries.initdb(), PathBuf::from("--pgdata"), folder.data()];
     command.extend(options().map(PathBuf::from));
-    let mut keeper = Keeper::run(folder, &command)?;
+    let mut keeper = folder.run(&command)?;
     if !keeper.wait_until_gone(LIMIT) {
         return Err(Error::new(format!("initdb took longer than {LIMIT:?}")));
     }
