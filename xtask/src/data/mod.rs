@@ -63,7 +63,8 @@ fn write(source: &Path, target: &Path, week: Option<Week>) -> Outcome {
         std::fs::write(&unfinished, &table.text)
             .and_then(|()| std::fs::rename(&unfinished, &file))
             .map_err(|error| cannot("write", &file, &error))?;
-        println!("data: {:>7} rows in {}", table.rows, file.display());
+        let shown = file.strip_prefix(workspace::root()).unwrap_or(&file).display();
+        println!("data: {:>7} rows in {shown}", table.rows);
     }
     Ok(())
 }

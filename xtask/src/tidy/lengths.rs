@@ -11,7 +11,7 @@ const FILE_LINES: usize = 500;
 
 pub(crate) fn notes(sources: &[Source]) -> Vec<Finding> {
     let mut notes = Vec::new();
-    for source in sources {
+    for source in sources.iter().filter(|source| !is_test(&source.path)) {
         if source.product_lines > FILE_LINES {
             let message = format!("{} lines: is it one subject?", source.product_lines);
             notes.push(Finding::new(&source.path, 0, message));
@@ -27,6 +27,11 @@ pub(crate) fn notes(sources: &[Source]) -> Vec<Finding> {
         }
     }
     notes
+}
+
+/// True for a file that holds nothing but tests.
+fn is_test(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.split('/').any(|part| part == "tests")
 }
 
 /// Name, first line and length of every function with a body, tests left out.
@@ -72,7 +77,7 @@ mod tests {
     #[test]
     fn only_long_ones_are_noted() {
         let text = format!("fn short() {{}}\nfn long() {{\n{}}}\n", "    x();\n".repeat(60));
-        let notes = notes(&[Source::new("a.rs", &text)]);
+        let notes = notes(&[Source::new("a.rs", &text), Source::new("a/tests.rs", &text)]);
         assert_eq!(notes, [Finding::new("a.rs", 2, "`long` has 62 lines")]);
     }
 }
