@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::options::PoolOptions;
 use crate::status::PoolStatus;
 
-#[expect(clippy::vec_box, reason = "a connection moves often and is large")]
+/// Boxed, because a connection is large and moves with every lease.
 type Idle = Vec<Box<Connection>>;
 
 /// A pool's state. A permit is the right to have a connection: it is held while one is lent, opened or cleaned, so that
