@@ -4,6 +4,8 @@ pub(crate) mod cache;
 
 use std::borrow::Cow;
 
+use crate::error::Error;
+
 /// What tells one statement from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatementKey<'a> {
@@ -28,7 +30,7 @@ pub trait Statement: Sync {
     ///
     /// # Errors
     /// Whatever keeps the text from being made; nothing is sent then.
-    fn sql(&self) -> Result<Cow<'_, str>, crate::Error>;
+    fn sql(&self) -> Result<Cow<'_, str>, Error>;
 }
 
 impl Statement for str {
@@ -36,7 +38,7 @@ impl Statement for str {
         StatementKey::Sql(self)
     }
 
-    fn sql(&self) -> Result<Cow<'_, str>, crate::Error> {
+    fn sql(&self) -> Result<Cow<'_, str>, Error> {
         Ok(Cow::Borrowed(self))
     }
 }
@@ -46,7 +48,7 @@ impl<T: Statement + ?Sized> Statement for &T {
         (**self).key()
     }
 
-    fn sql(&self) -> Result<Cow<'_, str>, crate::Error> {
+    fn sql(&self) -> Result<Cow<'_, str>, Error> {
         (**self).sql()
     }
 }
