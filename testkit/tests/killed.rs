@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -113,6 +114,25 @@ fn segments() -> BTreeSet<String> {
     table.lines().skip(1).filter_map(second).collect()
 }
 
+/// Files of PostgreSQL's shared memory that no process uses. Those of other accounts' processes
+/// can be seen by root alone.
+fn orphans() -> BTreeSet<String> {
+    let ourselves = fs::metadata("/proc/self").unwrap().uid();
+    let files = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    let files = files.filter(|file| {
+        file.metadata().is_ok_and(|about| ourselves == 0 || about.uid() == ourselves)
+    });
+    let mut names: BTreeSet<String> = files
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("PostgreSQL."))
+        .collect();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let maps = fs::read_to_string(process.path().join("maps")).unwrap_or_default();
+        names.retain(|name| !maps.contains(name.as_str()));
+    }
+    names
+}
+
 fn assert_nothing_left(victim: u32) {
     let begun = Instant::now();
     while !traces_of(victim).is_empty() && begun.elapsed() < SOON {
@@ -190,6 +210,7 @@ fn a_process_killed_while_it_starts_its_server_leaves_nothing() {
 fn a_process_killed_while_it_initialises_leaves_nothing() {
     let home = std::env::temp_dir().join(format!("initialising-{}", std::process::id()));
     fs::create_dir(&home).unwrap();
+    let before = orphans();
     let program = home.join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     for milliseconds in (0..1000).step_by(90) {
@@ -198,8 +219,12 @@ fn a_process_killed_while_it_initialises_leaves_nothing() {
         victim.kill().unwrap();
         victim.wait().unwrap();
         assert_nothing_left(victim.id());
-        let kept = home.join("stellata-testkit");
         let begun = Instant::now();
+        while !orphans().is_subset(&before) && begun.elapsed() < SOON {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(orphans().is_subset(&before), "{:?}", orphans());
+        let kept = home.join("stellata-testkit");
         let partial = || {
             fs::read_dir(&kept)
                 .into_iter()
