@@ -4,6 +4,11 @@ mod model;
 
 mod expr;
 
+mod error;
+
+mod relation;
+
+pub use error::{Error, ErrorKind, Result};
 pub use expr::assignment::{Assignment, IntoAssignments};
 pub use expr::comparison::value;
 pub use expr::computed::{Expr, Number, Text};
@@ -13,7 +18,11 @@ pub use expr::order::{IntoOrder, Order};
 pub use model::column::Column;
 pub use model::id::Id;
 pub use model::path::Path;
+pub use model::slot::Slot;
 pub use model::table::{
     Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
 };
 pub use model::{Key, Model, NewRow};
+pub use relation::branch::{Branches, Include, IntoIncludes};
+pub use relation::field::{BelongsTo, HasMany, HasOne};
+pub use relation::handle::{Many, One};
