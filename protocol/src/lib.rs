@@ -29,6 +29,9 @@ mod wire;
 pub use error::{Error, ErrorKind, Result};
 pub use message::row::{FieldDescription, Format};
 pub use oid::Oid;
+pub use types::array::{ArrayBuilder, ArrayElement};
+#[cfg(feature = "serde_json")]
+pub use types::json::Json;
 pub use types::params::{IntoParams, Parameter, Params};
 pub use types::row::{ColumnError, Columns, Expect, FromRow};
 pub use types::{Decode, Encode, IsNull, PgType, Type};
