@@ -41,7 +41,6 @@ pub(crate) mod params;
 mod pointer;
 #[cfg(test)]
 mod proof;
-pub(crate) mod row;
 mod text;
 #[cfg(feature = "uuid")]
 mod uuid;
