@@ -8,6 +8,8 @@ mod error;
 
 mod relation;
 
+mod render;
+
 pub use error::{Error, ErrorKind, Result};
 pub use expr::assignment::{Assignment, IntoAssignments};
 pub use expr::comparison::value;
