@@ -20,15 +20,15 @@
     )
 )]
 
-pub mod auth;
-mod conversation;
 mod error;
-pub mod message;
 mod oid;
-mod row;
 mod sqlstate;
-pub mod types;
 mod wire;
+pub mod auth;
+pub mod types;
+pub mod message;
+mod row;
+mod conversation;
 
 pub use conversation::login::Login;
 pub use conversation::owed::Event;
@@ -36,11 +36,11 @@ pub use conversation::{Answer, Conversation, Limits};
 pub use error::{Error, ErrorKind, Result};
 pub use message::row::{FieldDescription, Format};
 pub use oid::Oid;
+pub use row::{ColumnError, Columns, Expect, FromRow};
+pub use sqlstate::SqlState;
 pub use types::array::{ArrayBuilder, ArrayElement};
 #[cfg(feature = "serde_json")]
 pub use types::json::Json;
-pub use row::{ColumnError, Columns, Expect, FromRow};
-pub use sqlstate::SqlState;
 pub use types::params::{IntoParams, Parameter, Params};
 pub use types::{Decode, Encode, IsNull, PgType, Type};
 pub use wire::buffer::Buffer;
