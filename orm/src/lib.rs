@@ -2,6 +2,14 @@
 
 mod model;
 
+mod expr;
+
+pub use expr::assignment::{Assignment, IntoAssignments};
+pub use expr::comparison::value;
+pub use expr::computed::{Expr, Number, Text};
+pub use expr::condition::Cond;
+pub use expr::operand::{Operand, Value};
+pub use expr::order::{IntoOrder, Order};
 pub use model::column::Column;
 pub use model::id::Id;
 pub use model::path::Path;

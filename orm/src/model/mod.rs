@@ -5,7 +5,7 @@ pub(crate) mod id;
 pub(crate) mod path;
 pub(crate) mod table;
 
-use stellata_protocol::{ColumnError, Columns, Params};
+use stellata_protocol::{ColumnError, Columns, Expect, Params};
 
 use crate::model::path::Path;
 use crate::model::table::Table;
@@ -36,6 +36,13 @@ pub trait Model: Sized + Send + Sync + 'static {
 
     /// This row's primary key.
     fn key(&self) -> Self::Key;
+
+    /// Checks that the next columns of a statement, in the order of [`Table::columns`], are of types that the fields can
+    /// be read from. Done once per statement; what stands behind them is not looked at.
+    ///
+    /// # Errors
+    /// The first column that does not fit.
+    fn expect(columns: &mut Expect<'_>) -> Result<(), ColumnError>;
 
     /// Reads a row from columns that stand in the order of [`Table::columns`]. Relations come back not loaded.
     ///
