@@ -269,7 +269,7 @@ fn expression(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 /// `= a` or `= (a, b)`.
 fn list<T>(
     input: ParseStream<'_>,
-    item: impl Fn(ParseStream<'_>) -> syn::Result<T>,
+    item: fn(ParseStream<'_>) -> syn::Result<T>,
 ) -> syn::Result<Vec<T>> {
     equals(input)?;
     if !input.peek(token::Paren) {

@@ -151,8 +151,11 @@ impl<'a> Check<'a, '_> {
 
     fn check_column(&mut self, field: &Field) {
         let options = &field.options;
-        for given in options.given.iter().filter(|it| !OF_COLUMNS.contains(&names::text(it).as_str())) {
-            self.problems.on(given, format!("`{given}` is for relations, and `{}` is a column", field.name));
+        for given in
+            options.given.iter().filter(|it| !OF_COLUMNS.contains(&names::text(it).as_str()))
+        {
+            self.problems
+                .on(given, format!("`{given}` is for relations, and `{}` is a column", field.name));
         }
         for given in [&options.sql_type, &options.default_sql].into_iter().flatten() {
             self.check_sql(given);
@@ -260,11 +263,25 @@ impl<'a> Check<'a, '_> {
                 self.problems.at(span, "these columns are the primary key, which is unique");
             } else if uniques.iter().any(|other| same_columns(&other.columns, &unique.columns)) {
                 self.problems.at(span, "these columns are a unique key already");
+            } else if let Some(name) = self.taken(&unique.columns, key, &uniques) {
+                self.problems.at(span, format!("another unique key is called `{name}` already"));
             } else {
                 uniques.push(unique);
             }
         }
         uniques
+    }
+
+    /// The joined name of a unique key's fields, when another key has the same (`a_b` and `c` against `a` and `b_c`).
+    fn taken(&self, columns: &[usize], key: &[usize], uniques: &[Index]) -> Option<String> {
+        let joined = |columns: &[usize]| {
+            let names: Vec<&str> =
+                columns.iter().map(|index| self.columns[*index].field.name.as_str()).collect();
+            names.join("_")
+        };
+        let name = joined(columns);
+        let others = uniques.iter().map(|other| other.columns.as_slice()).chain([key]);
+        others.map(joined).any(|other| other == name).then_some(name)
     }
 
     fn indexes(&mut self) -> Vec<Index> {
@@ -314,7 +331,8 @@ impl<'a> Check<'a, '_> {
             .filter_map(|field| self.relation(field, key))
             .collect();
         if relations.len() > RELATIONS_MAX {
-            self.problems.on(&input.ident, format!("a model has at most {RELATIONS_MAX} relations"));
+            self.problems
+                .on(&input.ident, format!("a model has at most {RELATIONS_MAX} relations"));
         }
         relations
     }
@@ -324,8 +342,11 @@ impl<'a> Check<'a, '_> {
             self.problems.on(&field.ty, missing_relation_option(&field.ty));
             return None;
         };
-        for given in field.options.given.iter().filter(|it| OF_COLUMNS.contains(&names::text(it).as_str())) {
-            self.problems.on(given, format!("`{given}` is for columns, and `{}` is a relation", field.name));
+        for given in
+            field.options.given.iter().filter(|it| OF_COLUMNS.contains(&names::text(it).as_str()))
+        {
+            self.problems
+                .on(given, format!("`{given}` is for columns, and `{}` is a relation", field.name));
         }
         let target = self.target(field, option)?;
         match option.kind {
@@ -340,7 +361,8 @@ impl<'a> Check<'a, '_> {
         let target = relation_target(&field.ty).filter(|(name, _)| name == wanted);
         if target.is_none() {
             let word = option.kind.word();
-            self.problems.on(&field.ty, format!("a `{word}` relation is a field of type `{wanted}<..>`"));
+            self.problems
+                .on(&field.ty, format!("a `{word}` relation is a field of type `{wanted}<..>`"));
         }
         target.map(|(_, target)| target)
     }
@@ -463,15 +485,22 @@ impl<'a> Check<'a, '_> {
         let word = kind.word();
         let model = target.to_token_stream();
         let mut model_path = path.clone();
-        let column = model_path.segments.pop().map(|last| last.into_value().ident);
+        let column = model_path.segments.pop().map(|last| last.ident);
         model_path.segments.pop_punct();
         let named = input::replace_self(model_path.to_token_stream(), &self.input.ident);
         if named.is_empty() {
-            self.problems.on(path, format!("`{word}` names a column of the other model: `{model}::{}`", path.to_token_stream()));
+            self.problems.on(
+                path,
+                format!(
+                    "`{word}` names a column of the other model: `{model}::{}`",
+                    path.to_token_stream()
+                ),
+            );
             return None;
         }
         if last_word(&named) != last_word(&model) {
-            self.problems.on(path, format!("this field is a relation to `{model}`, not to `{named}`"));
+            self.problems
+                .on(path, format!("this field is a relation to `{model}`, not to `{named}`"));
             return None;
         }
         column

@@ -38,10 +38,7 @@ pub(crate) fn fault(name: &str) -> Option<String> {
     } else if name.contains('\0') {
         Some("a name can't hold a NUL".into())
     } else if name.len() > NAME_MAX {
-        Some(format!(
-            "PostgreSQL cuts names at {NAME_MAX} bytes, and this one has {}",
-            name.len()
-        ))
+        Some(format!("PostgreSQL cuts names at {NAME_MAX} bytes, and this one has {}", name.len()))
     } else {
         None
     }

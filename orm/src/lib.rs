@@ -3,6 +3,10 @@
 mod model;
 
 mod expr;
+mod new;
+
+#[doc(hidden)]
+pub mod __private;
 
 pub use expr::assignment::{Assignment, IntoAssignments};
 pub use expr::comparison::value;
@@ -16,4 +20,7 @@ pub use model::path::Path;
 pub use model::table::{
     Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
 };
+pub use model::unique::UniqueKey;
 pub use model::{Key, Model, NewRow};
+pub use new::{Field, IntoField};
+pub use stellata_derive::Model;

@@ -4,6 +4,7 @@ pub(crate) mod column;
 pub(crate) mod id;
 pub(crate) mod path;
 pub(crate) mod table;
+pub(crate) mod unique;
 
 use stellata_protocol::{ColumnError, Columns, Expect, Params};
 
