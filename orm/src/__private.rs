@@ -6,12 +6,15 @@ use stellata_protocol::{Error, ErrorKind, PgType};
 
 pub use crate::model::column::Column;
 pub use crate::model::path::Path;
+pub use crate::model::slot::Slot;
 pub use crate::model::table::{
     Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
 };
 pub use crate::model::{Key, Model, NewRow};
 use crate::new::equal;
 pub use crate::new::require;
+pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
+pub use crate::relation::handle::{Many, One};
 
 /// The column of a field of type `T`.
 #[must_use]
@@ -92,7 +95,7 @@ pub const fn index<M: Model>(field: &str) -> u16 {
 ///
 /// # Errors
 /// Always.
-pub fn no_column(_params: &mut Params) -> Result<()> {
+pub fn no_column() -> Result<()> {
     Err(Error::new(ErrorKind::Usage, "the table has no such column"))
 }
 

@@ -20,17 +20,28 @@
     )
 )]
 
+pub mod auth;
+mod conversation;
 mod error;
 pub mod message;
 mod oid;
+mod row;
+mod sqlstate;
 pub mod types;
 mod wire;
 
+pub use conversation::login::Login;
+pub use conversation::owed::Event;
+pub use conversation::{Answer, Conversation, Limits};
 pub use error::{Error, ErrorKind, Result};
 pub use message::row::{FieldDescription, Format};
 pub use oid::Oid;
+pub use row::{ColumnError, Columns, Expect, FromRow};
+pub use sqlstate::SqlState;
+pub use types::array::{ArrayBuilder, ArrayElement};
+#[cfg(feature = "serde_json")]
+pub use types::json::Json;
 pub use types::params::{IntoParams, Parameter, Params};
-pub use types::row::{ColumnError, Columns, Expect, FromRow};
 pub use types::{Decode, Encode, IsNull, PgType, Type};
 pub use wire::buffer::Buffer;
 pub use wire::frame::{Frame, frame};

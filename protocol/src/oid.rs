@@ -41,6 +41,36 @@ macro_rules! built_in {
                     _ => None,
                 }
             }
+
+            /// The element type of a built-in array type, or `None` for a type that is no array in this table.
+            ///
+            /// ```
+            /// use stellata_protocol::Oid;
+            /// assert_eq!(Oid::INT4_ARRAY.element(), Some(Oid::INT4));
+            /// assert_eq!(Oid::INT4.element(), None);
+            /// ```
+            #[must_use]
+            pub const fn element(self) -> Option<Self> {
+                match self.0 {
+                    $($array_oid => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The array type over a built-in type, or `None` for a type that is no element in this table.
+            ///
+            /// ```
+            /// use stellata_protocol::Oid;
+            /// assert_eq!(Oid::INT4.array(), Some(Oid::INT4_ARRAY));
+            /// assert_eq!(Oid::INT4_ARRAY.array(), None);
+            /// ```
+            #[must_use]
+            pub const fn array(self) -> Option<Self> {
+                match self.0 {
+                    $($oid => Some(Self::$array),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -52,6 +82,14 @@ impl Oid {
     pub const UNKNOWN: Self = Self(705);
     /// The result of a function that returns nothing.
     pub const VOID: Self = Self(2278);
+
+    /// Whether each database gives this number by itself: types that users and extensions make (`FirstNormalObjectId`
+    /// of the server's source, 16384, and above).
+    #[inline]
+    #[must_use]
+    pub const fn is_user_defined(self) -> bool {
+        self.0 >= 16_384
+    }
 }
 
 built_in! {

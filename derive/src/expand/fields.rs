@@ -6,7 +6,7 @@ use quote::quote;
 use crate::attr::RelationKind;
 use crate::check::Model;
 use crate::expand::Generated;
-use crate::expand::relation;
+use crate::input::Field;
 use crate::names;
 
 pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
@@ -19,27 +19,38 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     let handles = model.columns.iter().map(|column| {
         let (ident, ty) = (&column.field.ident, &column.field.ty);
         let visibility = &column.field.visibility;
-        let docs = relation::docs(column.field, format!("The column `{}`.", column.name));
+        let docs = docs(column.field, &format!("The column `{}`.", column.name));
         quote! { #docs #visibility #ident: ::stellata::Column<R, #ty> }
     });
-    let methods = model.relations.iter().enumerate().map(|(index, relation)| {
+    quote! {
+        #[doc = #doc]
+        #[allow(dead_code)]
+        #visibility struct #name<R> {
+            #(#handles,)*
+            __path: ::stellata::Path,
+        }
+    }
+}
+
+/// What the struct can do.
+pub(super) fn expand_impls(model: &Model<'_>, names: &Generated) -> TokenStream {
+    let name = &names.fields;
+    let methods = (0_u8..).zip(&model.relations).map(|(index, relation)| {
         let (ident, target) = (&relation.field.ident, &relation.target);
         let visibility = &relation.field.visibility;
-        let docs =
-            relation::docs(relation.field, format!("The relation `{}`.", relation.field.name));
+        let doc = format!("The relation `{}`.", relation.field.name);
+        let docs = docs(relation.field, &doc);
         let handle = match relation.kind {
             RelationKind::BelongsTo | RelationKind::HasOne => quote!(One),
             RelationKind::HasMany => quote!(Many),
         };
-        let index = index as u8;
         quote! {
             #docs
-            #visibility fn #ident(&self) -> ::stellata::#handle<R, #target> {
-                ::stellata::#handle::new(self.__path, #index)
+            #visibility fn #ident(&self) -> __stellata::#handle<R, #target> {
+                __stellata::#handle::new(self.__path, &TABLE, #index)
             }
         }
     });
-    let path_is_read = model.relations.is_empty().then(|| quote!(#[allow(dead_code)]));
     let methods = (!model.relations.is_empty()).then(|| {
         quote! {
             #[allow(dead_code)]
@@ -47,13 +58,6 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
         }
     });
     quote! {
-        #[doc = #doc]
-        #[allow(dead_code)]
-        #visibility struct #name<R> {
-            #(#handles,)*
-            #path_is_read
-            __path: ::stellata::Path,
-        }
         #methods
         #[automatically_derived]
         impl<R> ::core::clone::Clone for #name<R> {
@@ -63,5 +67,13 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
         }
         #[automatically_derived]
         impl<R> ::core::marker::Copy for #name<R> {}
+    }
+}
+
+/// The user's doc comments, or the given text where there are none.
+fn docs(field: &Field, otherwise: &str) -> TokenStream {
+    match field.docs.as_slice() {
+        [] => quote!(#[doc = #otherwise]),
+        docs => quote!(#(#docs)*),
     }
 }

@@ -42,6 +42,7 @@ pub(crate) fn expand(model: &Model<'_>, sound: bool) -> TokenStream {
     let unique = unique::expand(model, &names);
     let new = new::expand(model, &names);
     let table = table::expand(model, sound);
+    let handles = fields::expand_impls(model, &names);
     let impls = model::expand(model, &names, sound);
     let row = new::expand_row(model, &names, sound);
     quote! {
@@ -53,6 +54,7 @@ pub(crate) fn expand(model: &Model<'_>, sound: bool) -> TokenStream {
             #table
             #impls
             #row
+            #handles
         };
     }
 }

@@ -1,6 +1,6 @@
 //! The traits of a model.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -18,7 +18,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
     };
     let handles = handles(model, sound);
     let bodies = Bodies::of(model, sound);
-    let Bodies { key, expect, from_columns, push_column } = &bodies;
+    let Bodies { key, expect, from_columns, push_column, relation_mut } = &bodies;
     let key_impl = key_impl(model, &key_type, sound);
     quote! {
         #[automatically_derived]
@@ -51,6 +51,12 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
                 params: &mut __stellata::Params,
             ) -> __stellata::Result<()> {
                 #push_column
+            }
+            fn relation_mut(
+                &mut self,
+                relation: u8,
+            ) -> ::core::option::Option<&mut dyn __stellata::Slot> {
+                #relation_mut
             }
         }
         #key_impl
@@ -106,6 +112,7 @@ struct Bodies {
     expect: TokenStream,
     from_columns: TokenStream,
     push_column: TokenStream,
+    relation_mut: TokenStream,
 }
 
 impl Bodies {
@@ -116,7 +123,8 @@ impl Bodies {
                 key: never.clone(),
                 expect: never.clone(),
                 from_columns: never.clone(),
-                push_column: never,
+                push_column: never.clone(),
+                relation_mut: never,
             };
         }
         let parts = model.key.iter().map(|index| {
@@ -131,12 +139,19 @@ impl Bodies {
             let ty = &column.field.ty;
             quote_spanned!(ty.span()=> columns.column::<#ty>()?;)
         });
-        let read = model.input.fields.iter().map(|field| {
-            let ident = &field.ident;
-            match field.options.relation {
-                Some(_) => quote!(#ident: ::core::default::Default::default()),
-                None => quote_spanned!(field.ty.span()=> #ident: columns.next()?),
-            }
+        let read = model.columns.iter().map(|column| {
+            let ident = &column.field.ident;
+            quote_spanned!(column.field.ty.span()=> #ident: columns.next()?)
+        });
+        let relations = || (0_u8..).zip(&model.relations);
+        let not_loaded = relations().map(|(index, relation)| {
+            let ident = &relation.field.ident;
+            let field = Ident::new(relation.kind.type_name(), Span::call_site());
+            quote!(#ident: __stellata::#field::not_loaded(&TABLE, #index))
+        });
+        let slots = relations().map(|(index, relation)| {
+            let ident = &relation.field.ident;
+            quote!(#index => ::core::option::Option::Some(&mut self.#ident))
         });
         let pushed = (0_u16..).zip(&model.columns).map(|(index, column)| {
             let ident = &column.field.ident;
@@ -148,12 +163,24 @@ impl Bodies {
         Self {
             key,
             expect: quote!(#(#expected)* ::core::result::Result::Ok(())),
-            from_columns: quote!(::core::result::Result::Ok(Self { #(#read,)* })),
+            from_columns: quote!(::core::result::Result::Ok(Self { #(#read,)* #(#not_loaded,)* })),
             push_column: quote! {
                 match column {
                     #(#pushed,)*
-                    _ => __stellata::no_column(params),
+                    _ => __stellata::no_column(),
                 }
+            },
+            relation_mut: match model.relations.as_slice() {
+                [] => quote! {
+                    let _ = relation;
+                    ::core::option::Option::None
+                },
+                _ => quote! {
+                    match relation {
+                        #(#slots,)*
+                        _ => ::core::option::Option::None,
+                    }
+                },
             },
         }
     }

@@ -73,7 +73,7 @@ pub(super) fn expand_row(model: &Model<'_>, names: &Generated, sound: bool) -> T
             ) -> __stellata::Result<()> {
                 match column {
                     #(#push,)*
-                    _ => __stellata::no_column(params),
+                    _ => __stellata::no_column(),
                 }
             }
         }

@@ -6,15 +6,6 @@ use syn::spanned::Spanned;
 
 use crate::attr::{Action, RelationKind};
 use crate::check::{Model, Relation};
-use crate::input::Field;
-
-/// The user's doc comments, or the given text where there are none.
-pub(super) fn docs(field: &Field, otherwise: String) -> TokenStream {
-    match field.docs.as_slice() {
-        [] => quote!(#[doc = #otherwise]),
-        docs => quote!(#(#docs)*),
-    }
-}
 
 /// The entry of a relation in the table.
 pub(super) fn definition(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {

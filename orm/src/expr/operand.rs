@@ -62,6 +62,10 @@ values! {
     [T: Encode] &T => Option<T>;
     [M, T: Encode] T => Id<M, T>;
     [M, T: Encode] T => Option<Id<M, T>>;
+    [] &str => String;
+    [] &str => Option<String>;
+    [] &[u8] => Vec<u8>;
+    [] &[u8] => Option<Vec<u8>>;
 }
 
 macro_rules! columns {

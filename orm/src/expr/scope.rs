@@ -20,10 +20,10 @@ pub(crate) fn next() -> u8 {
     DEPTH.get().saturating_add(1)
 }
 
-/// Runs a closure one level deeper.
-pub(crate) fn enter<T>(run: impl FnOnce() -> T) -> T {
+/// Runs a closure inside the scope of this number.
+pub(crate) fn enter<T>(scope: u8, run: impl FnOnce() -> T) -> T {
     let restore = Restore(DEPTH.get());
-    DEPTH.set(restore.0.saturating_add(1));
+    DEPTH.set(scope);
     let value = run();
     drop(restore);
     value
@@ -36,10 +36,10 @@ mod tests {
     #[test]
     fn a_panic_leaves_the_depth_as_it_was() {
         let caught = std::panic::catch_unwind(|| {
-            enter(|| enter(|| std::panic::resume_unwind(Box::new(()))))
+            enter(1, || enter(2, || std::panic::resume_unwind(Box::new(()))))
         });
         assert!(caught.is_err());
         assert_eq!(next(), 1);
-        assert_eq!(enter(next), 2);
+        assert_eq!(enter(1, next), 2);
     }
 }

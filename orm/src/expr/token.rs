@@ -59,8 +59,7 @@ pub(crate) const CALL: u8 = 66;
 // index and the number of the scope that it opens, a byte each.
 pub(crate) const ANY: u8 = 80;
 pub(crate) const NONE: u8 = 81;
-pub(crate) const ALL: u8 = 82;
-pub(crate) const COUNT: u8 = 83;
+pub(crate) const COUNT: u8 = 82;
 
 // Clauses: each takes the operand before it away from the stack and gives it a place in the statement.
 /// A condition that rows must meet.

@@ -3,12 +3,14 @@
 pub(crate) mod column;
 pub(crate) mod id;
 pub(crate) mod path;
+pub(crate) mod slot;
 pub(crate) mod table;
 pub(crate) mod unique;
 
 use stellata_protocol::{ColumnError, Columns, Expect, Params};
 
 use crate::model::path::Path;
+use crate::model::slot::Slot;
 use crate::model::table::Table;
 
 /// A struct whose values are the rows of a table. Derived by `#[derive(Model)]`.
@@ -56,6 +58,9 @@ pub trait Model: Sized + Send + Sync + 'static {
     /// # Errors
     /// When PostgreSQL's type can't hold the value, or `column` is not the index of a column.
     fn push_column(&self, column: u16, params: &mut Params) -> stellata_protocol::Result<()>;
+
+    /// The field that holds the rows of a relation, by its index in [`Table::relations`].
+    fn relation_mut(&mut self, relation: u8) -> Option<&mut dyn Slot>;
 }
 
 /// The values of a row that is to be inserted. Derived together with [`Model`].

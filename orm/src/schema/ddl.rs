@@ -145,9 +145,9 @@ fn add_foreign_key((table, relation): ForeignKey, existing: Existing) -> String 
     out.push_str(&foreign_key(table, relation));
     match existing {
         Existing::Refuse => out,
-        Existing::Keep => dollar_quoted(&format!(
-            "begin {out}; exception when duplicate_object then null; end"
-        )),
+        Existing::Keep => {
+            dollar_quoted(&format!("begin {out}; exception when duplicate_object then null; end"))
+        }
     }
 }
 

@@ -2,15 +2,18 @@
 
 use crate::error::Result;
 use crate::oid::Oid;
+use crate::types::array::ArrayElement;
+use crate::types::fixed::fixed;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
-use crate::wire::reader::Reader;
 
 macro_rules! integers {
     ($($rust:ty, $oid:ident, $array:ident, $name:literal;)*) => {$(
         impl PgType for $rust {
             const TYPE: Type = Type { oid: Oid::$oid, array: Oid::$array, name: $name };
         }
+
+        impl ArrayElement for $rust {}
 
         impl Encode for $rust {
             #[inline]
@@ -23,10 +26,7 @@ macro_rules! integers {
         impl<'a> Decode<'a> for $rust {
             #[inline]
             fn decode(_: Oid, raw: &'a [u8]) -> Result<Self> {
-                let mut reader = Reader::new(raw);
-                let value = Self::from_be_bytes(reader.array()?);
-                reader.end()?;
-                Ok(value)
+                Ok(Self::from_be_bytes(fixed(raw)?))
             }
         }
     )*};
@@ -38,4 +38,44 @@ integers! {
     i32, INT4, INT4_ARRAY, "int4";
     i64, INT8, INT8_ARRAY, "int8";
     u32, OID, OID_ARRAY, "oid";
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::error::ErrorKind;
+    use crate::oid::Oid;
+    use crate::types::proof::{decode, hex, is_refused, is_value, round_trip};
+
+    #[test]
+    fn known_bytes() {
+        is_value(Oid::CHAR, "80", &-128_i8);
+        is_value(Oid::INT2, "fffe", &-2_i16);
+        is_value(Oid::INT4, "00000001", &1_i32);
+        is_value(Oid::INT4, "80000000", &i32::MIN);
+        is_value(Oid::INT8, "7fffffffffffffff", &i64::MAX);
+        is_value(Oid::OID, "ffffffff", &u32::MAX);
+    }
+
+    #[test]
+    fn other_lengths_are_refused() {
+        is_refused::<i32>(Oid::INT4, "", ErrorKind::Truncated);
+        is_refused::<i32>(Oid::INT4, "000000", ErrorKind::Truncated);
+        is_refused::<i32>(Oid::INT4, "0000000001", ErrorKind::TrailingBytes);
+        let offset = |text| decode::<i32>(Oid::INT4, &hex(text)).map_err(|error| error.offset());
+        assert_eq!(offset("000000"), Err(3));
+        assert_eq!(offset("0000000001"), Err(4));
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_comes_back(a: i8, b: i16, c: i32, d: i64, e: u32) {
+            round_trip(&a)?;
+            round_trip(&b)?;
+            round_trip(&c)?;
+            round_trip(&d)?;
+            round_trip(&e)?;
+        }
+    }
 }

@@ -1,8 +1,49 @@
 //! Values of PostgreSQL types in binary form, and the Rust types that stand for them.
+//!
+//! A value that the other side can't hold is an error, never another value. Nothing is lost on the way but what the last
+//! column says.
+//!
+//! | Rust | PostgreSQL | what is lost, what is refused |
+//! |---|---|---|
+//! | `bool` | `bool` | |
+//! | `i8`, `i16`, `i32`, `i64` | `"char"`, `int2`, `int4`, `int8` | |
+//! | `u32` | `oid` | |
+//! | `f32`, `f64` | `float4`, `float8` | nothing; every bit of a NaN is kept |
+//! | `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | `text`, `varchar`, `char(n)`, `name`, `unknown`, and user-defined types whose binary form is text (enums, `citext`) | a NUL is refused |
+//! | `&[u8]`, `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>` | `bytea` | `[u8; N]`: other lengths are refused |
+//! | `uuid::Uuid` | `uuid` | |
+//! | `chrono::NaiveDate` | `date` | `infinity` and years beyond either range are refused |
+//! | `chrono::NaiveTime` | `time` | rounded to microseconds; `24:00:00` is refused |
+//! | `chrono::NaiveDateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond either range are refused |
+//! | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | `timestamptz` | the same; the offset is lost, since the type is an instant; every other zone can be written |
+//! | `rust_decimal::Decimal` | `numeric` | `NaN`, infinities and numbers beyond 96 bits or 28 decimals are refused; zeros at the end that do not fit are left out |
+//! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
+//! | [`Json<T>`](crate::Json) | `jsonb`, `json` | what the serde implementations of `T` lose |
+//! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
+//! | `Option<T>` | as `T`, and NULL | |
+//! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
+//!
+//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
 
+pub(crate) mod array;
+mod boolean;
+mod bytes;
+#[cfg(feature = "chrono")]
+mod chrono;
+#[cfg(feature = "rust_decimal")]
+mod decimal;
+mod fixed;
+mod float;
 mod int;
+#[cfg(feature = "serde_json")]
+pub(crate) mod json;
 pub(crate) mod params;
-pub(crate) mod row;
+mod pointer;
+#[cfg(test)]
+mod proof;
+mod text;
+#[cfg(feature = "uuid")]
+mod uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;

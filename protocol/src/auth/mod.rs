@@ -1,0 +1,24 @@
+//! Proving who we are, and that the server knows our password: the payloads of the authentication messages
+//! (PostgreSQL manual, "SASL Authentication" and "Password Authentication").
+//!
+//! Nothing here waits, frames a message or draws a random number. [`Scram`] is a value that is asked for the client's
+//! next message and fed the server's answer; the one slow step is a value of its own, [`KeyDerivation`], so that it
+//! can run on a thread where nothing else waits.
+//!
+//! The server's messages are taken as hostile: whatever is not as the standard says is an
+//! [`ErrorKind::Authentication`](crate::ErrorKind::Authentication), and after an error an exchange stays failed.
+//! Passwords and keys are overwritten when they are dropped and do not stand in any `Debug`.
+
+mod binding;
+mod derivation;
+mod md5;
+mod saslprep;
+mod scram;
+
+pub use binding::{
+    ChannelBinding, ChannelBindingPolicy, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, choose_binding,
+};
+pub use derivation::{KeyDerivation, Keys};
+pub use md5::md5_password;
+pub use saslprep::saslprep;
+pub use scram::{DEFAULT_MAX_ITERATIONS, NONCE_LEN, Scram};

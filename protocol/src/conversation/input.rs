@@ -1,0 +1,138 @@
+//! The bytes that have come and are not yet used.
+
+use core::ops::Range;
+
+/// The size that the buffer starts with, and goes back to when a large answer has been used.
+const SMALL: usize = 16 * 1024;
+
+/// The size that the buffer has at least as soon as one read fills it: large reads are what makes a long answer cheap.
+const LARGE: usize = 128 * 1024;
+
+/// The largest step by which the buffer grows ahead of the bytes that have come.
+const STEP: usize = 1024 * 1024;
+
+/// Received bytes in one piece of memory, read from the front and filled at the end.
+///
+/// It grows with the bytes received, never with a length that they declare.
+#[derive(Debug)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    filled: bool,
+}
+
+impl Input {
+    pub(super) fn new() -> Self {
+        Self { bytes: vec![0; SMALL], start: 0, end: 0, filled: false }
+    }
+
+    /// What has come and is not yet used.
+    #[inline]
+    pub(super) fn unread(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Bytes at a place that [`Input::take`] returned. They stay until [`Input::space`] is called.
+    #[inline]
+    pub(super) fn at(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    /// Uses the next `size` bytes; tells where they lie, without the first `head` of them.
+    #[inline]
+    pub(super) fn take(&mut self, size: usize, head: usize) -> Range<usize> {
+        let body = self.start.saturating_add(head);
+        self.start = self.start.saturating_add(size).min(self.end);
+        body..self.start
+    }
+
+    /// Room for the next read. What is unread may move to the front.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        let unread = self.end.saturating_sub(self.start);
+        if unread == 0 {
+            self.start = 0;
+            self.end = 0;
+            if self.filled && self.bytes.len() < LARGE {
+                self.bytes = vec![0; LARGE];
+            }
+        } else {
+            let full = self.end == self.bytes.len();
+            if full && self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                self.start = 0;
+                self.end = unread;
+            }
+            if self.filled || unread > self.bytes.len() / 2 {
+                let grown = unread.saturating_add(unread.clamp(LARGE, STEP));
+                if self.bytes.len() < grown {
+                    self.bytes.resize(grown, 0);
+                }
+            }
+        }
+        self.filled = false;
+        self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Says that a read put `count` bytes into [`Input::space`].
+    pub(super) fn received(&mut self, count: usize) {
+        self.end = self.end.saturating_add(count).min(self.bytes.len());
+        self.filled = self.end == self.bytes.len();
+    }
+
+    /// Gives back the memory of a large answer, when all of it is used.
+    #[inline]
+    pub(super) fn shrink(&mut self) {
+        if self.start == self.end && self.bytes.len() > SMALL {
+            *self = Self::new();
+        }
+    }
+
+    /// How much memory is held, in bytes.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(input: &mut Input, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = input.space();
+            let count = space.len().min(bytes.len());
+            assert!(count > 0, "the buffer always has room for a byte");
+            space[..count].copy_from_slice(&bytes[..count]);
+            input.received(count);
+            bytes = &bytes[count..];
+        }
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_however_they_are_cut() {
+        let sent: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut input = Input::new();
+        let mut seen = Vec::new();
+        for (index, piece) in sent.chunks(13_001).enumerate() {
+            feed(&mut input, piece);
+            let size = input.unread().len() / (1 + index % 3);
+            let range = input.take(size, 0);
+            seen.extend_from_slice(input.at(range));
+        }
+        seen.extend_from_slice(input.unread());
+        assert!(seen == sent);
+    }
+
+    #[test]
+    fn memory_grows_with_what_has_come_and_is_given_back() {
+        let mut input = Input::new();
+        feed(&mut input, &vec![7; 5_000_000]);
+        assert!(input.capacity() <= 5_000_000 + 2 * STEP, "{}", input.capacity());
+        input.shrink();
+        assert!(input.capacity() >= 5_000_000, "unread bytes stay");
+        input.take(5_000_000, 0);
+        input.shrink();
+        assert_eq!(input.capacity(), SMALL);
+    }
+}

@@ -1,0 +1,284 @@
+//! The extended query protocol (manual: "Extended Query"): requests and the short answers to them.
+
+use crate::error::Result;
+use crate::message::row::Format;
+use crate::oid::Oid;
+use crate::types::params::Params;
+use crate::wire::buffer::Buffer;
+use crate::wire::reader::Reader;
+
+/// What Describe and Close speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A prepared statement, by name; the empty name is the unnamed statement.
+    Statement(&'a str),
+    /// A portal, by name; the empty name is the unnamed portal.
+    Portal(&'a str),
+}
+
+impl<'a> Target<'a> {
+    fn write(self, body: &mut Buffer) -> Result<()> {
+        let (kind, name) = match self {
+            Self::Statement(name) => (b'S', name),
+            Self::Portal(name) => (b'P', name),
+        };
+        body.put_u8(kind);
+        body.put_cstr(name)
+    }
+
+    /// Reads the body of a Describe or Close.
+    ///
+    /// # Errors
+    /// Any [`Error`](crate::Error) of a malformed body.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let kind = reader.u8()?;
+        let name = reader.cstr()?;
+        reader.end()?;
+        match kind {
+            b'S' => Ok(Self::Statement(name)),
+            b'P' => Ok(Self::Portal(name)),
+            _ => Err(reader.error(
+                crate::error::ErrorKind::InvalidValue,
+                "neither a statement nor a portal is named",
+            )),
+        }
+    }
+}
+
+/// Writes a Parse (`P`): statement name, text, an Int16 count of parameter types, and the types (0: to be inferred).
+///
+/// # Errors
+/// `InvalidText` for a NUL in name or text, `TooLarge` above 65 535 types or 2 GiB.
+pub fn write_parse(out: &mut Buffer, name: &str, sql: &str, types: &[Oid]) -> Result<()> {
+    out.message(b'P', |body| {
+        body.put_cstr(name)?;
+        body.put_cstr(sql)?;
+        body.put_count16(types.len(), "a statement has more than 65535 parameters")?;
+        for oid in types {
+            body.put_u32(oid.0);
+        }
+        Ok(())
+    })
+}
+
+/// Writes a Bind (`B`): portal, statement, all parameters in binary, all results in `results`.
+///
+/// Layout: portal name, statement name, Int16 count of parameter formats (one, for all) and the format, Int16 count of
+/// parameters, each with its length in front, Int16 count of result formats (one, for all) and the format.
+///
+/// # Errors
+/// `TooLarge` above 65 535 parameters or 2 GiB, `InvalidText` for a NUL in a name.
+#[inline]
+pub fn write_bind(
+    out: &mut Buffer,
+    portal: &str,
+    statement: &str,
+    params: &Params,
+    results: Format,
+) -> Result<()> {
+    out.message(b'B', |body| {
+        body.put_cstr(portal)?;
+        body.put_cstr(statement)?;
+        body.put_i16(1);
+        body.put_i16(Format::Binary.code());
+        body.put_count16(params.len(), "a statement has more than 65535 parameters")?;
+        body.put_slice(params.as_slice());
+        body.put_i16(1);
+        body.put_i16(results.code());
+        Ok(())
+    })
+}
+
+/// Writes a Describe (`D`).
+///
+/// # Errors
+/// `InvalidText` for a NUL in the name.
+pub fn write_describe(out: &mut Buffer, target: Target<'_>) -> Result<()> {
+    out.message(b'D', |body| target.write(body))
+}
+
+/// Writes an Execute (`E`): portal name and the largest number of rows, 0 for all.
+///
+/// # Errors
+/// `InvalidText` for a NUL in the name, `TooLarge` above 2 147 483 647 rows.
+#[inline]
+pub fn write_execute(out: &mut Buffer, portal: &str, max_rows: u32) -> Result<()> {
+    out.message(b'E', |body| {
+        body.put_cstr(portal)?;
+        body.put_len32(usize::try_from(max_rows).unwrap_or(usize::MAX))
+    })
+}
+
+/// Writes a Close (`C`). Closing what is not there is no error.
+///
+/// # Errors
+/// `InvalidText` for a NUL in the name.
+pub fn write_close(out: &mut Buffer, target: Target<'_>) -> Result<()> {
+    out.message(b'C', |body| target.write(body))
+}
+
+/// Writes a Flush (`H`): the server sends what it holds back.
+pub fn write_flush(out: &mut Buffer) {
+    out.put_slice(b"H\0\0\0\x04");
+}
+
+/// Writes a Sync (`S`): ends a series; exactly one ReadyForQuery answers it.
+#[inline]
+pub fn write_sync(out: &mut Buffer) {
+    out.put_slice(b"S\0\0\0\x04");
+}
+
+/// Writes a Terminate (`X`).
+pub fn write_terminate(out: &mut Buffer) {
+    out.put_slice(b"X\0\0\0\x04");
+}
+
+/// Writes a Query (`Q`): one or more statements as text.
+///
+/// # Errors
+/// `InvalidText` for a NUL, `TooLarge` for 2 GiB.
+pub fn write_query(out: &mut Buffer, sql: &str) -> Result<()> {
+    out.message(b'Q', |body| body.put_cstr(sql))
+}
+
+/// Writes a CopyFail (`f`) with the reason that the server is to report.
+///
+/// # Errors
+/// `InvalidText` for a NUL in the reason.
+pub fn write_copy_fail(out: &mut Buffer, reason: &str) -> Result<()> {
+    out.message(b'f', |body| body.put_cstr(reason))
+}
+
+/// A Parse as a server reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parse<'a> {
+    /// The statement's name; empty for the unnamed one.
+    pub name: &'a str,
+    /// The statement's text.
+    pub sql: &'a str,
+    /// The parameter types that the client fixes, 0 for one to be inferred.
+    pub types: Vec<Oid>,
+}
+
+impl<'a> Parse<'a> {
+    /// Reads the body of a Parse.
+    ///
+    /// # Errors
+    /// Any [`Error`](crate::Error) of a malformed body.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let name = reader.cstr()?;
+        let sql = reader.cstr()?;
+        let count = reader.count16()?;
+        let types = read_oids(&mut reader, count)?;
+        reader.end()?;
+        Ok(Self { name, sql, types })
+    }
+}
+
+/// A Bind as a server reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind<'a> {
+    /// The portal's name; empty for the unnamed one.
+    pub portal: &'a str,
+    /// The statement's name.
+    pub statement: &'a str,
+    /// Formats of the parameters: none (all text), one for all, or one each.
+    pub parameter_formats: Vec<Format>,
+    /// The parameters; `None` for NULL.
+    pub parameters: Vec<Option<&'a [u8]>>,
+    /// Formats of the results: none (all text), one for all, or one each.
+    pub result_formats: Vec<Format>,
+}
+
+impl<'a> Bind<'a> {
+    /// Reads the body of a Bind.
+    ///
+    /// # Errors
+    /// Any [`Error`](crate::Error) of a malformed body.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let portal = reader.cstr()?;
+        let statement = reader.cstr()?;
+        let parameter_formats = read_formats(&mut reader)?;
+        let mut parameters = Vec::new();
+        for _ in 0..reader.count16()? {
+            parameters.push(reader.value()?);
+        }
+        let result_formats = read_formats(&mut reader)?;
+        reader.end()?;
+        Ok(Self { portal, statement, parameter_formats, parameters, result_formats })
+    }
+}
+
+/// An Execute as a server reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execute<'a> {
+    /// The portal's name; empty for the unnamed one.
+    pub portal: &'a str,
+    /// The largest number of rows to send; 0 and below for all.
+    pub max_rows: i32,
+}
+
+impl<'a> Execute<'a> {
+    /// Reads the body of an Execute.
+    ///
+    /// # Errors
+    /// Any [`Error`](crate::Error) of a malformed body.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let execute = Self { portal: reader.cstr()?, max_rows: reader.i32()? };
+        reader.end()?;
+        Ok(execute)
+    }
+}
+
+/// Reads the body of a ParameterDescription (`t`): an Int16 count and as many type OIDs.
+///
+/// # Errors
+/// Any [`Error`](crate::Error) of a malformed body.
+pub fn read_parameter_description(body: &[u8]) -> Result<Vec<Oid>> {
+    let mut reader = Reader::new(body);
+    let count = reader.count16()?;
+    let types = read_oids(&mut reader, count)?;
+    reader.end()?;
+    Ok(types)
+}
+
+/// Writes a ParameterDescription, as a server does.
+///
+/// # Errors
+/// `TooLarge` above 65 535 parameters.
+pub fn write_parameter_description(out: &mut Buffer, types: &[Oid]) -> Result<()> {
+    out.message(b't', |body| {
+        body.put_count16(types.len(), "a statement has more than 65535 parameters")?;
+        for oid in types {
+            body.put_u32(oid.0);
+        }
+        Ok(())
+    })
+}
+
+/// Writes a message without a body, as a server does: ParseComplete (`1`), BindComplete (`2`), CloseComplete (`3`),
+/// NoData (`n`), EmptyQueryResponse (`I`), PortalSuspended (`s`), CopyDone (`c`).
+pub fn write_empty(out: &mut Buffer, tag: u8) {
+    out.put_u8(tag);
+    out.put_i32(4);
+}
+
+fn read_oids(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Oid>> {
+    let mut types = Vec::new();
+    for _ in 0..count {
+        types.push(Oid(reader.u32()?));
+    }
+    Ok(types)
+}
+
+fn read_formats(reader: &mut Reader<'_>) -> Result<Vec<Format>> {
+    let mut formats = Vec::new();
+    for _ in 0..reader.count16()? {
+        formats.push(Format::from_code(reader.i16()?)?);
+    }
+    Ok(formats)
+}

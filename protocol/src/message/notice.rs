@@ -1,0 +1,258 @@
+//! ErrorResponse and NoticeResponse (manual: "Error and Notice Message Fields").
+
+use core::fmt;
+
+use crate::error::Result;
+use crate::sqlstate::SqlState;
+use crate::wire::buffer::Buffer;
+use crate::wire::reader::Reader;
+
+/// How bad it is, in the form that does not depend on the server's language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Severity {
+    /// The statement failed.
+    Error,
+    /// The session is over.
+    Fatal,
+    /// The server is in trouble; all sessions are over.
+    Panic,
+    /// A warning.
+    Warning,
+    /// A notice.
+    Notice,
+    /// For developers of the server.
+    Debug,
+    /// For information.
+    Info,
+    /// For the server's log.
+    Log,
+    /// A word that is not known.
+    Other,
+}
+
+impl Severity {
+    fn from_word(word: &str) -> Self {
+        match word {
+            "ERROR" => Self::Error,
+            "FATAL" => Self::Fatal,
+            "PANIC" => Self::Panic,
+            "WARNING" => Self::Warning,
+            "NOTICE" => Self::Notice,
+            "DEBUG" => Self::Debug,
+            "INFO" => Self::Info,
+            "LOG" => Self::Log,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// All that a server says about an error or a notice.
+///
+/// Text that is not UTF-8 (a server may complain before it knows the client's encoding) is read with replacement
+/// characters. Fields of letters that are not known are kept in [`ServerError::unknown`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    /// `V`, or `S` where the server does not send it.
+    pub severity: Severity,
+    /// `C`: the SQLSTATE code.
+    pub sqlstate: SqlState,
+    /// `M`: the primary text.
+    pub message: Box<str>,
+    /// All other fields by their letter.
+    fields: Vec<(u8, Box<str>)>,
+}
+
+impl ServerError {
+    /// Reads the body: fields of a letter and text with a zero byte behind it, and a last zero byte.
+    ///
+    /// # Errors
+    /// Any [`Error`](crate::Error) of a malformed body.
+    pub fn read(body: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let mut error = Self {
+            severity: Severity::Other,
+            sqlstate: SqlState::UNKNOWN,
+            message: Box::default(),
+            fields: Vec::new(),
+        };
+        let mut fixed_severity = false;
+        loop {
+            let letter = reader.u8()?;
+            if letter == 0 {
+                break;
+            }
+            let text = String::from_utf8_lossy(reader.cstr_bytes()?);
+            match letter {
+                b'V' => {
+                    error.severity = Severity::from_word(&text);
+                    fixed_severity = true;
+                }
+                b'S' if !fixed_severity => error.severity = Severity::from_word(&text),
+                b'S' => {}
+                b'C' => error.sqlstate = SqlState::from_text(&text).unwrap_or(SqlState::UNKNOWN),
+                b'M' => error.message = text.into(),
+                _ => error.fields.push((letter, text.into())),
+            }
+        }
+        reader.end()?;
+        Ok(error)
+    }
+
+    /// Writes an ErrorResponse (`E`) or NoticeResponse (`N`), as a server does.
+    ///
+    /// # Errors
+    /// `InvalidText` for a NUL in a field.
+    pub fn write(out: &mut Buffer, tag: u8, fields: &[(u8, &str)]) -> Result<()> {
+        out.message(tag, |body| {
+            for (letter, text) in fields {
+                body.put_u8(*letter);
+                body.put_cstr(text)?;
+            }
+            body.put_u8(0);
+            Ok(())
+        })
+    }
+
+    fn field(&self, letter: u8) -> Option<&str> {
+        self.fields.iter().find(|field| field.0 == letter).map(|field| &*field.1)
+    }
+
+    fn number(&self, letter: u8) -> Option<u32> {
+        self.field(letter).and_then(|text| text.parse().ok())
+    }
+
+    /// `D`: more about the problem.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.field(b'D')
+    }
+
+    /// `H`: what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.field(b'H')
+    }
+
+    /// `P`: where in the statement, counted in characters from 1.
+    #[must_use]
+    pub fn position(&self) -> Option<u32> {
+        self.number(b'P')
+    }
+
+    /// `p`: where in [`internal_query`](Self::internal_query), counted in characters from 1.
+    #[must_use]
+    pub fn internal_position(&self) -> Option<u32> {
+        self.number(b'p')
+    }
+
+    /// `q`: a statement that the server made itself, and that failed.
+    #[must_use]
+    pub fn internal_query(&self) -> Option<&str> {
+        self.field(b'q')
+    }
+
+    /// `W`: what the server was doing, the newest call first.
+    #[must_use]
+    pub fn context(&self) -> Option<&str> {
+        self.field(b'W')
+    }
+
+    /// `s`: the schema of the object concerned.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.field(b's')
+    }
+
+    /// `t`: the table concerned.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        self.field(b't')
+    }
+
+    /// `c`: the column concerned.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        self.field(b'c')
+    }
+
+    /// `d`: the data type concerned.
+    #[must_use]
+    pub fn data_type(&self) -> Option<&str> {
+        self.field(b'd')
+    }
+
+    /// `n`: the constraint concerned.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        self.field(b'n')
+    }
+
+    /// `F`: the file of the server's source.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.field(b'F')
+    }
+
+    /// `L`: the line of the server's source.
+    #[must_use]
+    pub fn line(&self) -> Option<u32> {
+        self.number(b'L')
+    }
+
+    /// `R`: the function of the server's source. It does not depend on the server's language.
+    #[must_use]
+    pub fn routine(&self) -> Option<&str> {
+        self.field(b'R')
+    }
+
+    /// Fields of letters that this version does not know, with their letters.
+    pub fn unknown(&self) -> impl Iterator<Item = (char, &str)> {
+        self.fields
+            .iter()
+            .filter(|field| !b"DHPpqWstcdnFLR".contains(&field.0))
+            .map(|field| (char::from(field.0), &*field.1))
+    }
+
+    /// Whether the session is over with it.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        matches!(self.severity, Severity::Fatal | Severity::Panic)
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)
+    }
+}
+
+impl core::error::Error for ServerError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_read_and_unknown_letters_are_kept() {
+        let mut out = Buffer::new();
+        let fields: &[(u8, &str)] = &[
+            (b'S', "FEHLER"),
+            (b'V', "ERROR"),
+            (b'C', "23505"),
+            (b'M', "duplicate key"),
+            (b'D', "Key (id)=(1) already exists."),
+            (b'n', "users_pkey"),
+            (b'P', "17"),
+            (b'Y', "new in a later version"),
+        ];
+        ServerError::write(&mut out, b'E', fields).unwrap();
+        let error = ServerError::read(&out.as_slice()[5..]).unwrap();
+        assert_eq!(error.severity, Severity::Error);
+        assert_eq!(error.sqlstate, SqlState::UNIQUE_VIOLATION);
+        assert_eq!(error.constraint(), Some("users_pkey"));
+        assert_eq!(error.position(), Some(17));
+        assert_eq!(error.unknown().collect::<Vec<_>>(), [('Y', "new in a later version")]);
+        assert_eq!(error.to_string(), "duplicate key (SQLSTATE 23505)");
+    }
+}

@@ -1,0 +1,174 @@
+//! `text` and the types that look like it.
+//!
+//! Text is read from `text`, `varchar`, `char(n)`, `name`, from literals of no known type, and from every type that a
+//! database numbers by itself: the binary form of enums and of `citext` is their text. The bytes are checked: what is
+//! not UTF-8 is an error, and for those other types a NUL too, since no text of PostgreSQL's holds one but nearly every
+//! other binary form does (arrays, composites, ranges, `hstore`).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::oid::Oid;
+use crate::types::array::ArrayElement;
+use crate::types::{Decode, Encode, IsNull, PgType, Type};
+use crate::wire::buffer::Buffer;
+
+impl PgType for str {
+    const TYPE: Type = Type { oid: Oid::TEXT, array: Oid::TEXT_ARRAY, name: "text" };
+
+    fn accepts(oid: Oid) -> bool {
+        matches!(oid, Oid::TEXT | Oid::VARCHAR | Oid::BPCHAR | Oid::NAME | Oid::UNKNOWN)
+            || oid.is_user_defined()
+    }
+}
+
+impl ArrayElement for str {}
+
+impl Encode for str {
+    #[inline]
+    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        if self.as_bytes().contains(&0) {
+            return Err(holds_nul());
+        }
+        out.put_slice(self.as_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+impl<'a> Decode<'a> for &'a str {
+    #[inline]
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+        if oid.is_user_defined() && raw.contains(&0) {
+            return Err(not_text());
+        }
+        core::str::from_utf8(raw).map_err(not_utf8)
+    }
+}
+
+impl PgType for String {
+    const TYPE: Type = str::TYPE;
+
+    fn accepts(oid: Oid) -> bool {
+        str::accepts(oid)
+    }
+}
+
+impl ArrayElement for String {}
+
+impl Encode for String {
+    #[inline]
+    fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        self.as_str().encode(oid, out)
+    }
+}
+
+impl<'a> Decode<'a> for Cow<'a, str> {
+    #[inline]
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+        <&str>::decode(oid, raw).map(Cow::Borrowed)
+    }
+}
+
+macro_rules! owned {
+    ($($rust:ty)*) => {$(
+        impl<'a> Decode<'a> for $rust {
+            #[inline]
+            fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+                <&str>::decode(oid, raw).map(Self::from)
+            }
+        }
+    )*};
+}
+
+owned! { String Box<str> Arc<str> }
+
+#[cold]
+fn holds_nul() -> Error {
+    Error::new(ErrorKind::InvalidText, "text holds a NUL, which PostgreSQL can't store")
+}
+
+#[cold]
+fn not_text() -> Error {
+    Error::new(ErrorKind::InvalidText, "a value of a user-defined type is not text: it holds a NUL")
+}
+
+#[cold]
+fn not_utf8(error: core::str::Utf8Error) -> Error {
+    Error::new(ErrorKind::InvalidText, "text is not UTF-8")
+        .at(u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    use crate::types::proof::{decode, encode, hex, is_refused, is_value, round_trip, survives};
+
+    const ENUM: Oid = Oid(16_390);
+
+    #[test]
+    fn known_bytes() {
+        is_value(Oid::TEXT, "", &String::new());
+        is_value(Oid::TEXT, "61c3a9f09f9880", &String::from("aé😀"));
+        // char(4): the padding is part of the value, as the server sends it.
+        is_value(Oid::BPCHAR, "61622020", &String::from("ab  "));
+        is_value(Oid::VARCHAR, "6162", &Box::<str>::from("ab"));
+        is_value(Oid::NAME, "6162", &Arc::<str>::from("ab"));
+        is_value(Oid::UNKNOWN, "6162", &String::from("ab"));
+        is_value(ENUM, "736164", &String::from("sad"));
+    }
+
+    #[test]
+    fn borrowed_text_is_not_copied() {
+        let raw = hex("6162");
+        let text: &str = decode(Oid::TEXT, &raw).unwrap();
+        assert_eq!(text.as_ptr(), raw.as_ptr());
+        assert!(matches!(decode(Oid::TEXT, &raw), Ok(Cow::<str>::Borrowed("ab"))));
+    }
+
+    #[test]
+    fn other_types_are_not_accepted() {
+        for oid in [Oid::INT4, Oid::BYTEA, Oid::JSON, Oid::XML, Oid::TEXT_ARRAY, Oid::UNSPECIFIED] {
+            assert!(!String::accepts(oid), "{oid}");
+        }
+        assert!(!String::accepts(Oid(16_383)));
+        assert!(String::accepts(Oid(16_384)));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        is_refused::<String>(Oid::TEXT, "61ff", ErrorKind::InvalidText);
+        is_refused::<String>(Oid::TEXT, "eda080", ErrorKind::InvalidText);
+        is_refused::<String>(Oid::TEXT, "c0af", ErrorKind::InvalidText);
+        let error = decode::<&str>(Oid::TEXT, &[b'a', b'b', 0xff]).unwrap_err();
+        assert_eq!(error.offset(), 2);
+        // hstore: a count, then lengths and texts.
+        is_refused::<String>(ENUM, "0000000100000001610000000162", ErrorKind::InvalidText);
+    }
+
+    #[test]
+    fn a_nul_is_not_written() {
+        let refused = Err(ErrorKind::InvalidText);
+        assert_eq!(encode(Oid::TEXT, "a\0b").map_err(|error| error.kind()), refused);
+        assert_eq!(encode(ENUM, &String::from("\0")).map_err(|error| error.kind()), refused);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back(text in "[^\0]*") {
+            round_trip(&text)?;
+            round_trip(&text.clone().into_boxed_str())?;
+            round_trip(&Arc::<str>::from(text.as_str()))?;
+            round_trip(&Some(text))?;
+        }
+
+        #[test]
+        fn hostile_bytes_are_survived(raw: Vec<u8>) {
+            let known = decode::<&str>(Oid::TEXT, &raw);
+            prop_assert_eq!(known.ok(), std::str::from_utf8(&raw).ok());
+            survives::<String>(ENUM, &raw)?;
+        }
+    }
+}
