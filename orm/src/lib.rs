@@ -4,11 +4,20 @@ mod model;
 
 mod expr;
 
+mod new;
+
+#[doc(hidden)]
+pub mod __private;
+
 mod error;
 
 mod relation;
 
+mod identifier;
+
 mod render;
+
+mod schema;
 
 pub use error::{Error, ErrorKind, Result};
 pub use expr::assignment::{Assignment, IntoAssignments};
@@ -24,7 +33,11 @@ pub use model::slot::Slot;
 pub use model::table::{
     Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
 };
+pub use model::unique::UniqueKey;
 pub use model::{Key, Model, NewRow};
+pub use new::{Field, IntoField};
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
+pub use schema::{Schema, SchemaError};
+pub use stellata_derive::Model;

@@ -5,6 +5,7 @@ pub(crate) mod id;
 pub(crate) mod path;
 pub(crate) mod slot;
 pub(crate) mod table;
+pub(crate) mod unique;
 
 use stellata_protocol::{ColumnError, Columns, Expect, Params};
 

@@ -1,26 +1,15 @@
 //! Names in SQL text.
 
+use crate::identifier::quote;
 use crate::model::table::Table;
-
-/// Appends an identifier, quoted. The only place where a name becomes part of SQL.
-pub(crate) fn quote(out: &mut String, name: &str) {
-    out.push('"');
-    for letter in name.chars() {
-        if letter == '"' {
-            out.push('"');
-        }
-        out.push(letter);
-    }
-    out.push('"');
-}
 
 /// Appends a table's name, with its schema where one is given.
 pub(crate) fn quote_table(out: &mut String, table: &Table) {
     if let Some(schema) = table.schema {
-        quote(out, schema);
+        quote(schema, out);
         out.push('.');
     }
-    quote(out, table.name);
+    quote(table.name, out);
 }
 
 /// The name of a column's type without length or precision, so that a cast to it (or to the array over it) cuts nothing
@@ -53,13 +42,6 @@ pub(crate) fn bare_type(sql_type: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_are_doubled() {
-        let mut out = String::new();
-        quote(&mut out, "a\"; drop table \"b");
-        assert_eq!(out, "\"a\"\"; drop table \"\"b\"");
-    }
 
     #[test]
     fn a_cast_cuts_nothing_off() {

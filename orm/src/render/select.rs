@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use stellata_protocol::Result;
 
 use crate::expr::order::{DESCENDING, NULLS_FIRST, NULLS_LAST};
+use crate::identifier::quote;
 use crate::model::table::{RelationKind, Table};
 use crate::render::expression::{Writer, qualified, relation_of, sides, usage};
-use crate::render::name::{bare_type, quote};
+use crate::render::name::bare_type;
 use crate::render::statement::{LIMIT, OFFSET, Stores};
 use crate::render::tree::{Node, Statement};
 
@@ -267,7 +268,7 @@ pub(crate) fn child(
             out.push_str(", ");
         }
         out.push_str("n.");
-        quote(&mut out, column.name);
+        quote(column.name, &mut out);
     }
     out.push_str(" from (select ");
     columns(table, clauses.alias, &mut out)?;
@@ -305,7 +306,7 @@ fn hand_over(table: &'static Table, stores: Stores<'_>, select: String) -> Resul
             out.push_str(", ");
         }
         out.push_str("r.");
-        quote(&mut out, column.name);
+        quote(column.name, &mut out);
     }
     out.push_str(" from r where (select ");
     for (store, [relation, slot]) in stores.as_chunks::<2>().0.iter().enumerate() {
@@ -315,7 +316,7 @@ fn hand_over(table: &'static Table, stores: Stores<'_>, select: String) -> Resul
             .iter()
             .map(|(here, _)| {
                 let mut name = String::from("r.");
-                quote(&mut name, here.name);
+                quote(here.name, &mut name);
                 name
             })
             .collect();

@@ -3,10 +3,11 @@
 use stellata_protocol::{Oid, Result};
 
 use crate::expr::token;
+use crate::identifier::quote;
 use crate::model::path::{Path, Root};
 use crate::model::table::{ColumnDef, Table};
 use crate::render::expression::{Writer, qualified, usage};
-use crate::render::name::{bare_type, quote, quote_table};
+use crate::render::name::{bare_type, quote_table};
 use crate::render::select::{by_key, columns};
 use crate::render::statement::{
     BY_KEY, Conflict, Mask, RETURNING, columns_of, key_columns, malformed,
@@ -26,7 +27,7 @@ fn names(table: &'static Table, list: impl Iterator<Item = u16>, out: &mut Strin
         if index > 0 {
             out.push_str(", ");
         }
-        quote(out, definition(table, column)?.name);
+        quote(definition(table, column)?.name, out);
     }
     Ok(())
 }
@@ -127,9 +128,9 @@ fn update_all(table: &'static Table, mask: Mask<'_>, key: &[u8], out: &mut Strin
             out.push_str(", ");
         }
         let name = definition(table, column)?.name;
-        quote(out, name);
+        quote(name, out);
         out.push_str(" = excluded.");
-        quote(out, name);
+        quote(name, out);
     }
     Ok(())
 }
@@ -219,7 +220,7 @@ fn assignments(
         if index > 0 {
             out.push_str(", ");
         }
-        quote(out, definition(table, *column)?.name);
+        quote(definition(table, *column)?.name, out);
         out.push_str(" = ");
         if is_joined(value) {
             subselect(writer, table, |writer, text| writer.expression(value, text), out)?;
@@ -376,7 +377,7 @@ pub(crate) fn save(table: &'static Table) -> Result<String> {
             out.push_str(", ");
         }
         number = number.saturating_add(1);
-        quote(&mut out, column.name);
+        quote(column.name, &mut out);
         out.push_str(" = $");
         out.push_str(&number.to_string());
     }

@@ -1,0 +1,81 @@
+//! The struct of a row that is to be inserted.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::check::Model;
+use crate::expand::Generated;
+use crate::names;
+
+/// The struct and its defaults.
+pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
+    let name = &names.new;
+    let visibility = &model.input.visibility;
+    let model_name = names::text(&model.input.ident);
+    let doc = format!(
+        "A row of `{model_name}` that is to be inserted. Made by `new!({model_name} {{ .. }})`."
+    );
+    let fields = model.columns.iter().map(|column| {
+        let (ident, ty) = (&column.field.ident, &column.field.ty);
+        let visibility = &column.field.visibility;
+        let doc = format!("The column `{}`.", column.name);
+        quote! { #[doc = #doc] #visibility #ident: ::stellata::Field<#ty> }
+    });
+    let defaults = model.columns.iter().map(|column| {
+        let ident = &column.field.ident;
+        match &column.field.options.default {
+            Some(default) => quote! { #ident: ::stellata::IntoField::into_field(#default) },
+            None => quote! { #ident: ::stellata::Field::Unset },
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[allow(dead_code)]
+        #visibility struct #name {
+            #(#fields,)*
+        }
+        #[automatically_derived]
+        impl ::core::default::Default for #name {
+            fn default() -> Self {
+                Self { #(#defaults,)* }
+            }
+        }
+    }
+}
+
+/// How its values become parameters.
+pub(super) fn expand_row(model: &Model<'_>, names: &Generated, sound: bool) -> TokenStream {
+    let (name, ident) = (&names.new, &model.input.ident);
+    let columns = || (0_u16..).zip(&model.columns);
+    let set = columns().map(|(index, column)| {
+        let field = &column.field.ident;
+        quote! { #index => self.#field.is_set() }
+    });
+    let push = columns().filter(|_| sound).map(|(index, column)| {
+        let field = &column.field.ident;
+        let at = usize::from(index);
+        quote! { #index => self.#field.push(TABLE.columns[#at].oid, params) }
+    });
+    quote! {
+        #[automatically_derived]
+        impl __stellata::NewRow for #name {
+            type Model = #ident;
+            fn is_set(&self, column: u16) -> bool {
+                match column {
+                    #(#set,)*
+                    _ => false,
+                }
+            }
+            fn push_column(
+                &self,
+                column: u16,
+                params: &mut __stellata::Params,
+            ) -> __stellata::Result<()> {
+                match column {
+                    #(#push,)*
+                    _ => __stellata::no_column(),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What derived code names. No part of the public API: it may change with every version.
+
+pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, Oid, Params, Result};
+
+use stellata_protocol::{Error, ErrorKind, PgType};
+
+pub use crate::model::column::Column;
+pub use crate::model::path::Path;
+pub use crate::model::slot::Slot;
+pub use crate::model::table::{
+    Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
+};
+pub use crate::model::{Key, Model, NewRow};
+use crate::new::equal;
+pub use crate::new::require;
+pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
+pub use crate::relation::handle::{Many, One};
+
+/// The column of a field of type `T`.
+#[must_use]
+pub const fn column<T: PgType>(field: &'static str, name: &'static str) -> ColumnDef {
+    ColumnDef {
+        field,
+        name,
+        sql_type: T::TYPE.name,
+        oid: T::TYPE.oid,
+        nullable: T::NULLABLE,
+        default_sql: None,
+        identity: false,
+    }
+}
+
+impl ColumnDef {
+    /// The same column with another type in the database.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn sql_type(self, sql_type: &'static str, oid: Oid) -> Self {
+        Self { sql_type, oid, ..self }
+    }
+
+    /// The same column with a default in the database.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn default_sql(self, default_sql: &'static str) -> Self {
+        Self { default_sql: Some(default_sql), ..self }
+    }
+
+    /// The same column, numbered by the server.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn identity(self) -> Self {
+        Self { identity: true, ..self }
+    }
+}
+
+/// The table of `M`, as a function that a table can hold.
+#[must_use]
+pub fn table<M: Model>() -> &'static Table {
+    M::TABLE
+}
+
+/// The columns of the key of `M`, for columns of the types `C` that refer to it.
+#[must_use]
+pub fn key<C: RefersTo<M::Key>, M: Model>() -> &'static [u16] {
+    M::TABLE.key
+}
+
+/// The handles of `M`, to name its columns.
+#[must_use]
+pub fn fields<M: Model>() -> M::Fields<M> {
+    M::fields(Path::default())
+}
+
+/// Holds when a column of type `C` can refer to `other`.
+pub const fn refers<C: KeyPart<T>, T>(_other: Column<impl Sized, T>) {}
+
+/// Holds when `other` can refer to a column of type `C`.
+pub const fn referred<C, T: KeyPart<C>>(_other: Column<impl Sized, T>) {}
+
+/// The index of the column of a field. The field's existence was checked where this stands.
+#[must_use]
+pub const fn index<M: Model>(field: &str) -> u16 {
+    let columns = M::TABLE.columns;
+    let mut index = 0;
+    while index < columns.len() {
+        if equal(columns[index].field.as_bytes(), field.as_bytes()) {
+            return index as u16;
+        }
+        index += 1;
+    }
+    panic!("the model has no such column")
+}
+
+/// The error of an index that is no column's.
+///
+/// # Errors
+/// Always.
+pub fn no_column() -> Result<()> {
+    Err(Error::new(ErrorKind::Usage, "the table has no such column"))
+}
+
+/// Columns of these types, in a tuple, hold a key of type `K`.
+#[diagnostic::on_unimplemented(
+    message = "a key of type `{K}` can't be held by columns of the types `{Self}`",
+    label = "these columns don't fit the other model's key"
+)]
+pub trait RefersTo<K> {}
+
+/// A column of this type holds a key, or part of a key, of type `K`.
+#[diagnostic::on_unimplemented(
+    message = "a key of type `{K}` can't be held by a column of type `{Self}`",
+    label = "this column does not fit the key"
+)]
+pub trait KeyPart<K> {}
+
+#[diagnostic::do_not_recommend]
+impl<T> KeyPart<T> for T {}
+
+#[diagnostic::do_not_recommend]
+impl<T> KeyPart<T> for Option<T> {}
+
+#[diagnostic::do_not_recommend]
+impl<T, K> RefersTo<K> for (T,) where T: KeyPart<K> {}
+
+macro_rules! composite {
+    ($(($($part:ident $key:ident)+))+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($part: KeyPart<$key>, $key),+> RefersTo<($($key,)+)> for ($($part,)+) {}
+    )+};
+}
+
+composite! {
+    (A KA B KB)
+    (A KA B KB C KC)
+    (A KA B KB C KC D KD)
+    (A KA B KB C KC D KD E KE)
+    (A KA B KB C KC D KD E KE F KF)
+    (A KA B KB C KC D KD E KE F KF G KG)
+    (A KA B KB C KC D KD E KE F KF G KG H KH)
+}
