@@ -1,6 +1,6 @@
 //! What derived code names. No part of the public API: it may change with every version.
 
-pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, Oid, Params, Result};
+pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, Oid, Params};
 
 use stellata_protocol::{Error, ErrorKind, PgType};
 
@@ -15,6 +15,12 @@ use crate::new::equal;
 pub use crate::new::require;
 pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
 pub use crate::relation::handle::{Many, One};
+
+/// What reading columns returns.
+pub type Read<T> = std::result::Result<T, ColumnError>;
+
+/// What writing a value returns.
+pub type Written = stellata_protocol::Result<()>;
 
 /// The column of a field of type `T`.
 #[must_use]
@@ -53,6 +59,46 @@ impl ColumnDef {
     }
 }
 
+/// A unique key over these columns.
+#[must_use]
+pub const fn unique(columns: &'static [u16]) -> UniqueDef {
+    UniqueDef { name: None, columns }
+}
+
+impl UniqueDef {
+    /// The same key under another name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+}
+
+/// An index over these columns.
+#[must_use]
+pub const fn index(columns: &'static [u16]) -> IndexDef {
+    IndexDef { name: None, columns }
+}
+
+impl IndexDef {
+    /// The same index under another name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+}
+
+/// The foreign key of a belongs-to.
+#[must_use]
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "a relation without a foreign key has `None` in its place"
+)]
+pub const fn foreign_key(on_delete: Action, on_update: Action) -> Option<ForeignKeyDef> {
+    Some(ForeignKeyDef { on_delete, on_update })
+}
+
 /// The table of `M`, as a function that a table can hold.
 #[must_use]
 pub fn table<M: Model>() -> &'static Table {
@@ -79,7 +125,7 @@ pub const fn referred<C, T: KeyPart<C>>(_other: Column<impl Sized, T>) {}
 
 /// The index of the column of a field. The field's existence was checked where this stands.
 #[must_use]
-pub const fn index<M: Model>(field: &str) -> u16 {
+pub const fn index_of<M: Model>(field: &str) -> u16 {
     let columns = M::TABLE.columns;
     let mut index = 0;
     while index < columns.len() {
@@ -95,7 +141,7 @@ pub const fn index<M: Model>(field: &str) -> u16 {
 ///
 /// # Errors
 /// Always.
-pub fn no_column() -> Result<()> {
+pub fn no_column() -> Written {
     Err(Error::new(ErrorKind::Usage, "the table has no such column"))
 }
 
