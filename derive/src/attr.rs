@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, LitStr, Path, Token, parenthesized, token};
 
@@ -184,10 +184,10 @@ fn each_option(
     mut take: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
 ) {
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("model")) {
-        let Ok(list) = attribute.meta.require_list() else {
+        if attribute.meta.require_list().is_err() {
             problems.on(attribute, "options stand in parentheses: `#[model(..)]`");
             continue;
-        };
+        }
         let options = |input: ParseStream<'_>| {
             while !input.is_empty() {
                 let taken = input.call(Ident::parse_any).and_then(|name| take(&name, input));
@@ -202,7 +202,7 @@ fn each_option(
             }
             Ok(())
         };
-        if let Err(error) = options.parse2(list.tokens.clone()) {
+        if let Err(error) = attribute.parse_args_with(options) {
             problems.push(error);
         }
     }

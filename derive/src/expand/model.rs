@@ -10,7 +10,7 @@ use crate::expand::{Generated, number};
 pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> TokenStream {
     let ident = &model.input.ident;
     let (fields, unique, new) = (&names.fields, &names.unique, &names.new);
-    let required = required(model);
+    let required = required(model).filter(|_| sound);
     let key_types = model.key.iter().map(|index| &model.columns[*index].field.ty);
     let key_type = match model.key.as_slice() {
         [_] => quote!(#(#key_types)*),
@@ -132,11 +132,13 @@ impl Bodies {
         };
         let expected = model.columns.iter().map(|column| {
             let ty = &column.field.ty;
-            quote_spanned!(ty.span()=> columns.column::<#ty>()?;)
+            let expect = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::expect);
+            quote!(#expect(columns)?;)
         });
         let read = model.columns.iter().map(|column| {
-            let ident = &column.field.ident;
-            quote_spanned!(column.field.ty.span()=> #ident: columns.next()?)
+            let (ident, ty) = (&column.field.ident, &column.field.ty);
+            let read = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::read);
+            quote!(#ident: #read(columns)?)
         });
         let relations = || (0..).map(number).zip(&model.relations);
         let not_loaded = relations().map(|(index, relation)| {
@@ -149,10 +151,9 @@ impl Bodies {
             quote!(#index => ::core::option::Option::Some(&mut self.#ident))
         });
         let pushed = (0..).map(number).zip(&model.columns).map(|(index, column)| {
-            let ident = &column.field.ident;
-            quote_spanned! {column.field.ty.span()=>
-                #index => out.push_as(TABLE.columns[#index].oid, &self.#ident)
-            }
+            let (ident, ty) = (&column.field.ident, &column.field.ty);
+            let push = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::push);
+            quote! { #index => #push(&self.#ident, &TABLE, #index, out) }
         });
         Self {
             key,
@@ -184,12 +185,14 @@ impl Bodies {
 fn key_impl(model: &Model<'_>, key_type: &TokenStream, sound: bool) -> TokenStream {
     let ident = &model.input.ident;
     let pushed = model.key.iter().enumerate().map(|(part, column)| {
+        let ty = &model.columns[*column].field.ty;
+        let push = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::push);
         let (part, column) = (number(part), number(*column));
         let value = match model.key.as_slice() {
             [_] => quote!(self),
             _ => quote!(&self.#part),
         };
-        quote!(out.push_as(TABLE.columns[#column].oid, #value))
+        quote!(#push(#value, &TABLE, #column, out))
     });
     let body = match model.key.as_slice() {
         [_] if sound => quote!(#(#pushed)*),

@@ -67,8 +67,9 @@ pub(super) fn expand_row(model: &Model<'_>, names: &Generated, sound: bool) -> T
         quote! { #index => self.#field.is_set() }
     });
     let push = columns().filter(|_| sound).map(|(index, column)| {
-        let field = &column.field.ident;
-        quote! { #index => self.#field.push(TABLE.columns[#index].oid, out) }
+        let (field, ty) = (&column.field.ident, &column.field.ty);
+        let put = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::put);
+        quote! { #index => #put(&self.#field, &TABLE, #index, out) }
     });
     quote! {
         #[automatically_derived]

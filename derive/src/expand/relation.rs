@@ -47,7 +47,10 @@ fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
             .relation
             .as_ref()
             .map_or(target.span(), |it| it.columns[0].span());
-        return quote_spanned!(span=> __orm::key::<(#(#types,)*), #target>);
+        return match relation.columns.as_slice() {
+            [_] => quote_spanned!(span=> __orm::key::<#(#types)*, #target>),
+            _ => quote_spanned!(span=> __orm::keys::<(#(#types),*), #target>),
+        };
     };
     let check = match relation.kind {
         RelationKind::BelongsTo => quote!(refers),

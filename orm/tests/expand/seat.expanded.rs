@@ -65,10 +65,10 @@ const _: () = {
         schema: ::core::option::Option::None,
         name: "seat",
         columns: &[
-            __orm::column::<Id<Room>>("room", "room"),
-            __orm::column::<i16>("number", "number"),
-            __orm::column::<String>("label", "label"),
-            __orm::column::<Option<i16>>("neighbour", "neighbour"),
+            <Id<Room> as __orm::Cell>::COLUMN.named("room", "room"),
+            <i16 as __orm::Cell>::COLUMN.named("number", "number"),
+            <String as __orm::Cell>::COLUMN.named("label", "label"),
+            <Option<i16> as __orm::Cell>::COLUMN.named("neighbour", "neighbour"),
         ],
         key: &[0, 1],
         uniques: &[],
@@ -79,7 +79,7 @@ const _: () = {
                 kind: __orm::RelationKind::BelongsTo,
                 target: __orm::table::<Seat>,
                 columns: || &[0, 3],
-                target_columns: __orm::key::<(Id<Room>, Option<i16>), Seat>,
+                target_columns: __orm::keys::<(Id<Room>, Option<i16>), Seat>,
                 order: || &[],
                 constraint: ::core::option::Option::None,
             },
@@ -124,27 +124,27 @@ const _: () = {
             )
         }
         fn expect(columns: &mut __orm::Expect<'_>) -> __orm::Read<()> {
-            columns.column::<Id<Room>>()?;
-            columns.column::<i16>()?;
-            columns.column::<String>()?;
-            columns.column::<Option<i16>>()?;
+            <Id<Room> as __orm::Cell>::expect(columns)?;
+            <i16 as __orm::Cell>::expect(columns)?;
+            <String as __orm::Cell>::expect(columns)?;
+            <Option<i16> as __orm::Cell>::expect(columns)?;
             ::core::result::Result::Ok(())
         }
         fn from_columns(columns: &mut __orm::Columns<'_>) -> __orm::Read<Self> {
             ::core::result::Result::Ok(Self {
-                room: columns.next()?,
-                number: columns.next()?,
-                label: columns.next()?,
-                neighbour: columns.next()?,
+                room: <Id<Room> as __orm::Cell>::read(columns)?,
+                number: <i16 as __orm::Cell>::read(columns)?,
+                label: <String as __orm::Cell>::read(columns)?,
+                neighbour: <Option<i16> as __orm::Cell>::read(columns)?,
                 next_to: __orm::BelongsTo::not_loaded(&TABLE, 0),
             })
         }
         fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
             match column {
-                0 => out.push_as(TABLE.columns[0].oid, &self.room),
-                1 => out.push_as(TABLE.columns[1].oid, &self.number),
-                2 => out.push_as(TABLE.columns[2].oid, &self.label),
-                3 => out.push_as(TABLE.columns[3].oid, &self.neighbour),
+                0 => <Id<Room> as __orm::Cell>::push(&self.room, &TABLE, 0, out),
+                1 => <i16 as __orm::Cell>::push(&self.number, &TABLE, 1, out),
+                2 => <String as __orm::Cell>::push(&self.label, &TABLE, 2, out),
+                3 => <Option<i16> as __orm::Cell>::push(&self.neighbour, &TABLE, 3, out),
                 _ => __orm::no_column(),
             }
         }
@@ -161,8 +161,8 @@ const _: () = {
     #[automatically_derived]
     impl __orm::Key<Seat> for (Id<Room>, i16) {
         fn push(&self, out: &mut __orm::Params) -> __orm::Written {
-            out.push_as(TABLE.columns[0].oid, &self.0)?;
-            out.push_as(TABLE.columns[1].oid, &self.1)?;
+            <Id<Room> as __orm::Cell>::push(&self.0, &TABLE, 0, out)?;
+            <i16 as __orm::Cell>::push(&self.1, &TABLE, 1, out)?;
             ::core::result::Result::Ok(())
         }
     }
@@ -190,10 +190,10 @@ const _: () = {
         }
         fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
             match column {
-                0 => self.room.push(TABLE.columns[0].oid, out),
-                1 => self.number.push(TABLE.columns[1].oid, out),
-                2 => self.label.push(TABLE.columns[2].oid, out),
-                3 => self.neighbour.push(TABLE.columns[3].oid, out),
+                0 => <Id<Room> as __orm::Cell>::put(&self.room, &TABLE, 0, out),
+                1 => <i16 as __orm::Cell>::put(&self.number, &TABLE, 1, out),
+                2 => <String as __orm::Cell>::put(&self.label, &TABLE, 2, out),
+                3 => <Option<i16> as __orm::Cell>::put(&self.neighbour, &TABLE, 3, out),
                 _ => __orm::no_column(),
             }
         }

@@ -79,15 +79,18 @@ const _: () = {
         schema: ::core::option::Option::None,
         name: "tracks",
         columns: &[
-            __orm::column::<Id<Track>>("id", "id").identity(),
-            __orm::column::<String>("title", "title"),
-            __orm::column::<i32>("position", "position"),
-            __orm::column::<i64>("plays", "plays"),
-            __orm::column::<Option<f64>>("rating", "rating"),
-            __orm::column::<String>("price", "price")
+            <Id<Track> as __orm::Cell>::COLUMN.named("id", "id").identity(),
+            <String as __orm::Cell>::COLUMN.named("title", "title"),
+            <i32 as __orm::Cell>::COLUMN.named("position", "position"),
+            <i64 as __orm::Cell>::COLUMN.named("plays", "plays"),
+            <Option<f64> as __orm::Cell>::COLUMN.named("rating", "rating"),
+            <String as __orm::Cell>::COLUMN
+                .named("price", "price")
                 .sql_type("numeric(10,2)", __orm::Oid::NUMERIC),
-            __orm::column::<String>("recorded", "recorded").default_sql("now()"),
-            __orm::column::<Id<Album>>("album_id", "album_id"),
+            <String as __orm::Cell>::COLUMN
+                .named("recorded", "recorded")
+                .default_sql("now()"),
+            <Id<Album> as __orm::Cell>::COLUMN.named("album_id", "album_id"),
         ],
         key: &[0],
         uniques: &[__orm::unique(&[7, 2])],
@@ -98,7 +101,7 @@ const _: () = {
                 kind: __orm::RelationKind::BelongsTo,
                 target: __orm::table::<Album>,
                 columns: || &[7],
-                target_columns: __orm::key::<(Id<Album>,), Album>,
+                target_columns: __orm::key::<Id<Album>, Album>,
                 order: || &[],
                 constraint: __orm::foreign_key(
                     __orm::Action::Cascade,
@@ -174,40 +177,40 @@ const _: () = {
             ::core::clone::Clone::clone(&self.id)
         }
         fn expect(columns: &mut __orm::Expect<'_>) -> __orm::Read<()> {
-            columns.column::<Id<Track>>()?;
-            columns.column::<String>()?;
-            columns.column::<i32>()?;
-            columns.column::<i64>()?;
-            columns.column::<Option<f64>>()?;
-            columns.column::<String>()?;
-            columns.column::<String>()?;
-            columns.column::<Id<Album>>()?;
+            <Id<Track> as __orm::Cell>::expect(columns)?;
+            <String as __orm::Cell>::expect(columns)?;
+            <i32 as __orm::Cell>::expect(columns)?;
+            <i64 as __orm::Cell>::expect(columns)?;
+            <Option<f64> as __orm::Cell>::expect(columns)?;
+            <String as __orm::Cell>::expect(columns)?;
+            <String as __orm::Cell>::expect(columns)?;
+            <Id<Album> as __orm::Cell>::expect(columns)?;
             ::core::result::Result::Ok(())
         }
         fn from_columns(columns: &mut __orm::Columns<'_>) -> __orm::Read<Self> {
             ::core::result::Result::Ok(Self {
-                id: columns.next()?,
-                title: columns.next()?,
-                position: columns.next()?,
-                plays: columns.next()?,
-                rating: columns.next()?,
-                price: columns.next()?,
-                recorded: columns.next()?,
-                album_id: columns.next()?,
+                id: <Id<Track> as __orm::Cell>::read(columns)?,
+                title: <String as __orm::Cell>::read(columns)?,
+                position: <i32 as __orm::Cell>::read(columns)?,
+                plays: <i64 as __orm::Cell>::read(columns)?,
+                rating: <Option<f64> as __orm::Cell>::read(columns)?,
+                price: <String as __orm::Cell>::read(columns)?,
+                recorded: <String as __orm::Cell>::read(columns)?,
+                album_id: <Id<Album> as __orm::Cell>::read(columns)?,
                 album: __orm::BelongsTo::not_loaded(&TABLE, 0),
                 verses: __orm::HasMany::not_loaded(&TABLE, 1),
             })
         }
         fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
             match column {
-                0 => out.push_as(TABLE.columns[0].oid, &self.id),
-                1 => out.push_as(TABLE.columns[1].oid, &self.title),
-                2 => out.push_as(TABLE.columns[2].oid, &self.position),
-                3 => out.push_as(TABLE.columns[3].oid, &self.plays),
-                4 => out.push_as(TABLE.columns[4].oid, &self.rating),
-                5 => out.push_as(TABLE.columns[5].oid, &self.price),
-                6 => out.push_as(TABLE.columns[6].oid, &self.recorded),
-                7 => out.push_as(TABLE.columns[7].oid, &self.album_id),
+                0 => <Id<Track> as __orm::Cell>::push(&self.id, &TABLE, 0, out),
+                1 => <String as __orm::Cell>::push(&self.title, &TABLE, 1, out),
+                2 => <i32 as __orm::Cell>::push(&self.position, &TABLE, 2, out),
+                3 => <i64 as __orm::Cell>::push(&self.plays, &TABLE, 3, out),
+                4 => <Option<f64> as __orm::Cell>::push(&self.rating, &TABLE, 4, out),
+                5 => <String as __orm::Cell>::push(&self.price, &TABLE, 5, out),
+                6 => <String as __orm::Cell>::push(&self.recorded, &TABLE, 6, out),
+                7 => <Id<Album> as __orm::Cell>::push(&self.album_id, &TABLE, 7, out),
                 _ => __orm::no_column(),
             }
         }
@@ -225,7 +228,7 @@ const _: () = {
     #[automatically_derived]
     impl __orm::Key<Track> for Id<Track> {
         fn push(&self, out: &mut __orm::Params) -> __orm::Written {
-            out.push_as(TABLE.columns[0].oid, self)
+            <Id<Track> as __orm::Cell>::push(self, &TABLE, 0, out)
         }
     }
     #[automatically_derived]
@@ -256,14 +259,14 @@ const _: () = {
         }
         fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
             match column {
-                0 => self.id.push(TABLE.columns[0].oid, out),
-                1 => self.title.push(TABLE.columns[1].oid, out),
-                2 => self.position.push(TABLE.columns[2].oid, out),
-                3 => self.plays.push(TABLE.columns[3].oid, out),
-                4 => self.rating.push(TABLE.columns[4].oid, out),
-                5 => self.price.push(TABLE.columns[5].oid, out),
-                6 => self.recorded.push(TABLE.columns[6].oid, out),
-                7 => self.album_id.push(TABLE.columns[7].oid, out),
+                0 => <Id<Track> as __orm::Cell>::put(&self.id, &TABLE, 0, out),
+                1 => <String as __orm::Cell>::put(&self.title, &TABLE, 1, out),
+                2 => <i32 as __orm::Cell>::put(&self.position, &TABLE, 2, out),
+                3 => <i64 as __orm::Cell>::put(&self.plays, &TABLE, 3, out),
+                4 => <Option<f64> as __orm::Cell>::put(&self.rating, &TABLE, 4, out),
+                5 => <String as __orm::Cell>::put(&self.price, &TABLE, 5, out),
+                6 => <String as __orm::Cell>::put(&self.recorded, &TABLE, 6, out),
+                7 => <Id<Album> as __orm::Cell>::put(&self.album_id, &TABLE, 7, out),
                 _ => __orm::no_column(),
             }
         }
