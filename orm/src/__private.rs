@@ -95,11 +95,18 @@ impl<T: Encode + for<'a> Decode<'a>> Cell for T {
 }
 
 impl ColumnDef {
-    /// The same column for a field, and under a name.
+    /// The same column for a field, and under the field's name.
     #[doc(hidden)]
     #[must_use]
-    pub const fn named(self, field: &'static str, name: &'static str) -> Self {
-        Self { field, name, ..self }
+    pub const fn field(self, field: &'static str) -> Self {
+        Self { field, name: field, ..self }
+    }
+
+    /// The same column under another name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     /// The same column with another type in the database.

@@ -92,7 +92,7 @@ macro_rules! new {
         row
     }};
     (@set $row:ident $field:ident) => {
-        $row.$field = $crate::IntoField::into_field($field)
+        $crate::new!(@set $row $field $field)
     };
     (@set $row:ident $field:ident $value:expr) => {
         $row.$field = $crate::IntoField::into_field($value)

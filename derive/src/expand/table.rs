@@ -47,7 +47,8 @@ fn column(column: &Column<'_>) -> TokenStream {
     let default = options.default_sql.as_ref().map(|given| quote!(.default_sql(#given)));
     let identity = options.identity.map(|_| quote!(.identity()));
     let made = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::COLUMN);
-    quote! { #made.named(#field, #name) #sql_type #default #identity }
+    let named = (field != name).then(|| quote!(.named(#name)));
+    quote! { #made.field(#field) #named #sql_type #default #identity }
 }
 
 fn index(kind: &TokenStream, index: &Index) -> TokenStream {

@@ -79,18 +79,16 @@ const _: () = {
         schema: ::core::option::Option::None,
         name: "tracks",
         columns: &[
-            <Id<Track> as __orm::Cell>::COLUMN.named("id", "id").identity(),
-            <String as __orm::Cell>::COLUMN.named("title", "title"),
-            <i32 as __orm::Cell>::COLUMN.named("position", "position"),
-            <i64 as __orm::Cell>::COLUMN.named("plays", "plays"),
-            <Option<f64> as __orm::Cell>::COLUMN.named("rating", "rating"),
+            <Id<Track> as __orm::Cell>::COLUMN.field("id").identity(),
+            <String as __orm::Cell>::COLUMN.field("title"),
+            <i32 as __orm::Cell>::COLUMN.field("position"),
+            <i64 as __orm::Cell>::COLUMN.field("plays"),
+            <Option<f64> as __orm::Cell>::COLUMN.field("rating"),
             <String as __orm::Cell>::COLUMN
-                .named("price", "price")
+                .field("price")
                 .sql_type("numeric(10,2)", __orm::Oid::NUMERIC),
-            <String as __orm::Cell>::COLUMN
-                .named("recorded", "recorded")
-                .default_sql("now()"),
-            <Id<Album> as __orm::Cell>::COLUMN.named("album_id", "album_id"),
+            <String as __orm::Cell>::COLUMN.field("recorded").default_sql("now()"),
+            <Id<Album> as __orm::Cell>::COLUMN.field("album_id"),
         ],
         key: &[0],
         uniques: &[__orm::unique(&[7, 2])],
