@@ -113,6 +113,7 @@ pub(crate) struct OrderBy {
 
 /// What a foreign key does, by the name of the variant of the model layer's own enum.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "`no action` is what PostgreSQL calls it")]
 pub(crate) enum Action {
     NoAction,
     Restrict,

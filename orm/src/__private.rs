@@ -17,7 +17,7 @@ pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
 pub use crate::relation::handle::{Many, One};
 
 /// What reading columns returns.
-pub type Read<T> = std::result::Result<T, ColumnError>;
+pub type Read<T> = Result<T, ColumnError>;
 
 /// What writing a value returns.
 pub type Written = stellata_protocol::Result<()>;
