@@ -3,6 +3,7 @@
 mod model;
 
 mod expr;
+
 mod new;
 
 #[doc(hidden)]
@@ -13,6 +14,8 @@ mod error;
 mod relation;
 
 mod identifier;
+
+mod render;
 
 mod schema;
 

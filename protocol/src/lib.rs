@@ -20,15 +20,15 @@
     )
 )]
 
-pub mod auth;
-mod conversation;
 mod error;
-pub mod message;
 mod oid;
-mod row;
 mod sqlstate;
-pub mod types;
 mod wire;
+pub mod auth;
+pub mod types;
+pub mod message;
+mod row;
+mod conversation;
 
 pub use conversation::login::Login;
 pub use conversation::owed::Event;

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::row::FieldDescription;
 use crate::oid::Oid;
-use crate::types::Decode;
+use crate::types::{Decode, PgType};
 use crate::wire::reader::Reader;
 
 /// A cursor over the columns of one DataRow in binary form.
@@ -124,7 +124,7 @@ impl<'d> Expect<'d> {
     ///
     /// # Errors
     /// A [`ColumnError`] with [`ErrorKind::WrongType`] or [`ErrorKind::ColumnCount`].
-    pub fn column<T: Decode<'d>>(&mut self) -> Result<(), ColumnError> {
+    pub fn column<T: PgType>(&mut self) -> Result<(), ColumnError> {
         let index = self.index;
         let Some(field) = self.fields.get(index) else {
             return Err(ColumnError::new::<T>(
@@ -165,7 +165,7 @@ pub trait FromRow<'r>: Sized {
     ///
     /// # Errors
     /// The first column that does not fit.
-    fn expect(columns: &mut Expect<'r>) -> Result<(), ColumnError>;
+    fn expect(columns: &mut Expect<'_>) -> Result<(), ColumnError>;
 
     /// Reads a row whose columns have been checked.
     ///
@@ -177,7 +177,7 @@ pub trait FromRow<'r>: Sized {
 macro_rules! tuples {
     ($(($($name:ident)+))+) => {$(
         impl<'r, $($name: Decode<'r>),+> FromRow<'r> for ($($name,)+) {
-            fn expect(columns: &mut Expect<'r>) -> Result<(), ColumnError> {
+            fn expect(columns: &mut Expect<'_>) -> Result<(), ColumnError> {
                 $(columns.column::<$name>()?;)+
                 columns.end()
             }

@@ -1,1 +1,39 @@
-//! Placeholder.
+//! What the tests of stellata stand on: a throwaway PostgreSQL server, a fresh database for each
+//! test, and a proxy that delays, counts and cuts.
+//!
+//! ```no_run
+//! use stellata_testkit::Database;
+//!
+//! #[stellata_testkit::test]
+//! async fn a_table_is_there(database: &Database) {
+//!     database.run("create table t (n int)").unwrap();
+//!     // ... let the client under test connect to `database.url()`
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! The shared server is started by the first test of a process that wants it, or is the one that
+//! `DATABASE_URL` names. Whatever is started here is stopped and removed when the process ends,
+//! even if it is killed. The testkit uses none of the crates it tests.
+//!
+//! Unix only: elsewhere the crate is empty.
+#![cfg(unix)]
+
+mod database;
+mod endpoint;
+mod error;
+mod proxy;
+mod run;
+mod server;
+mod skip;
+pub mod sql;
+mod unique;
+
+pub use database::Database;
+pub use endpoint::{Endpoint, Host};
+pub use error::Error;
+pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Sent};
+pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
+pub use server::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown};
+pub use skip::skip;
+pub use stellata_testkit_macros::test;

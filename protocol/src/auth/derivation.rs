@@ -99,7 +99,10 @@ impl MacKey {
 
     /// The state of SHA-256 after the block of the key, combined with `pad`.
     fn state(&self, pad: u8) -> Zeroizing<[u32; 8]> {
-        let block = Zeroizing::new(self.0.map(|byte| byte ^ pad));
+        let mut block = self.0.clone();
+        for byte in block.iter_mut() {
+            *byte ^= pad;
+        }
         let mut state = Zeroizing::new(INITIAL_STATE);
         compress256(&mut state, core::slice::from_ref(&*block));
         state
@@ -125,32 +128,40 @@ const INITIAL_STATE: [u32; 8] = [
 /// digest, so its padded block is kept too, and nothing goes through the buffers of a general hash function.
 fn pbkdf2(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> Zeroizing<Hash> {
     let key = MacKey::new(password);
-    let mut sum = Zeroizing::new(key.mac(&[salt, &1_u32.to_be_bytes()]));
+    let first = Zeroizing::new(key.mac(&[salt, &1_u32.to_be_bytes()]));
     let (inner, outer) = (key.state(0x36), key.state(0x5c));
 
     let mut block = Zeroizing::new([0; 64]);
     let (text, padding) = block.split_at_mut(32);
-    text.copy_from_slice(&*sum);
+    text.copy_from_slice(&*first);
     // A one bit, zeros, and the length in bits of what is hashed: the block of the key and one digest.
-    if let [first, .., high, low] = padding {
-        *first = 0x80;
+    if let [bit, .., high, low] = padding {
+        *bit = 0x80;
         [*high, *low] = (8_u16 * (64 + 32)).to_be_bytes();
     }
 
+    let mut sum = Zeroizing::new([0; 8]);
+    for (word, bytes) in sum.iter_mut().zip(first.as_chunks::<4>().0) {
+        *word = u32::from_be_bytes(*bytes);
+    }
     let mut state = Zeroizing::new([0; 8]);
     for _ in 1..iterations.get() {
         for start in [&inner, &outer] {
-            *state = **start;
+            state.copy_from_slice(&**start);
             compress256(&mut state, core::slice::from_ref(&*block));
-            for (bytes, word) in block.as_chunks_mut::<4>().0.iter_mut().zip(*state) {
+            for (bytes, word) in block.as_chunks_mut::<4>().0.iter_mut().zip(state.iter()) {
                 *bytes = word.to_be_bytes();
             }
         }
-        for (byte, other) in sum.iter_mut().zip(*block) {
-            *byte ^= other;
+        for (total, word) in sum.iter_mut().zip(state.iter()) {
+            *total ^= word;
         }
     }
-    sum
+    let mut salted = Zeroizing::new([0; 32]);
+    for (bytes, word) in salted.as_chunks_mut::<4>().0.iter_mut().zip(sum.iter()) {
+        *bytes = word.to_be_bytes();
+    }
+    salted
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub fn md5_password(user: &[u8], password: &[u8], salt: [u8; 4]) -> [u8; 35] {
         Md5::new().chain_update(password).chain_update(user).finalize(),
     ));
     let inner = Zeroizing::new(hex(&inner));
-    let outer = Md5::new().chain_update(&*inner).chain_update(salt).finalize();
+    let outer = Md5::new().chain_update(inner.as_slice()).chain_update(salt).finalize();
 
     let mut answer = *b"md5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     for (place, digit) in answer.iter_mut().skip(3).zip(hex(&outer.into())) {

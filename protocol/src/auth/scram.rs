@@ -170,7 +170,7 @@ impl Scram {
         let said = [messages.as_bytes(), b",", message.as_bytes()];
         let signature = MacKey::new(&keys.server).mac(&said);
         let mut proof = MacKey::new(&Sha256::digest(keys.client)).mac(&said);
-        for (byte, key) in proof.iter_mut().zip(keys.client) {
+        for (byte, key) in proof.iter_mut().zip(&keys.client) {
             *byte ^= key;
         }
 

@@ -20,8 +20,8 @@
 //! ```
 
 mod input;
-pub(crate) mod login;
 pub(crate) mod owed;
+pub(crate) mod login;
 
 use core::ops::Range;
 use std::collections::VecDeque;

@@ -2,11 +2,11 @@
 //!
 //! A client needs one direction only. The other is what a scripted server, a proxy and a round-trip test are made of.
 
+pub(crate) mod row;
+pub(crate) mod startup;
 pub(crate) mod authentication;
 pub(crate) mod extended;
 pub(crate) mod notice;
-pub(crate) mod row;
-pub(crate) mod startup;
 pub(crate) mod status;
 
 pub use authentication::{

@@ -1,7 +1,7 @@
 //! One-dimensional arrays, whole (`Vec<T>`, `[T]`) and built value by value ([`ArrayBuilder`]).
 //!
-//! The binary form (`array_send` of the server's source): the number of dimensions, whether there are NULLs, the element
-//! type; for each dimension its length and lower bound; then the elements, each with its length in front.
+//! The binary form (`array_send` of the server's source): the number of dimensions, whether there are NULLs, the
+//! element type; for each dimension its length and lower bound; then the elements, each with its length in front.
 
 use core::marker::PhantomData;
 
@@ -76,7 +76,7 @@ impl<T: ArrayElement + Encode> Encode for [T] {
         let head = Head::put(element, out);
         let mut has_null = false;
         for value in self {
-            has_null |= put_element(element, value, out)? == IsNull::Yes;
+            has_null |= value.encode_sized(element, out)? == IsNull::Yes;
         }
         head.finish(self.len(), has_null, out)?;
         Ok(IsNull::No)
@@ -217,7 +217,7 @@ impl ArrayBuilder {
     /// What [`Encode::encode`] returns; nothing is added then.
     #[inline]
     pub fn push<T: Encode + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.has_null |= put_element(self.element, value, &mut self.bytes)? == IsNull::Yes;
+        self.has_null |= value.encode_sized(self.element, &mut self.bytes)? == IsNull::Yes;
         self.count = self.count.wrapping_add(1);
         Ok(())
     }
@@ -269,21 +269,6 @@ impl Head {
         out.patch(self.start.saturating_add(COUNT_AT), count)?;
         out.patch(self.start.saturating_add(FLAGS_AT), usize::from(has_null))
     }
-}
-
-#[inline]
-fn put_element<T: Encode + ?Sized>(oid: Oid, value: &T, out: &mut Buffer) -> Result<IsNull> {
-    let start = out.len();
-    let mut is_null = IsNull::No;
-    out.value(|out| {
-        is_null = value.encode(oid, out)?;
-        Ok(())
-    })?;
-    if is_null == IsNull::Yes {
-        out.truncate(start);
-        out.null();
-    }
-    Ok(is_null)
 }
 
 /// The SQL name of the array over `T`, made by the compiler.

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::fixed;
+use crate::types::fixed::{fixed, put, put_sized};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -16,8 +16,12 @@ impl ArrayElement for bool {}
 impl Encode for bool {
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        out.put_u8(u8::from(*self));
-        Ok(IsNull::No)
+        Ok(put([u8::from(*self)], out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized([u8::from(*self)], out))
     }
 }
 

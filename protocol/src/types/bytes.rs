@@ -22,6 +22,13 @@ impl Encode for [u8] {
         out.put_slice(self);
         Ok(IsNull::No)
     }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        out.put_len32(self.len())?;
+        out.put_slice(self);
+        Ok(IsNull::No)
+    }
 }
 
 impl PgType for Vec<u8> {
@@ -35,6 +42,11 @@ impl Encode for Vec<u8> {
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_slice().encode(oid, out)
     }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        self.as_slice().encode_sized(oid, out)
+    }
 }
 
 impl<const N: usize> PgType for [u8; N] {
@@ -47,6 +59,11 @@ impl<const N: usize> Encode for [u8; N] {
     #[inline]
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_slice().encode(oid, out)
+    }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        self.as_slice().encode_sized(oid, out)
     }
 }
 

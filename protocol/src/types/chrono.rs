@@ -2,7 +2,8 @@
 //!
 //! The server counts days and microseconds from 2000-01-01 (`timestamp.h` of its source). Whatever one side can't hold
 //! is an error, `infinity` and `24:00:00` included. Below a microsecond values are rounded to the nearest one, ties to
-//! the even one, as the server does with text; a leap second (`23:59:60`) is the second after it, as there.
+//! the even one, as the server does with text (but for its own error in floating point); a leap second (`23:59:60`) is
+//! the second after it, as there.
 
 use ::chrono::{
     DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc,
@@ -11,7 +12,7 @@ use ::chrono::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::fixed;
+use crate::types::fixed::{fixed, put, put_sized};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -24,13 +25,12 @@ impl ArrayElement for NaiveDate {}
 impl Encode for NaiveDate {
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        match self.num_days_from_ce().checked_sub(EPOCH_DAYS) {
-            Some(days) if days >= FIRST_DAY => {
-                out.put_i32(days);
-                Ok(IsNull::No)
-            }
-            _ => Err(before_first()),
-        }
+        Ok(put(days(*self)?.to_be_bytes(), out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized(days(*self)?.to_be_bytes(), out))
     }
 }
 
@@ -59,15 +59,12 @@ impl Encode for NaiveTime {
     /// but it could not be read back.
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        let seconds = i64::from(self.num_seconds_from_midnight());
-        let micros =
-            seconds.wrapping_mul(MICROS_PER_SECOND).wrapping_add(nearest_micros(self.nanosecond()));
-        if micros < MICROS_PER_DAY {
-            out.put_i64(micros);
-            Ok(IsNull::No)
-        } else {
-            Err(Error::new(ErrorKind::OutOfRange, "the time rounds to the end of its day"))
-        }
+        Ok(put(micros_of_day(*self)?.to_be_bytes(), out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized(micros_of_day(*self)?.to_be_bytes(), out))
     }
 }
 
@@ -88,7 +85,12 @@ impl ArrayElement for NaiveDateTime {}
 impl Encode for NaiveDateTime {
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        put_instant(&self.and_utc(), out)
+        Ok(put(micros(&self.and_utc())?.to_be_bytes(), out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized(micros(&self.and_utc())?.to_be_bytes(), out))
     }
 }
 
@@ -110,7 +112,12 @@ impl<Z: TimeZone> Encode for DateTime<Z> {
     /// Writes the instant. The offset is not stored: a `timestamptz` has none.
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        put_instant(self, out)
+        Ok(put(micros(self)?.to_be_bytes(), out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized(micros(self)?.to_be_bytes(), out))
     }
 }
 
@@ -130,6 +137,14 @@ impl<'a> Decode<'a> for DateTime<FixedOffset> {
 }
 
 #[inline]
+fn days(date: NaiveDate) -> Result<i32> {
+    match date.num_days_from_ce().checked_sub(EPOCH_DAYS) {
+        Some(days) if days >= FIRST_DAY => Ok(days),
+        _ => Err(before_first()),
+    }
+}
+
+#[inline]
 fn instant(raw: &[u8]) -> Result<DateTime<Utc>> {
     let micros = i64::from_be_bytes(fixed(raw)?);
     match micros.checked_add(EPOCH_MICROS).and_then(DateTime::from_timestamp_micros) {
@@ -139,18 +154,27 @@ fn instant(raw: &[u8]) -> Result<DateTime<Utc>> {
 }
 
 #[inline]
-fn put_instant<Z: TimeZone>(instant: &DateTime<Z>, out: &mut Buffer) -> Result<IsNull> {
+fn micros<Z: TimeZone>(instant: &DateTime<Z>) -> Result<i64> {
     let micros = instant
         .timestamp()
         .checked_sub(EPOCH_SECONDS)
         .and_then(|seconds| seconds.checked_mul(MICROS_PER_SECOND))
         .and_then(|micros| micros.checked_add(nearest_micros(instant.timestamp_subsec_nanos())));
     match micros {
-        Some(micros) if micros >= FIRST_MICRO => {
-            out.put_i64(micros);
-            Ok(IsNull::No)
-        }
+        Some(micros) if micros >= FIRST_MICRO => Ok(micros),
         _ => Err(before_first()),
+    }
+}
+
+#[inline]
+fn micros_of_day(time: NaiveTime) -> Result<i64> {
+    let micros = i64::from(time.num_seconds_from_midnight())
+        .wrapping_mul(MICROS_PER_SECOND)
+        .wrapping_add(nearest_micros(time.nanosecond()));
+    if micros < MICROS_PER_DAY {
+        Ok(micros)
+    } else {
+        Err(Error::new(ErrorKind::OutOfRange, "the time rounds to the end of its day"))
     }
 }
 

@@ -39,13 +39,16 @@ impl Encode for Decimal {
         }
         let negative = self.is_sign_negative() && !digits.is_empty();
 
-        out.put_count16(digits.len(), MORE_DIGITS)?;
-        // The weight lies between -7 and 7; its low half is the same number in 16 bits.
-        let [_, _, high, low] = weight.to_be_bytes();
-        out.put_slice(&[high, low]);
-        out.put_u16(if negative { NEGATIVE } else { POSITIVE });
-        let [_, _, high, low] = scale.to_be_bytes();
-        out.put_slice(&[high, low]);
+        // Each number of the head fits in 16 bits, so that its lowest two bytes are all of it: the weight too, which
+        // lies between -7 and 7.
+        let lowest = |number: u32| {
+            let [.., high, low] = number.to_be_bytes();
+            [high, low]
+        };
+        let [.., high, low] = digits.len().to_be_bytes();
+        let sign = if negative { NEGATIVE } else { POSITIVE };
+        let head = [[high, low], lowest(weight), sign.to_be_bytes(), lowest(scale)];
+        out.put_slice(head.as_flattened());
         out.put_slice(digits.as_flattened());
         Ok(IsNull::No)
     }
@@ -143,7 +146,8 @@ fn at_scale(integer: u128, exponent: i32, scale: u32) -> Option<u128> {
     if shift >= 0 {
         return Some(integer.saturating_mul(factor));
     }
-    integer.is_multiple_of(factor).then(|| integer.checked_div(factor)).flatten()
+    let whole = integer.checked_div(factor)?;
+    (whole.wrapping_mul(factor) == integer).then_some(whole)
 }
 
 /// The eight lowest base-10000 digits, highest first; there are no higher ones in a [`Decimal`].
@@ -171,7 +175,14 @@ fn groups(integer: u128) -> [[u8; 2]; 8] {
 /// 10^`exponent`, or the largest number there is.
 #[inline]
 fn power(exponent: u32) -> u128 {
-    10_u128.saturating_pow(exponent)
+    match exponent {
+        // Where the decimals do not end with a base-10000 digit: all that most numbers need.
+        0 => 1,
+        1 => 10,
+        2 => 100,
+        3 => 1_000,
+        _ => 10_u128.saturating_pow(exponent),
+    }
 }
 
 const MORE_DIGITS: &str = "the number has more digits than the Rust type holds";

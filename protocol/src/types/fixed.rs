@@ -1,6 +1,8 @@
 //! Values that always have the same size.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::types::IsNull;
+use crate::wire::buffer::Buffer;
 
 /// All of `raw`, which must have exactly `N` bytes.
 ///
@@ -14,6 +16,29 @@ pub(super) fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N]> {
     }
 }
 
+/// Appends the value, without its length.
+#[inline]
+pub(super) fn put<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsNull {
+    out.put_slice(&value);
+    IsNull::No
+}
+
+/// Appends the value with its length in front, both at once.
+#[inline]
+pub(super) fn put_sized<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsNull {
+    const { assert!(N <= LARGEST) };
+    let mut bytes = [0; LENGTH + LARGEST];
+    // A length below 256 fits in the last of its four bytes. All of this is decided by the compiler.
+    if let [_, _, _, length, place @ ..] = &mut bytes
+        && let Some(place) = place.first_chunk_mut()
+    {
+        [.., *length] = N.to_be_bytes();
+        *place = value;
+    }
+    out.put_slice(bytes.get(..LENGTH.saturating_add(N)).unwrap_or(&bytes));
+    IsNull::No
+}
+
 #[cold]
 fn wrong_size<const N: usize>(raw: &[u8]) -> Error {
     let at = u32::try_from(raw.len().min(N)).unwrap_or(u32::MAX);
@@ -23,3 +48,8 @@ fn wrong_size<const N: usize>(raw: &[u8]) -> Error {
         Error::new(ErrorKind::TrailingBytes, "the value has more bytes than its type").at(at)
     }
 }
+
+/// Bytes of a length.
+const LENGTH: usize = 4;
+/// Bytes of the largest value of fixed size, a `uuid`.
+const LARGEST: usize = 16;

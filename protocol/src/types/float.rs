@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::fixed;
+use crate::types::fixed::{fixed, put, put_sized};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -18,8 +18,12 @@ macro_rules! floats {
         impl Encode for $rust {
             #[inline]
             fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                out.put_slice(&self.to_be_bytes());
-                Ok(IsNull::No)
+                Ok(put(self.to_be_bytes(), out))
+            }
+
+            #[inline]
+            fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+                Ok(put_sized(self.to_be_bytes(), out))
             }
         }
 

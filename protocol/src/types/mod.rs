@@ -1,7 +1,7 @@
 //! Values of PostgreSQL types in binary form, and the Rust types that stand for them.
 //!
-//! A value that the other side can't hold is an error, never another value. Nothing is lost on the way but what the last
-//! column says.
+//! A value that the other side can't hold is an error, never another value. Nothing is lost on the way but what the
+//! last column says.
 //!
 //! | Rust | PostgreSQL | what is lost, what is refused |
 //! |---|---|---|
@@ -18,32 +18,32 @@
 //! | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | `timestamptz` | the same; the offset is lost, since the type is an instant; every other zone can be written |
 //! | `rust_decimal::Decimal` | `numeric` | `NaN`, infinities and numbers beyond 96 bits or 28 decimals are refused; zeros at the end that do not fit are left out |
 //! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
-//! | [`Json<T>`](crate::Json) | `jsonb`, `json` | what the serde implementations of `T` lose |
+//! | `Json<T>` | `jsonb`, `json` | what the serde implementations of `T` lose |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
 //!
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
 
+pub(crate) mod params;
+mod fixed;
 pub(crate) mod array;
+mod pointer;
 mod boolean;
+mod int;
+mod float;
+mod text;
 mod bytes;
+#[cfg(feature = "uuid")]
+mod uuid;
 #[cfg(feature = "chrono")]
 mod chrono;
 #[cfg(feature = "rust_decimal")]
 mod decimal;
-mod fixed;
-mod float;
-mod int;
 #[cfg(feature = "serde_json")]
 pub(crate) mod json;
-pub(crate) mod params;
-mod pointer;
 #[cfg(test)]
 mod proof;
-mod text;
-#[cfg(feature = "uuid")]
-mod uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
@@ -97,6 +97,28 @@ pub trait Encode: PgType {
     /// [`ErrorKind::OutOfRange`] when the PostgreSQL type can't hold the value, [`ErrorKind::InvalidText`] for a NUL in
     /// text, [`ErrorKind::TooLarge`] above what the protocol counts.
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull>;
+
+    /// Appends the value as parameters and array elements have it: with its length in front, NULL as the length -1.
+    ///
+    /// There is no need to write this one: it is made from [`Encode::encode`]. Types that know their length beforehand
+    /// write both at once.
+    ///
+    /// # Errors
+    /// What [`Encode::encode`] returns, and [`ErrorKind::TooLarge`] for 2 GiB and more; nothing is appended then.
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        let start = out.len();
+        let mut is_null = IsNull::No;
+        out.value(|out| {
+            is_null = self.encode(oid, out)?;
+            Ok(())
+        })?;
+        if is_null == IsNull::Yes {
+            out.truncate(start);
+            out.null();
+        }
+        Ok(is_null)
+    }
 }
 
 /// A value that can be read from its binary form, borrowing from it where it likes.
@@ -134,6 +156,17 @@ impl<T: Encode> Encode for Option<T> {
             None => Ok(IsNull::Yes),
         }
     }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        match self {
+            Some(value) => value.encode_sized(oid, out),
+            None => {
+                out.null();
+                Ok(IsNull::Yes)
+            }
+        }
+    }
 }
 
 impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
@@ -161,5 +194,10 @@ impl<T: Encode + ?Sized> Encode for &T {
     #[inline]
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         (**self).encode(oid, out)
+    }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        (**self).encode_sized(oid, out)
     }
 }

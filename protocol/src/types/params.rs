@@ -74,16 +74,7 @@ impl Params {
     /// What [`Encode::encode`] returns; nothing is added then.
     #[inline]
     pub fn push_as<T: Encode + ?Sized>(&mut self, oid: Oid, value: &T) -> Result<()> {
-        let start = self.values.len();
-        let mut is_null = IsNull::No;
-        self.values.value(|out| {
-            is_null = value.encode(oid, out)?;
-            Ok(())
-        })?;
-        if is_null == IsNull::Yes {
-            self.values.truncate(start);
-            self.values.null();
-        }
+        let _: IsNull = value.encode_sized(oid, &mut self.values)?;
         self.types.push(oid);
         Ok(())
     }

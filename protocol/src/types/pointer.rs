@@ -27,6 +27,11 @@ macro_rules! pointers {
             fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
                 (**self).encode(oid, out)
             }
+
+            #[inline]
+            fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+                (**self).encode_sized(oid, out)
+            }
         }
     )*};
 }
@@ -48,6 +53,11 @@ impl<T: Encode + ToOwned + ?Sized> Encode for Cow<'_, T> {
     #[inline]
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         (**self).encode(oid, out)
+    }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+        (**self).encode_sized(oid, out)
     }
 }
 

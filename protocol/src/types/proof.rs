@@ -8,6 +8,7 @@ use crate::error::{ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::{Decode, Encode, IsNull};
 use crate::wire::buffer::Buffer;
+use crate::wire::reader::Reader;
 
 /// Bytes from their hexadecimal digits; blanks may stand between them.
 pub(super) fn hex(text: &str) -> Vec<u8> {
@@ -29,7 +30,14 @@ pub(super) fn decode<'a, T: Decode<'a>>(oid: Oid, raw: &'a [u8]) -> Result<T> {
 /// The bytes of a value that is not NULL.
 pub(super) fn encode<T: Encode + ?Sized>(oid: Oid, value: &T) -> Result<Vec<u8>> {
     let mut out = Buffer::new();
-    assert_eq!(value.encode(oid, &mut out)?, IsNull::No);
+    let done = value.encode(oid, &mut out);
+    let mut sized = Buffer::new();
+    assert_eq!(value.encode_sized(oid, &mut sized), done, "with and without its length");
+    if done.is_err() {
+        assert!(sized.is_empty(), "a value that failed left bytes");
+    }
+    assert_eq!(done?, IsNull::No);
+    assert_eq!(Reader::new(sized.as_slice()).value(), Ok(Some(out.as_slice())));
     Ok(out.as_slice().to_vec())
 }
 

@@ -5,7 +5,7 @@ use ::uuid::Uuid;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::fixed;
+use crate::types::fixed::{fixed, put, put_sized};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -18,8 +18,12 @@ impl ArrayElement for Uuid {}
 impl Encode for Uuid {
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        out.put_slice(self.as_bytes());
-        Ok(IsNull::No)
+        Ok(put(self.into_bytes(), out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized(self.into_bytes(), out))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one way to write bytes for a server.
 
-use smallvec::SmallVec;
+use core::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,9 +18,14 @@ const INLINE: usize = 96;
 /// out.message(b'Q', |body| body.put_cstr("select 1")).unwrap();
 /// assert_eq!(out.as_slice(), b"Q\0\0\0\x0dselect 1\0");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Buffer {
-    bytes: SmallVec<[u8; INLINE]>,
+    /// The bytes, as long as they fit here and `heap` has no place.
+    inline: [u8; INLINE],
+    /// How many of `inline` are written; 0 once `heap` has place.
+    filled: usize,
+    /// The bytes, once it has place: a `Vec` appends in a few instructions, a `SmallVec` in five times as many.
+    heap: Vec<u8>,
 }
 
 impl Buffer {
@@ -33,62 +38,109 @@ impl Buffer {
     /// An empty buffer with place for `capacity` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { bytes: SmallVec::with_capacity(capacity) }
+        let heap = if capacity > INLINE { Vec::with_capacity(capacity) } else { Vec::new() };
+        Self { heap, ..Self::default() }
     }
 
     /// What was written.
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        &self.bytes
+        if self.is_inline() {
+            self.inline.get(..self.filled).unwrap_or_default()
+        } else {
+            &self.heap
+        }
+    }
+
+    #[inline]
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        if self.is_inline() {
+            self.inline.get_mut(..self.filled).unwrap_or_default()
+        } else {
+            &mut self.heap
+        }
+    }
+
+    #[inline]
+    fn is_inline(&self) -> bool {
+        self.heap.capacity() == 0
+    }
+
+    /// Moves the bytes to the heap, with place for `additional` further ones.
+    #[cold]
+    fn spill(&mut self, additional: usize) {
+        let mut heap = Vec::with_capacity(
+            self.filled.saturating_add(additional).max(INLINE.saturating_mul(2)),
+        );
+        heap.extend_from_slice(self.as_slice());
+        self.heap = heap;
+        self.filled = 0;
     }
 
     /// How many bytes were written.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        if self.is_inline() { self.filled } else { self.heap.len() }
     }
 
     /// Whether nothing was written.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// How many bytes fit without an allocation.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        if self.is_inline() { INLINE } else { self.heap.capacity() }
     }
 
     /// Forgets what was written; keeps the place.
     #[inline]
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.truncate(0);
     }
 
     /// Forgets what was written after the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
+        if self.is_inline() {
+            self.filled = self.filled.min(len);
+        } else {
+            self.heap.truncate(len);
+        }
     }
 
     /// Makes place for `additional` further bytes.
     pub fn reserve(&mut self, additional: usize) {
-        self.bytes.reserve(additional);
+        if !self.is_inline() {
+            self.heap.reserve(additional);
+        } else if additional > INLINE.saturating_sub(self.filled) {
+            self.spill(additional);
+        }
     }
 
     /// Appends bytes as they are.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        if self.is_inline() {
+            let end = self.filled.saturating_add(bytes.len());
+            if let Some(place) = self.inline.get_mut(self.filled..end) {
+                place.copy_from_slice(bytes);
+                self.filled = end;
+                return;
+            }
+            self.spill(bytes.len());
+        }
+        self.heap.extend_from_slice(bytes);
     }
 
     /// Appends one byte.
     #[inline]
     pub fn put_u8(&mut self, value: u8) {
-        self.bytes.push(value);
+        self.put_slice(&[value]);
     }
 
     /// Appends two bytes, most significant first.
@@ -220,7 +272,7 @@ impl Buffer {
     #[inline]
     pub fn patch(&mut self, at: usize, len: usize) -> Result<()> {
         let len = len32(len)?;
-        match self.bytes.get_mut(at..).and_then(|place| place.first_chunk_mut::<4>()) {
+        match self.as_mut_slice().get_mut(at..).and_then(|place| place.first_chunk_mut::<4>()) {
             Some(place) => {
                 *place = len.to_be_bytes();
                 Ok(())
@@ -229,6 +281,26 @@ impl Buffer {
         }
     }
 }
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { inline: [0; INLINE], filled: 0, heap: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Buffer").field(&self.as_slice()).finish()
+    }
+}
+
+impl PartialEq for Buffer {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Buffer {}
 
 #[inline]
 fn len32(len: usize) -> Result<i32> {
@@ -239,6 +311,76 @@ fn len32(len: usize) -> Result<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(Vec<u8>),
+        Byte(u8),
+        Truncate(usize),
+        Clear,
+        Reserve(usize),
+        Copy,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => proptest::collection::vec(any::<u8>(), 0..120).prop_map(Step::Put),
+            4 => any::<u8>().prop_map(Step::Byte),
+            1 => (0..200_usize).prop_map(Step::Truncate),
+            1 => Just(Step::Clear),
+            1 => (0..300_usize).prop_map(Step::Reserve),
+            1 => Just(Step::Copy),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_vec_holds(
+            capacity in prop_oneof![Just(0), 0..300_usize],
+            steps in proptest::collection::vec(step(), 0..40),
+        ) {
+            let mut model = Vec::new();
+            let mut out = Buffer::with_capacity(capacity);
+            prop_assert!(out.capacity() >= capacity.max(INLINE));
+            for step in steps {
+                match step {
+                    Step::Put(bytes) => {
+                        out.put_slice(&bytes);
+                        model.extend(bytes);
+                    }
+                    Step::Byte(byte) => {
+                        out.put_u8(byte);
+                        model.push(byte);
+                    }
+                    Step::Truncate(len) => {
+                        out.truncate(len);
+                        model.truncate(len);
+                    }
+                    Step::Clear => {
+                        out.clear();
+                        model.clear();
+                    }
+                    Step::Reserve(additional) => {
+                        out.reserve(additional);
+                        prop_assert!(out.capacity() - out.len() >= additional);
+                    }
+                    Step::Copy => {
+                        let copy = out.clone();
+                        prop_assert_eq!(&copy, &out);
+                        out = copy;
+                    }
+                }
+                prop_assert_eq!(out.as_slice(), &model[..]);
+                prop_assert_eq!((out.len(), out.is_empty()), (model.len(), model.is_empty()));
+                if model.len() >= 4 {
+                    let at = model.len() - 4;
+                    out.patch(at, 7).unwrap();
+                    model[at..].copy_from_slice(&[0, 0, 0, 7]);
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_failed_message_leaves_nothing_behind() {

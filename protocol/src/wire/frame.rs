@@ -12,7 +12,7 @@ pub struct Frame {
 }
 
 /// Tag and length together.
-pub const HEAD: usize = 5;
+pub(crate) const HEAD: usize = 5;
 
 /// The longest body of a message that is short by nature.
 ///

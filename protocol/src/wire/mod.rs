@@ -1,5 +1,5 @@
 //! Bytes in and out. The only code that trusts a length, and the only code that makes one.
 
+pub(crate) mod reader;
 pub(crate) mod buffer;
 pub(crate) mod frame;
-pub(crate) mod reader;

@@ -1,0 +1,361 @@
+//! Statements in flight: put together without I/O, sent as one flush, answered in order.
+//!
+//! [`Connection::begin_batch`], [`Connection::submit`] for each statement, [`Connection::sync`], then
+//! [`Connection::rows`] for each [`Ticket`] in order, and [`Connection::ready`] at the end. Nothing is written before the
+//! first answer is awaited, so that all statements leave in one write.
+
+use stellata_protocol::message::{CommandTag, TransactionStatus, read_row_description};
+use stellata_protocol::{
+    ColumnError, Columns, Event, Expect, FieldDescription, Format, Oid, Params,
+};
+
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::statement::Statement;
+use crate::statement::cache::{Prepared, SlotId};
+
+/// A statement that was submitted, to be handed to [`Connection::rows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    slot: SlotId,
+    call: u64,
+}
+
+/// How a statement ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// How many rows were written, read or fetched; 0 for a statement that counts none.
+    pub rows: u64,
+    /// Whether it was a COMMIT or ROLLBACK that ended in `ROLLBACK`.
+    pub rolled_back: bool,
+}
+
+/// A statement whose Parse is in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parsing {
+    slot: SlotId,
+    call: u64,
+}
+
+impl Connection {
+    /// Begins a batch. Whatever was asked before is given up: its answers will be passed over.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] when the connection can't be used any more.
+    #[inline]
+    pub fn begin_batch(&mut self) -> Result<()> {
+        if self.driver.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the connection is closed"));
+        }
+        if self.open {
+            // A batch was left half put together; end it, so that its failure can't reach into this one.
+            self.driver.conversation.sync().map_err(Error::protocol)?;
+        }
+        self.driver.conversation.abandon();
+        self.call = self.driver.conversation.begin();
+        self.open = true;
+        Ok(())
+    }
+
+    pub(super) fn close_batch(&mut self) {
+        self.open = false;
+    }
+
+    /// Adds a statement to the batch. Nothing is written yet.
+    ///
+    /// A statement that is not prepared yet is prepared in the same flush, so that its first use costs no further round
+    /// trip. A parameter type of 0 is left for the server to infer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] when the statement or its parameters can't be sent: a NUL in the text, more than 65 535
+    /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
+    #[inline]
+    pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        for name in self.forgotten.drain(..) {
+            self.driver.conversation.close_statement(&name).map_err(Error::protocol)?;
+        }
+        let key = statement.key();
+        let found = self.cache.find(key, params.types(), self.call);
+        let slot = match found {
+            Some(slot) => slot,
+            None => self.add(statement, params)?,
+        };
+        let Some(entry) = self.cache.get(slot) else {
+            return Err(Error::new(ErrorKind::Usage, "the statement is gone from the cache"));
+        };
+        let conversation = &mut self.driver.conversation;
+        let sent = match entry.prepared {
+            Prepared::Yes => Ok(()),
+            // Asked for in this batch already.
+            Prepared::Asked(call) if call == self.call => Ok(()),
+            asked => {
+                // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no
+                // error; preparing what is there would be one.
+                let closed = match asked {
+                    Prepared::Asked(_) => conversation.close_statement(&entry.name),
+                    _ => Ok(()),
+                };
+                let asked = closed
+                    .and_then(|()| conversation.parse(&entry.name, &entry.sql, params.types()))
+                    .and_then(|()| conversation.describe_statement(&entry.name));
+                if asked.is_ok() {
+                    self.parsing.push_back(Parsing { slot, call: self.call });
+                }
+                asked
+            }
+        };
+        let sent = sent
+            .and_then(|()| conversation.bind(&entry.name, params, Format::Binary))
+            .and_then(|()| conversation.execute(0));
+        if let Err(error) = sent {
+            return Err(Error::encode(error).with_sql(Some(entry.sql.clone())));
+        }
+        if let Some(entry) = self.cache.get_mut(slot)
+            && entry.prepared != Prepared::Yes
+        {
+            entry.prepared = Prepared::Asked(self.call);
+        }
+        Ok(Ticket { slot, call: self.call })
+    }
+
+    #[cold]
+    fn add(&mut self, statement: &dyn Statement, params: &Params) -> Result<SlotId> {
+        let sql = statement.sql()?;
+        let (slot, evicted) = self.cache.insert(statement.key(), params.types(), &sql, self.call);
+        if let Some(evicted) = evicted
+            && evicted.prepared == Prepared::Yes
+        {
+            self.driver.conversation.close_statement(&evicted.name).map_err(Error::protocol)?;
+        }
+        Ok(slot)
+    }
+
+    /// Ends the batch: what fails before this point reaches no further, and all before it is one transaction unless the
+    /// statements say otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] when the connection can't be used any more.
+    #[inline]
+    pub fn sync(&mut self) -> Result<()> {
+        self.driver.conversation.sync().map_err(Error::protocol)?;
+        self.open = false;
+        Ok(())
+    }
+
+    /// Reads the rows of a submitted statement, in the order of submission.
+    ///
+    /// `check` looks at the columns once per statement and row type; `sink` gets each row, borrowed from the read buffer.
+    ///
+    /// # Errors
+    /// What the server says of the statement, or of one before it in the batch; the batch has then been read to its end.
+    /// [`ErrorKind::Decode`] when a column does not fit; the rest of the batch is then passed over.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the statement may run all the same. The next call passes over its answer.
+    pub async fn rows(
+        &mut self,
+        ticket: Ticket,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Result<Completion> {
+        if ticket.call != self.call {
+            return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
+        }
+        loop {
+            match self.read_rows(ticket.slot, check, sink)? {
+                Step::Wait => self.driver.fill().await?,
+                Step::Done(completion) => return Ok(completion),
+                Step::Failed(error) => {
+                    self.read_to_ready().await?;
+                    if error.is_stale_statement() {
+                        self.forget(ticket.slot);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Reads what is there of a statement's answer.
+    fn read_rows(
+        &mut self,
+        slot: SlotId,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Result<Step> {
+        loop {
+            let Some(event) = self.advance()? else {
+                return Ok(Step::Wait);
+            };
+            match event {
+                Event::DataRow => {
+                    let Some(entry) = self.cache.get_mut(slot) else {
+                        return Err(Error::new(
+                            ErrorKind::Usage,
+                            "the statement is gone from the cache",
+                        ));
+                    };
+                    let fields = entry.fields.as_deref().unwrap_or_default();
+                    if entry.checked != check as usize {
+                        check(&mut Expect::new(fields))
+                            .map_err(|error| decode_error(error, fields, &entry.sql))?;
+                        entry.checked = check as usize;
+                    }
+                    let body = self.driver.conversation.body();
+                    let mut columns =
+                        Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
+                    sink(&mut columns).map_err(|error| {
+                        decode_error(error, entry.fields.as_deref().unwrap_or_default(), &entry.sql)
+                    })?;
+                }
+                Event::CommandComplete => {
+                    let tag = CommandTag::read(self.driver.conversation.body())
+                        .map_err(Error::protocol)?;
+                    return Ok(Step::Done(Completion {
+                        rows: tag.rows(),
+                        rolled_back: tag.text == "ROLLBACK",
+                    }));
+                }
+                Event::EmptyQuery => {
+                    return Ok(Step::Done(Completion { rows: 0, rolled_back: false }));
+                }
+                Event::Error => {
+                    let sql = self.cache.get(slot).map(|entry| entry.sql.clone());
+                    return Ok(Step::Failed(self.server_error(sql)));
+                }
+                Event::ReadyForQuery => {
+                    return Err(Error::new(
+                        ErrorKind::Usage,
+                        "a statement before it in the batch failed",
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads to the end of the batch; returns where the session stands as to transactions.
+    ///
+    /// # Errors
+    /// An error that comes with the end itself, such as a deferred constraint.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the next call passes over what is still to come.
+    #[inline]
+    pub async fn ready(&mut self) -> Result<TransactionStatus> {
+        let mut failed = None;
+        loop {
+            match self.advance()? {
+                None => self.driver.fill().await?,
+                Some(Event::Error) => failed = Some(self.server_error(None)),
+                Some(Event::ReadyForQuery) => {
+                    return match failed {
+                        Some(error) => Err(error),
+                        None => Ok(self.status()),
+                    };
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Reads to the end of the batch after an error, so that the status is known.
+    async fn read_to_ready(&mut self) -> Result<()> {
+        // A server that ended the session sends no ReadyForQuery.
+        while !self.driver.is_closed() {
+            match self.advance()? {
+                None => self.driver.fill().await?,
+                Some(Event::ReadyForQuery) => break,
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what an answer tells about statements, also when nobody waits for it any more.
+    pub(super) fn note_statement(&mut self, event: Event, request: u64) -> Result<()> {
+        match event {
+            Event::ParseComplete => {
+                if let Some(parsing) = self.parsing.front()
+                    && let Some(entry) = self.cache.get_mut(parsing.slot)
+                {
+                    entry.prepared = Prepared::Yes;
+                }
+            }
+            Event::RowDescription => {
+                if let Some(parsing) = self.parsing.pop_front() {
+                    let fields = read_row_description(self.driver.conversation.body())
+                        .map_err(Error::protocol)?;
+                    self.note_fields(parsing.slot, fields);
+                }
+            }
+            Event::NoData => {
+                if let Some(parsing) = self.parsing.pop_front() {
+                    self.note_fields(parsing.slot, Vec::new());
+                }
+            }
+            // What the calls up to here asked to prepare, and did not get, is not prepared.
+            Event::ReadyForQuery => {
+                while let Some(&parsing) = self.parsing.front()
+                    && parsing.call <= request
+                {
+                    self.parsing.pop_front();
+                    if !self.parsing.iter().any(|later| later.slot == parsing.slot) {
+                        self.forget(parsing.slot);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets a statement, and has the server forget it with the next flush.
+    fn forget(&mut self, slot: SlotId) {
+        if let Some(entry) = self.cache.remove(slot)
+            && entry.prepared == Prepared::Yes
+        {
+            self.forgotten.push(entry.name);
+        }
+    }
+
+    fn note_fields(&mut self, slot: SlotId, fields: Vec<FieldDescription>) {
+        if let Some(entry) = self.cache.get_mut(slot) {
+            entry.column_types = fields.iter().map(|field| field.type_oid).collect();
+            entry.fields = Some(fields.into());
+            entry.checked = 0;
+        }
+    }
+}
+
+/// What became of reading what is there.
+enum Step {
+    Wait,
+    Done(Completion),
+    Failed(Error),
+}
+
+/// Says which column, which Rust type, which PostgreSQL type, and what is wrong.
+#[cold]
+fn decode_error(
+    error: ColumnError,
+    fields: &[FieldDescription],
+    sql: &std::sync::Arc<str>,
+) -> Error {
+    let message = match fields.get(error.index) {
+        Some(field) => format!(
+            "column {} `{}` of type {} can't be read as `{}`: {}",
+            error.index + 1,
+            field.name,
+            type_name(field.type_oid),
+            error.rust_type,
+            error.error
+        ),
+        None => error.to_string(),
+    };
+    Error::new(ErrorKind::Decode, message).with_sql(Some(sql.clone()))
+}
+
+fn type_name(oid: Oid) -> String {
+    oid.name().map_or_else(|| format!("with OID {oid}"), str::to_owned)
+}

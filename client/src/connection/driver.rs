@@ -1,0 +1,129 @@
+//! Moves bytes between the socket and the conversation. The only file that awaits the socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use stellata_protocol::{Answer, Conversation};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::socket::Socket;
+
+/// A socket and the conversation that is held over it.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    socket: Socket,
+    pub(crate) conversation: Conversation,
+    /// Why writing failed. The server may have said why it closed, so that reading goes on until it ends too.
+    write_error: Option<io::Error>,
+    closed: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(socket: Socket, conversation: Conversation) -> Self {
+        Self { socket, conversation, write_error: None, closed: false }
+    }
+
+    /// The next event that is wanted; `None` when the bytes for it have yet to come.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<Option<Answer>> {
+        self.conversation.advance().map_err(Error::protocol)
+    }
+
+    /// Writes what is unsent and waits until more bytes have come.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: what was written is counted as written, what was read is in the conversation.
+    #[inline]
+    pub(crate) async fn fill(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.closed {
+            return Poll::Ready(Err(closed(None)));
+        }
+        self.poll_flush(cx);
+        // Read even while writing waits: the server stops reading when nobody takes what it sends.
+        match self.socket.poll_read(cx, self.conversation.space()) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0)) => {
+                self.closed = true;
+                Poll::Ready(Err(closed(self.write_error.take())))
+            }
+            Poll::Ready(Ok(count)) => {
+                self.conversation.received(count);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => {
+                self.closed = true;
+                let error = self.write_error.take().unwrap_or(error);
+                Poll::Ready(Err(Error::with_source(
+                    ErrorKind::Io,
+                    format!("the connection broke: {error}"),
+                    error,
+                )))
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes now.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        while self.write_error.is_none() && !self.conversation.output().is_empty() {
+            match self.socket.poll_write(cx, self.conversation.output()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => self.conversation.wrote(count),
+                Poll::Ready(Err(error)) => self.write_error = Some(error),
+            }
+        }
+    }
+
+    /// Takes in what has already come, without waiting and without a system call when nothing has. Between two requests
+    /// nothing should come but notices, notifications, reports of settings, or the server's goodbye.
+    ///
+    /// Returns false when the connection can't be used any more.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        loop {
+            if self.closed || self.conversation.is_over() {
+                return false;
+            }
+            match self.poll_fill(&mut cx) {
+                Poll::Pending => return true,
+                Poll::Ready(Err(_)) => return false,
+                Poll::Ready(Ok(())) => while let Ok(Some(_)) = self.conversation.advance() {},
+            }
+        }
+    }
+
+    /// Says goodbye and closes the socket.
+    pub(crate) async fn close(&mut self) {
+        self.conversation.terminate();
+        poll_fn(|cx| {
+            self.poll_flush(cx);
+            if self.write_error.is_none() && !self.conversation.output().is_empty() {
+                return Poll::Pending;
+            }
+            self.socket.poll_shutdown(cx).map(|_| ())
+        })
+        .await;
+        self.closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed || self.conversation.is_over()
+    }
+}
+
+#[cold]
+fn closed(cause: Option<io::Error>) -> Error {
+    match cause {
+        Some(cause) => Error::with_source(
+            ErrorKind::Closed,
+            format!("the server closed the connection: {cause}"),
+            cause,
+        ),
+        None => Error::new(ErrorKind::Closed, "the server closed the connection"),
+    }
+}

@@ -1,0 +1,179 @@
+//! One statement at a time: parameters in, rows out, one round trip.
+
+use stellata_protocol::{ColumnError, Columns, Expect, FromRow, IntoParams, Params};
+
+use crate::connection::Connection;
+use crate::connection::batch::Completion;
+use crate::error::{Error, ErrorKind, Result};
+use crate::statement::Statement;
+
+impl Connection {
+    /// Runs a statement and reads each row into `T`: a tuple, or a type that implements [`FromRow`].
+    ///
+    /// Parameters `$1`, `$2`.. are given as a tuple, in the PostgreSQL type of their Rust type. The statement is prepared
+    /// on first use, in the same round trip, and kept for the next.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// let rows: Vec<(i64, Option<String>)> = connection
+    ///     .query("select id, title from albums where released > $1", (1999_i32,))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] with the SQL and the place in it, [`ErrorKind::Decode`] naming column, Rust type and
+    /// PostgreSQL type, [`ErrorKind::Encode`] before anything is sent.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the statement may run all the same; the connection stays usable.
+    pub async fn query<T>(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r> + Send,
+    {
+        let params = collect(params)?;
+        let mut rows = Vec::new();
+        self.run(sql, &params, <T as FromRow<'_>>::expect, &mut |columns| {
+            rows.push(T::from_row(columns)?);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Runs a statement that returns exactly one row.
+    ///
+    /// # Errors
+    /// As [`Connection::query`]; [`ErrorKind::Usage`] for no row or several.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_one<T>(&mut self, sql: &str, params: impl IntoParams) -> Result<T>
+    where
+        T: for<'r> FromRow<'r> + Send,
+    {
+        let mut rows = self.query(sql, params).await?;
+        match (rows.pop(), rows.len()) {
+            (Some(row), 0) => Ok(row),
+            (None, _) => Err(count_error("no row")),
+            (Some(_), _) => Err(count_error("several rows")),
+        }
+    }
+
+    /// Runs a statement that returns at most one row.
+    ///
+    /// # Errors
+    /// As [`Connection::query`]; [`ErrorKind::Usage`] for several rows.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_opt<T>(&mut self, sql: &str, params: impl IntoParams) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r> + Send,
+    {
+        let mut rows = self.query(sql, params).await?;
+        let row = rows.pop();
+        if rows.is_empty() { Ok(row) } else { Err(count_error("several rows")) }
+    }
+
+    /// Runs a statement and hands each row to `sink`, borrowed from the read buffer: nothing is copied that `sink` does
+    /// not copy. Returns the number of rows.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// let mut letters = 0;
+    /// connection
+    ///     .query_each("select title from albums", (), |columns| {
+    ///         letters += columns.next::<&str>()?.len();
+    ///         Ok(())
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Connection::query`]. Columns are checked as they are read.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_each(
+        &mut self,
+        sql: &str,
+        params: impl IntoParams,
+        mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send,
+    ) -> Result<u64> {
+        let params = collect(params)?;
+        let completion = self.run(sql, &params, |_| Ok(()), &mut sink).await?;
+        Ok(completion.rows)
+    }
+
+    /// Runs a statement for its effect; returns the number of rows written, or read and passed over.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn execute(&mut self, sql: &str, params: impl IntoParams) -> Result<u64> {
+        let params = collect(params)?;
+        let completion = self.run(sql, &params, |_| Ok(()), &mut |_| Ok(())).await?;
+        Ok(completion.rows)
+    }
+
+    /// Runs one statement in a round trip of its own: the road that all of the above take.
+    ///
+    /// A prepared statement that the server no longer knows, or that a change of its tables has outdated, is prepared
+    /// anew and run once more, unless a transaction is open.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn run(
+        &mut self,
+        statement: &(impl Statement + ?Sized),
+        params: &Params,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Result<Completion> {
+        let result = self.run_once(&statement, params, check, sink).await;
+        match result {
+            Err(error)
+                if error.is_stale_statement()
+                    && self.status() == stellata_protocol::message::TransactionStatus::Idle =>
+            {
+                self.run_once(&statement, params, check, sink).await
+            }
+            result => result,
+        }
+    }
+
+    async fn run_once(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Result<Completion> {
+        self.begin_batch()?;
+        let ticket = self.submit(statement, params)?;
+        self.sync()?;
+        let completion = self.rows(ticket, check, sink).await?;
+        self.ready().await?;
+        Ok(completion)
+    }
+}
+
+fn collect(params: impl IntoParams) -> Result<Params> {
+    let mut collected = Params::new();
+    params.append_to(&mut collected).map_err(Error::encode)?;
+    Ok(collected)
+}
+
+#[cold]
+fn count_error(found: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("the statement returned {found} where one was wanted"))
+}

@@ -1,0 +1,282 @@
+//! What can go wrong on a connection.
+
+use std::fmt;
+use std::sync::Arc;
+
+use stellata_protocol::SqlState;
+use stellata_protocol::message::ServerError;
+
+/// The result of working with a connection.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of a connection.
+///
+/// `{}` gives one line with the server's own sentence; `{:#}` adds the SQL with a caret at the place that the server
+/// names, its detail and its hint. Neither holds a parameter's value or a password.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    server: Option<ServerError>,
+    sql: Option<Arc<str>>,
+    source: Option<Source>,
+}
+
+/// The family an [`Error`] belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A connection string or setting that can't be used.
+    Config,
+    /// The server could not be reached.
+    Connect,
+    /// The login failed, or the server did not prove that it knows the password.
+    Authentication,
+    /// Reading or writing the socket failed.
+    Io,
+    /// The connection is closed, by either side.
+    Closed,
+    /// A time limit was reached.
+    Timeout,
+    /// The server broke the protocol.
+    Protocol,
+    /// The server refused the statement: see [`Error::server`].
+    Server,
+    /// A parameter could not be written; nothing was sent.
+    Encode,
+    /// A column could not be read.
+    Decode,
+    /// The call does not fit: the caller's mistake.
+    Usage,
+}
+
+impl Error {
+    /// Makes an error of a kind.
+    #[cold]
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            server: None,
+            sql: None,
+            source: None,
+        }))
+    }
+
+    #[cold]
+    pub(crate) fn with_source(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Source>,
+    ) -> Self {
+        let mut error = Self::new(kind, message);
+        error.0.source = Some(source.into());
+        error
+    }
+
+    #[cold]
+    pub(crate) fn from_server(server: ServerError, sql: Option<Arc<str>>) -> Self {
+        let kind = if server.sqlstate.class() == "28" {
+            ErrorKind::Authentication
+        } else {
+            ErrorKind::Server
+        };
+        let mut error = Self::new(kind, String::new());
+        error.0.server = Some(server);
+        error.0.sql = sql;
+        error
+    }
+
+    #[cold]
+    pub(crate) fn protocol(error: stellata_protocol::Error) -> Self {
+        let kind = match error.kind() {
+            stellata_protocol::ErrorKind::Authentication => ErrorKind::Authentication,
+            stellata_protocol::ErrorKind::Usage => ErrorKind::Usage,
+            _ => ErrorKind::Protocol,
+        };
+        Self::with_source(kind, error.to_string(), error)
+    }
+
+    /// A parameter or statement that could not be written.
+    #[cold]
+    #[must_use]
+    pub fn encode(error: stellata_protocol::Error) -> Self {
+        let kind = match error.kind() {
+            stellata_protocol::ErrorKind::Usage => ErrorKind::Usage,
+            _ => ErrorKind::Encode,
+        };
+        Self::with_source(kind, error.to_string(), error)
+    }
+
+    #[cold]
+    pub(crate) fn with_sql(mut self, sql: Option<Arc<str>>) -> Self {
+        self.0.sql = sql;
+        self
+    }
+
+    /// The family of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What the server said, for [`ErrorKind::Server`] and refused logins.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerError> {
+        self.0.server.as_ref()
+    }
+
+    /// The code of what the server said.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        self.0.server.as_ref().map(|server| server.sqlstate)
+    }
+
+    /// The statement that failed, with `$1` for parameters: never their values.
+    #[must_use]
+    pub fn sql(&self) -> Option<&str> {
+        self.0.sql.as_deref()
+    }
+
+    /// Whether the connection can't be used any more.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Io | ErrorKind::Closed | ErrorKind::Protocol | ErrorKind::Connect => true,
+            _ => self.0.server.as_ref().is_some_and(ServerError::ends_session),
+        }
+    }
+
+    /// Whether a prepared statement is gone or out of date at the server, so that preparing it anew may help.
+    pub(crate) fn is_stale_statement(&self) -> bool {
+        self.0.server.as_ref().is_some_and(|server| match server.sqlstate {
+            SqlState::FEATURE_NOT_SUPPORTED => server.routine() == Some("RevalidateCachedQuery"),
+            SqlState::INVALID_SQL_STATEMENT_NAME => {
+                server.routine() == Some("FetchPreparedStatement")
+            }
+            _ => false,
+        })
+    }
+
+    fn write_context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(server) = &self.0.server else {
+            if let Some(sql) = &self.0.sql {
+                write!(f, "\n{sql}")?;
+            }
+            return Ok(());
+        };
+        if let Some(sql) = &self.0.sql {
+            match server.position() {
+                Some(position) => write_caret(f, sql, position)?,
+                None => write!(f, "\n{sql}")?,
+            }
+        }
+        if let Some(detail) = server.detail() {
+            write!(f, "\ndetail: {detail}")?;
+        }
+        if let Some(hint) = server.hint() {
+            write!(f, "\nhint: {hint}")?;
+        }
+        if let Some(context) = server.context() {
+            write!(f, "\ncontext: {context}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the line of the statement that holds the character at `position` (counted from 1), and a caret below it.
+fn write_caret(f: &mut fmt::Formatter<'_>, sql: &str, position: u32) -> fmt::Result {
+    let before = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
+    let (mut line_number, mut line_start) = (1, 0);
+    for (index, character) in sql.chars().enumerate() {
+        if index >= before {
+            break;
+        }
+        if character == '\n' {
+            line_number += 1;
+            line_start = index + 1;
+        }
+    }
+    let line = sql.lines().nth(line_number - 1).unwrap_or_default();
+    let head = format!("line {line_number}: ");
+    let column = before.saturating_sub(line_start);
+    // Tabs stay tabs, so that the caret stands below its character whatever a tab is worth.
+    let pad: String =
+        line.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    write!(f, "\n{head}{line}\n{:width$}{pad}^", "", width = head.len())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.server {
+            Some(server) => server.fmt(f)?,
+            None => f.write_str(&self.0.message)?,
+        }
+        if f.alternate() { self.write_context(f) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self:#}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // A protocol error's sentence is the message itself: saying it twice helps nobody.
+        match &self.0.source {
+            Some(source) if !source.is::<stellata_protocol::Error>() => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stellata_protocol::Buffer;
+
+    fn server(position: &str) -> ServerError {
+        let mut out = Buffer::new();
+        ServerError::write(
+            &mut out,
+            b'E',
+            &[
+                (b'V', "ERROR"),
+                (b'C', "42703"),
+                (b'M', "column \"nme\" does not exist"),
+                (b'P', position),
+            ],
+        )
+        .unwrap();
+        ServerError::read(&out.as_slice()[5..]).unwrap()
+    }
+
+    #[test]
+    fn the_caret_counts_characters_not_bytes() {
+        let error = Error::from_server(server("14"), Some("select 'äöü', nme\nfrom x".into()));
+        assert_eq!(
+            format!("{error:#}"),
+            "column \"nme\" does not exist (SQLSTATE 42703)\nline 1: select 'äöü', nme\n                     ^"
+                .replace("                     ^", &format!("{}^", " ".repeat(8 + 13)))
+        );
+        assert_eq!(format!("{error}"), "column \"nme\" does not exist (SQLSTATE 42703)");
+    }
+
+    #[test]
+    fn the_caret_finds_its_line() {
+        let error = Error::from_server(server("10"), Some("select a\n\tnme".into()));
+        assert!(format!("{error:#}").ends_with("line 2: \tnme\n        ^"), "{error:#}");
+    }
+
+    #[test]
+    fn a_position_past_the_end_is_no_panic() {
+        let error = Error::from_server(server("4294967295"), Some("select 1".into()));
+        assert!(format!("{error:#}").contains("line 1: select 1"));
+    }
+}

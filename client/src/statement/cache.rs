@@ -1,0 +1,305 @@
+//! The prepared statements of one connection: a bounded cache, least recently used first out.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use stellata_protocol::{FieldDescription, Oid};
+
+use crate::statement::StatementKey;
+
+/// The place of a statement in the cache. It stays valid until the statement is evicted, which never happens while it is
+/// in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotId(usize);
+
+/// How far a statement is known to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prepared {
+    /// It is to be prepared.
+    No,
+    /// Parse was sent in the call of this number, and not answered yet.
+    Asked(u64),
+    /// ParseComplete came.
+    Yes,
+}
+
+/// What is known of a statement.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    key: Key,
+    hash: u64,
+    types: Box<[Oid]>,
+    /// The name at the server.
+    pub(crate) name: Box<str>,
+    pub(crate) sql: Arc<str>,
+    pub(crate) prepared: Prepared,
+    /// The columns that the statement returns; `None` until the server has described them.
+    pub(crate) fields: Option<Box<[FieldDescription]>>,
+    /// Their types, in the form that rows are read with.
+    pub(crate) column_types: Box<[Oid]>,
+    /// The row type that the columns were checked against last, as the address of its check.
+    pub(crate) checked: usize,
+    /// The call that used it last.
+    used: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Key {
+    Sql,
+    Shape(usize, Box<[u8]>),
+}
+
+/// A bounded set of statements, found by key and parameter types.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    slots: Vec<Option<Slot>>,
+    free: Vec<usize>,
+    by_hash: HashMap<u64, Vec<usize>, BuildHasherDefault<Identity>>,
+    capacity: usize,
+}
+
+impl Cache {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_hash: HashMap::default(),
+            capacity: capacity.max(1),
+        }
+    }
+
+    /// Finds a statement by all of its key: two statements never share a place.
+    #[inline]
+    pub(crate) fn find(
+        &mut self,
+        key: StatementKey<'_>,
+        types: &[Oid],
+        call: u64,
+    ) -> Option<SlotId> {
+        let hash = hash(key, types);
+        for &index in self.by_hash.get(&hash)? {
+            if let Some(Some(slot)) = self.slots.get_mut(index)
+                && slot.is(key, types)
+            {
+                slot.used = call;
+                return Some(SlotId(index));
+            }
+        }
+        None
+    }
+
+    /// Adds a statement. Where the cache is full, the one that was not used for the longest time goes, and is returned
+    /// so that the server can be told; statements of the call `call` stay.
+    pub(crate) fn insert(
+        &mut self,
+        key: StatementKey<'_>,
+        types: &[Oid],
+        sql: &str,
+        call: u64,
+    ) -> (SlotId, Option<Slot>) {
+        let evicted = if self.len() >= self.capacity { self.evict(call) } else { None };
+        let slot = Slot {
+            key: match key {
+                StatementKey::Sql(_) => Key::Sql,
+                StatementKey::Shape { table, shape } => Key::Shape(table, shape.into()),
+            },
+            hash: hash(key, types),
+            types: types.into(),
+            name: name(sql, types),
+            sql: sql.into(),
+            prepared: Prepared::No,
+            fields: None,
+            column_types: Box::default(),
+            checked: 0,
+            used: call,
+        };
+        let hash = slot.hash;
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index] = Some(slot);
+                index
+            }
+            None => {
+                self.slots.push(Some(slot));
+                self.slots.len() - 1
+            }
+        };
+        self.by_hash.entry(hash).or_default().push(index);
+        (SlotId(index), evicted)
+    }
+
+    fn evict(&mut self, call: u64) -> Option<Slot> {
+        let (index, _) = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| Some((index, slot.as_ref()?)))
+            .filter(|(_, slot)| slot.used != call && !matches!(slot.prepared, Prepared::Asked(_)))
+            .min_by_key(|(_, slot)| slot.used)?;
+        self.remove(SlotId(index))
+    }
+
+    /// Forgets a statement.
+    pub(crate) fn remove(&mut self, id: SlotId) -> Option<Slot> {
+        let slot = self.slots.get_mut(id.0)?.take()?;
+        if let Some(indices) = self.by_hash.get_mut(&slot.hash) {
+            indices.retain(|&index| index != id.0);
+            if indices.is_empty() {
+                self.by_hash.remove(&slot.hash);
+            }
+        }
+        self.free.push(id.0);
+        Some(slot)
+    }
+
+    /// Forgets all statements that are prepared: the server has. What is in flight stays.
+    pub(crate) fn clear_prepared(&mut self) {
+        for index in 0..self.slots.len() {
+            if self.slots[index].as_ref().is_some_and(|slot| slot.prepared == Prepared::Yes) {
+                self.remove(SlotId(index));
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.get(id.0)?.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.0)?.as_mut()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn is(&self, key: StatementKey<'_>, types: &[Oid]) -> bool {
+        let same = match (&self.key, key) {
+            (Key::Sql, StatementKey::Sql(sql)) => *self.sql == *sql,
+            (Key::Shape(table, shape), StatementKey::Shape { table: other, shape: bytes }) => {
+                *table == other && **shape == *bytes
+            }
+            _ => false,
+        };
+        same && *self.types == *types
+    }
+}
+
+/// A statement's name at the server: a hash of all that gives it its meaning, so that one name never means two things on
+/// a backend that several clients share.
+fn name(sql: &str, types: &[Oid]) -> Box<str> {
+    let mut hasher = Sha256::new();
+    for oid in types {
+        hasher.update(oid.0.to_be_bytes());
+    }
+    // Behind the types, so that no text can look like types and text.
+    hasher.update(types.len().to_be_bytes());
+    hasher.update(sql);
+    let mut name = String::with_capacity(34);
+    name.push_str("s_");
+    for byte in hasher.finalize().iter().take(16) {
+        for digit in [byte >> 4, byte & 15] {
+            name.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    name.into()
+}
+
+/// A quick hash: what it maps together is told apart by comparing in full.
+#[inline]
+fn hash(key: StatementKey<'_>, types: &[Oid]) -> u64 {
+    const K: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(K);
+    let (mut hash, bytes) = match key {
+        StatementKey::Sql(sql) => (1, sql.as_bytes()),
+        StatementKey::Shape { table, shape } => (mix(2, table as u64), shape),
+    };
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let mut word = [0; 8];
+        word.copy_from_slice(chunk);
+        hash = mix(hash, u64::from_le_bytes(word));
+    }
+    let mut last = [0; 8];
+    let rest = chunks.remainder();
+    last[..rest.len()].copy_from_slice(rest);
+    hash = mix(hash, u64::from_le_bytes(last));
+    hash = mix(hash, bytes.len() as u64);
+    for oid in types {
+        hash = mix(hash, u64::from(oid.0));
+    }
+    hash ^ (hash >> 32)
+}
+
+/// Takes a hash that is one already.
+#[derive(Debug, Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(text: &str) -> StatementKey<'_> {
+        StatementKey::Sql(text)
+    }
+
+    #[test]
+    fn the_same_text_with_other_types_is_another_statement() {
+        let mut cache = Cache::new(8);
+        let (id, _) = cache.insert(sql("select $1"), &[Oid::INT4], "select $1", 1);
+        assert_eq!(cache.find(sql("select $1"), &[Oid::INT4], 2), Some(id));
+        assert_eq!(cache.find(sql("select $1"), &[Oid::INT8], 2), None);
+        assert_ne!(name("select $1", &[Oid::INT4]), name("select $1", &[Oid::INT8]));
+    }
+
+    #[test]
+    fn shapes_of_different_tables_are_different_statements() {
+        let mut cache = Cache::new(8);
+        let key = |table| StatementKey::Shape { table, shape: b"shape" };
+        let (first, _) = cache.insert(key(1), &[], "select 1", 1);
+        let (second, _) = cache.insert(key(2), &[], "select 2", 1);
+        assert_eq!(cache.find(key(1), &[], 2), Some(first));
+        assert_eq!(cache.find(key(2), &[], 2), Some(second));
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_but_never_one_in_flight() {
+        let mut cache = Cache::new(2);
+        let (a, _) = cache.insert(sql("a"), &[], "a", 1);
+        let (b, _) = cache.insert(sql("b"), &[], "b", 2);
+        assert_eq!(cache.find(sql("a"), &[], 3), Some(a));
+        let (_, evicted) = cache.insert(sql("c"), &[], "c", 4);
+        assert_eq!(evicted.map(|slot| slot.sql), Some("b".into()));
+        assert!(cache.get(b).is_some_and(|slot| &*slot.sql == "c"), "the place is used again");
+
+        for id in [a, b] {
+            cache.get_mut(id).unwrap().prepared = Prepared::Asked(4);
+        }
+        let (_, evicted) = cache.insert(sql("d"), &[], "d", 5);
+        assert!(evicted.is_none());
+        assert_eq!(cache.len(), 3);
+    }
+}

@@ -1,0 +1,407 @@
+//! A throwaway PostgreSQL server.
+
+mod account;
+mod binaries;
+mod folder;
+mod keeper;
+mod options;
+mod template;
+
+pub use options::ServerOptions;
+
+use crate::endpoint::{Endpoint, Host};
+use crate::error::Error;
+use crate::sql::{self, Session};
+use binaries::Binaries;
+use folder::Folder;
+use keeper::Keeper;
+use std::env;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use template::{SUPERUSER, Template};
+
+/// A role that must log in with `md5` over TCP ([`PASSWORD`] is its password).
+pub const MD5_USER: &str = "md5_user";
+/// A role that must log in with `scram-sha-256` over TCP ([`PASSWORD`] is its password).
+pub const SCRAM_USER: &str = "scram_user";
+/// A role that must log in with a password in clear over TCP ([`PASSWORD`] is its password).
+pub const PASSWORD_USER: &str = "password_user";
+/// The password of the three roles above. It has characters that a URL must encode.
+pub const PASSWORD: &str = "a passw0rd: 'quoted' @ 100%";
+
+/// How long a server may take to answer its first query.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a server may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// A free port may be taken by another process before the server has it.
+const PORTS_TO_TRY: u32 = 5;
+
+/// Unsafe where it saves time: what is in these servers is not meant to outlive a crash of the
+/// machine. Shared memory lies in the data folder, where it is removed with it.
+const SETTINGS: [(&str, &str); 18] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("autovacuum", "off"),
+    ("wal_level", "logical"),
+    ("max_wal_senders", "10"),
+    ("max_replication_slots", "10"),
+    ("max_connections", "200"),
+    ("max_prepared_transactions", "20"),
+    ("dynamic_shared_memory_type", "mmap"),
+    ("huge_pages", "off"),
+    ("listen_addresses", "127.0.0.1"),
+    ("unix_socket_permissions", "0777"),
+    ("logging_collector", "off"),
+    ("log_checkpoints", "off"),
+    ("log_line_prefix", "%m [%p] %q%u@%d "),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+];
+
+/// How to stop a server
+/// ([manual, 19.5](https://www.postgresql.org/docs/current/server-shutdown.html)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Waits for all clients to leave.
+    Smart,
+    /// Ends all sessions, then stops in order.
+    Fast,
+    /// Stops at once; the next start recovers from the log.
+    Immediate,
+    /// Kills the server and its children, as a power cut would.
+    Kill,
+}
+
+/// A PostgreSQL server for tests: one of our own, or the one that `DATABASE_URL` names.
+///
+/// A server of our own has its data in memory where there is room, a unix socket and a TCP port
+/// on 127.0.0.1. Everybody may log in as anybody without a password, except that [`MD5_USER`],
+/// [`SCRAM_USER`] and [`PASSWORD_USER`] have to show theirs over TCP. It is stopped and its files
+/// are removed when the value is dropped or, at the latest, when this process ends in any way.
+#[derive(Debug)]
+pub struct Server {
+    endpoint: Endpoint,
+    tcp: Endpoint,
+    /// The database for statements that belong to none.
+    maintenance: String,
+    version: u32,
+    own: Option<Own>,
+}
+
+/// What belongs to a server that we started. Fields are dropped in this order: the keeper stops
+/// the server before the folder goes.
+#[derive(Debug)]
+struct Own {
+    keeper: Mutex<Keeper>,
+    folder: Folder,
+    binaries: Binaries,
+}
+
+impl Server {
+    /// The server that all tests of this process share: the one named by `DATABASE_URL` if that
+    /// is set, else one of our own, started at the first call.
+    ///
+    /// # Errors
+    /// As [`Server::start`], or when the server named by `DATABASE_URL` can't be reached; the
+    /// same at each call.
+    pub fn shared() -> Result<&'static Server, Error> {
+        static SHARED: OnceLock<Result<Server, Error>> = OnceLock::new();
+        let made = SHARED.get_or_init(|| match env::var("DATABASE_URL") {
+            Ok(url) if !url.is_empty() => Server::at(&url),
+            _ => Server::start(ServerOptions::new()),
+        });
+        made.as_ref().map_err(Error::clone)
+    }
+
+    /// A server that somebody else runs; its superuser, or one who may create databases, is
+    /// named by the URL. Nothing is started or stopped.
+    ///
+    /// # Errors
+    /// When the URL is none, or the server can't be reached or does not let us in.
+    pub fn at(url: &str) -> Result<Server, Error> {
+        let (endpoint, database) = Endpoint::parse(url)?;
+        let maintenance = database.unwrap_or_else(|| SUPERUSER.to_owned());
+        let version = ask_version(&endpoint, &maintenance)
+            .map_err(|cause| Error::while_doing("asking a server for its version", cause))?;
+        Ok(Server { tcp: endpoint.clone(), endpoint, maintenance, version, own: None })
+    }
+
+    /// Starts a server of our own and waits until it answers, 60 seconds at most.
+    ///
+    /// # Errors
+    /// When no PostgreSQL is installed, or it does not start; the message has the server's log.
+    pub fn start(options: ServerOptions) -> Result<Server, Error> {
+        let binaries = Binaries::find(options.binaries.as_deref())?;
+        let partial = Template::fresh_place();
+        let (folder, guard) = Folder::create(&partial)?;
+        let version = binaries.version(folder.account())?;
+        let template = Template::of(&binaries, &version, partial);
+        template.fill(&folder, &binaries)?;
+        configure(&folder, &options)?;
+        let (keeper, endpoint) = launch_somewhere(&folder, &binaries)?;
+        guard.leave();
+        let maintenance = SUPERUSER.to_owned();
+        let version = ask_version(&endpoint, &maintenance)?;
+        sql::run(&endpoint, SUPERUSER, &login_roles())?;
+        let tcp = endpoint.at("127.0.0.1", endpoint.port());
+        let own = Own { keeper: Mutex::new(keeper), folder, binaries };
+        Ok(Server { endpoint, tcp, maintenance, version, own: Some(own) })
+    }
+
+    /// The way to the server for its superuser: the unix socket of a server of our own, or what
+    /// `DATABASE_URL` says.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The way to the server by TCP, for its superuser.
+    pub fn tcp(&self) -> &Endpoint {
+        &self.tcp
+    }
+
+    /// Whether the server is one of our own, which may be stopped and started.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// The folder of the unix socket, if the server has one that we know.
+    pub fn socket_dir(&self) -> Option<&Path> {
+        match self.endpoint.host() {
+            Host::Unix(folder) => Some(folder),
+            Host::Tcp(_) => None,
+        }
+    }
+
+    /// The TCP port.
+    pub fn port(&self) -> u16 {
+        self.tcp.port()
+    }
+
+    /// The URL of a database, by the unix socket where there is one.
+    pub fn url(&self, database: &str) -> String {
+        self.endpoint.url(database)
+    }
+
+    /// The URL of a database by TCP.
+    pub fn tcp_url(&self, database: &str) -> String {
+        self.tcp.url(database)
+    }
+
+    /// The database for statements that belong to none, such as `create database`: `postgres`,
+    /// or the one `DATABASE_URL` names.
+    pub fn maintenance_database(&self) -> &str {
+        &self.maintenance
+    }
+
+    /// The name of the superuser.
+    pub fn superuser(&self) -> &str {
+        self.endpoint.user()
+    }
+
+    /// The server's version as a number, 150018 for 15.18.
+    pub fn version_number(&self) -> u32 {
+        self.version
+    }
+
+    /// The server's major version, such as 15.
+    pub fn version(&self) -> u32 {
+        self.version / 10_000
+    }
+
+    /// The process number of a running server of our own.
+    pub fn process(&self) -> Option<u32> {
+        let own = self.own.as_ref()?;
+        let keeper = own.keeper();
+        keeper.child().filter(|_| !keeper.is_gone())
+    }
+
+    /// The data folder of a server of our own.
+    pub fn data_dir(&self) -> Option<PathBuf> {
+        self.own.as_ref().map(|own| own.folder.data())
+    }
+
+    /// All that a server of our own has logged so far.
+    pub fn log(&self) -> String {
+        self.own.as_ref().map(|own| own.log()).unwrap_or_default()
+    }
+
+    /// Stops the server and waits until all its processes are gone, 30 seconds at most. Its data
+    /// stay for [`Server::start_again`]. Stopping a stopped server does nothing.
+    ///
+    /// This blocks the thread: a client that must act meanwhile needs another one.
+    ///
+    /// # Errors
+    /// When it still runs after that time, or is not a server of our own.
+    pub fn stop(&self, how: Shutdown) -> Result<(), Error> {
+        let own = self.own()?;
+        let mut keeper = own.keeper();
+        if keeper.child().is_some() {
+            keeper.signal(match how {
+                Shutdown::Smart => "TERM",
+                Shutdown::Fast => "INT",
+                Shutdown::Immediate => "QUIT",
+                Shutdown::Kill => "KILL",
+            });
+        }
+        match keeper.wait_until_gone(STOP_LIMIT) {
+            true => Ok(()),
+            false => Err(Error::while_doing(
+                format!("the server did not stop within {STOP_LIMIT:?}"),
+                own.log(),
+            )),
+        }
+    }
+
+    /// Starts a stopped server again, with the same data at the same port, and waits until it
+    /// answers, 60 seconds at most. A running server is left alone.
+    ///
+    /// # Errors
+    /// As [`Server::start`], or when it is not a server of our own.
+    pub fn start_again(&self) -> Result<(), Error> {
+        let own = self.own()?;
+        let mut keeper = own.keeper();
+        if !keeper.wait_until_gone(Duration::ZERO) {
+            return Ok(());
+        }
+        let started = launch(&own.folder, &own.binaries, &self.endpoint);
+        // On failure the keeper of before still has the folders, so that another try can be made.
+        let before = std::mem::replace(&mut *keeper, started?);
+        before.leave();
+        Ok(())
+    }
+
+    /// [`Server::stop`], then [`Server::start_again`].
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn restart(&self, how: Shutdown) -> Result<(), Error> {
+        self.stop(how)?;
+        self.start_again()
+    }
+
+    fn own(&self) -> Result<&Own, Error> {
+        self.own.as_ref().ok_or_else(|| {
+            Error::new("the server of DATABASE_URL is not ours to start or stop: use Server::start")
+        })
+    }
+}
+
+impl Own {
+    fn keeper(&self) -> MutexGuard<'_, Keeper> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> String {
+        read_log(&self.folder)
+    }
+}
+
+fn read_log(folder: &Folder) -> String {
+    let log = fs::read(folder.log()).unwrap_or_default();
+    String::from_utf8_lossy(&log).into_owned()
+}
+
+fn ask_version(endpoint: &Endpoint, database: &str) -> Result<u32, Error> {
+    let rows = sql::run(endpoint, database, "show server_version_num")?;
+    let answer = rows.into_iter().flatten().flatten().next().unwrap_or_default();
+    answer.parse().map_err(|_| Error::new(format!("{answer:?} is no version of a server")))
+}
+
+fn configure(folder: &Folder, options: &ServerOptions) -> Result<(), Error> {
+    let data = folder.data();
+    let mut settings = String::new();
+    let given = options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in SETTINGS.into_iter().chain(given) {
+        settings += &format!("{name} = {}\n", sql::quote_literal(value));
+    }
+    let mut rules = String::new();
+    for line in &options.login_rules {
+        rules += &format!("{line}\n");
+    }
+    for (user, method) in
+        [(MD5_USER, "md5"), (SCRAM_USER, "scram-sha-256"), (PASSWORD_USER, "password")]
+    {
+        rules += &format!("host all {user} 127.0.0.1/32 {method}\n");
+    }
+    for database in ["all", "replication"] {
+        rules += &format!("local {database} all trust\n");
+        rules += &format!("host {database} all 127.0.0.1/32 trust\n");
+    }
+    folder.write(&data.join("postgresql.conf"), settings.as_bytes())?;
+    folder.write(&data.join("pg_hba.conf"), rules.as_bytes())?;
+    for (name, contents) in &options.files {
+        folder.write(&data.join(name), contents)?;
+    }
+    Ok(())
+}
+
+/// The statements that make the roles of login tests, each password stored as its method needs.
+fn login_roles() -> String {
+    let password = sql::quote_literal(PASSWORD);
+    format!(
+        "set password_encryption = 'md5'; create role {MD5_USER} login password {password}; \
+         set password_encryption = 'scram-sha-256'; \
+         create role {SCRAM_USER} login password {password}; \
+         create role {PASSWORD_USER} login password {password}"
+    )
+}
+
+/// Starts the server at a free port; another process may be quicker to take it, hence the tries.
+fn launch_somewhere(folder: &Folder, binaries: &Binaries) -> Result<(Keeper, Endpoint), Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .map_err(|cause| Error::while_doing("looking for a free port", cause))?
+            .port();
+        let endpoint = Endpoint::unix(folder.sockets(), port, SUPERUSER);
+        match launch(folder, binaries, &endpoint) {
+            Ok(keeper) => return Ok((keeper, endpoint)),
+            Err(_) if tries < PORTS_TO_TRY && read_log(folder).contains("already in use") => {
+                let _ = fs::remove_file(folder.log());
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+/// Starts the server at this port and waits for its first answer.
+fn launch(folder: &Folder, binaries: &Binaries, endpoint: &Endpoint) -> Result<Keeper, Error> {
+    let command = [
+        binaries.postgres(),
+        PathBuf::from("-D"),
+        folder.data(),
+        PathBuf::from("-k"),
+        folder.sockets().to_owned(),
+        PathBuf::from("-p"),
+        PathBuf::from(endpoint.port().to_string()),
+    ];
+    let mut keeper = folder.run(&command)?;
+    let begun = Instant::now();
+    let reason = loop {
+        if keeper.wait_until_gone(Duration::ZERO) {
+            break "the server ended as it was started".to_owned();
+        }
+        match Session::connect(endpoint, SUPERUSER) {
+            Ok(_) => return Ok(keeper),
+            Err(cause) if begun.elapsed() > START_LIMIT => {
+                break format!("the server did not answer within {START_LIMIT:?} ({cause})");
+            }
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let log = read_log(folder);
+    // The folders stay, for another try or for whoever guards them.
+    if keeper.child().is_some() {
+        keeper.signal("QUIT");
+        keeper.wait_until_gone(STOP_LIMIT);
+    }
+    keeper.leave();
+    Err(Error::while_doing(reason, log))
+}

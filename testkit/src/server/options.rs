@@ -1,0 +1,49 @@
+//! How a private server differs from the ordinary one.
+
+use std::path::{Path, PathBuf};
+
+/// Settings, login rules and files for a server of its own.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    pub(super) settings: Vec<(String, String)>,
+    pub(super) login_rules: Vec<String>,
+    pub(super) files: Vec<(String, Vec<u8>)>,
+    pub(super) binaries: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// The ordinary server.
+    pub fn new() -> ServerOptions {
+        ServerOptions::default()
+    }
+
+    /// Adds a line to `postgresql.conf`; the value needs no quotes. A later one wins.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> ServerOptions {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a line to `pg_hba.conf`, before the ordinary ones
+    /// ([manual, 21.1](https://www.postgresql.org/docs/current/auth-pg-hba-conf.html)).
+    #[must_use]
+    pub fn login_rule(mut self, line: &str) -> ServerOptions {
+        self.login_rules.push(line.to_owned());
+        self
+    }
+
+    /// Puts a file into the data folder before the server starts, readable by the server alone,
+    /// as it demands of a private key.
+    #[must_use]
+    pub fn file(mut self, name: &str, contents: impl Into<Vec<u8>>) -> ServerOptions {
+        self.files.push((name.to_owned(), contents.into()));
+        self
+    }
+
+    /// Takes `initdb` and `postgres` from this folder.
+    #[must_use]
+    pub fn binaries(mut self, folder: impl AsRef<Path>) -> ServerOptions {
+        self.binaries = Some(folder.as_ref().to_owned());
+        self
+    }
+}

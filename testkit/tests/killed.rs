@@ -1,0 +1,217 @@
+//! Whatever a test process started goes with it, however it ends.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use stellata_testkit::{Database, Server, ServerOptions};
+
+/// Says to the test binary that it is the one to be killed.
+const ROLE: &str = "STELLATA_TEST_IS_TO_BE_KILLED";
+
+/// After a death this much time is given.
+const SOON: Duration = Duration::from_secs(5);
+
+/// The process that the tests below kill: it has a server that is busy.
+#[test]
+#[ignore = "the other tests run this one as a process of its own"]
+fn victim() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let server = Server::start(ServerOptions::new()).unwrap();
+    let database = Database::create(&server).unwrap();
+    // One query computes without ever waiting, one waits.
+    for sql in ["select count(*) from generate_series(1, 1e12::bigint)", "select pg_sleep(1000)"] {
+        let mut session = database.session().unwrap();
+        thread::spawn(move || session.run(sql));
+    }
+    let active = "select count(*) from pg_stat_activity where state = 'active'";
+    while database.run(active).unwrap() != [[Some("3".to_owned())]] {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let folders = [server.data_dir().unwrap(), server.socket_dir().unwrap().to_owned()];
+    let mut output = std::io::stdout();
+    writeln!(output, "\nprocess {}", server.process().unwrap()).unwrap();
+    for folder in folders {
+        writeln!(output, "folder {}", folder.display()).unwrap();
+    }
+    writeln!(output, "ready").unwrap();
+    thread::sleep(Duration::from_secs(60));
+}
+
+fn start_victim() -> Child {
+    victim_of(&std::env::current_exe().unwrap()).spawn().unwrap()
+}
+
+fn victim_of(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["--exact", "victim", "--ignored", "--nocapture"])
+        .env(ROLE, "yes")
+        .env_remove("DATABASE_URL")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0);
+    command
+}
+
+/// The lines the victim prints once its server is there.
+fn story(victim: &mut Child) -> Vec<String> {
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.take_while(|line| line != "ready").collect()
+}
+
+fn signal(name: &str, target: &str) {
+    let sent =
+        Command::new("/bin/sh").args(["-c", "kill -s \"$0\" -- \"$1\"", name, target]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Processes that mention `word` in their command, and the children of those.
+fn processes_about(word: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut parents = BTreeSet::new();
+    for _ in 0..2 {
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let pid = entry.file_name().to_string_lossy().into_owned();
+            let Ok(command) = fs::read(entry.path().join("cmdline")) else { continue };
+            let command = String::from_utf8_lossy(&command).replace('\0', " ");
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"));
+            let related = command.contains(word) || parent.is_some_and(|pid| parents.contains(pid));
+            if related && parents.insert(pid.clone()) {
+                found.push(format!("{pid}: {command}"));
+            }
+        }
+    }
+    found
+}
+
+/// All that a process with this number may have left: folders and shared memory are named after
+/// it or after nobody.
+fn traces_of(victim: u32) -> Vec<String> {
+    let name = format!("stellata-{victim}-");
+    let mut traces = processes_about(&name);
+    for parent in [Path::new("/dev/shm"), Path::new("/tmp"), &std::env::temp_dir()] {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&name) {
+                traces.push(entry.path().display().to_string());
+            }
+        }
+    }
+    traces
+}
+
+fn segments() -> BTreeSet<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let second = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    table.lines().skip(1).filter_map(second).collect()
+}
+
+fn assert_nothing_left(victim: u32) {
+    let begun = Instant::now();
+    while !traces_of(victim).is_empty() && begun.elapsed() < SOON {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(traces_of(victim), Vec::<String>::new());
+}
+
+/// Lets a victim run until its server is busy, ends it, and sees that nothing is left.
+fn end_and_look(end: impl FnOnce(&mut Child)) {
+    let before = segments();
+    let mut victim = start_victim();
+    let story = story(&mut victim);
+    let process: u32 =
+        story.iter().find_map(|line| line.strip_prefix("process ")?.parse().ok()).unwrap();
+    let folders: Vec<PathBuf> =
+        story.iter().filter_map(|line| line.strip_prefix("folder ").map(PathBuf::from)).collect();
+    assert_eq!(folders.len(), 2);
+    assert!(folders.iter().all(|folder| folder.exists()));
+    assert!(processes_about(&format!("stellata-{}-", victim.id())).len() > 3);
+    let pid_file = fs::read_to_string(folders[0].join("postmaster.pid")).unwrap();
+    let segment = pid_file.lines().nth(6).unwrap().split_whitespace().last().unwrap().to_owned();
+    assert!(segments().contains(&segment) && !before.contains(&segment));
+    // What it shares between its processes is in its own folder.
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    assert!(!maps.contains("/dev/shm/PostgreSQL."));
+
+    end(&mut victim);
+    victim.wait().unwrap();
+    assert_nothing_left(victim.id());
+    assert!(!Path::new(&format!("/proc/{process}")).exists());
+    assert!(folders.iter().all(|folder| !folder.exists()));
+    assert!(!segments().contains(&segment));
+}
+
+#[test]
+fn a_killed_process_leaves_nothing() {
+    end_and_look(|victim| victim.kill().unwrap());
+}
+
+#[test]
+fn a_killed_process_group_leaves_nothing() {
+    end_and_look(|victim| signal("KILL", &format!("-{}", victim.id())));
+}
+
+#[test]
+fn an_interrupted_process_leaves_nothing() {
+    end_and_look(|victim| signal("INT", &format!("-{}", victim.id())));
+}
+
+#[test]
+fn a_killed_process_with_a_halted_server_leaves_nothing() {
+    end_and_look(|victim| {
+        let about = processes_about(&format!("stellata-{}-", victim.id()));
+        let server = about.iter().find(|line| line.contains("postgres -D")).unwrap();
+        signal("STOP", server.split(':').next().unwrap());
+        victim.kill().unwrap();
+    });
+}
+
+#[test]
+fn a_process_killed_while_it_starts_its_server_leaves_nothing() {
+    for milliseconds in (0..200).step_by(8) {
+        let mut victim = start_victim();
+        thread::sleep(Duration::from_millis(milliseconds));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        assert_nothing_left(victim.id());
+    }
+}
+
+/// A program outside of Cargo's folder, with a folder of temporary files of its own, finds no
+/// kept template and has to initialise.
+#[test]
+fn a_process_killed_while_it_initialises_leaves_nothing() {
+    let home = std::env::temp_dir().join(format!("initialising-{}", std::process::id()));
+    fs::create_dir(&home).unwrap();
+    let program = home.join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    for milliseconds in (0..1000).step_by(90) {
+        let mut victim = victim_of(&program).env("TMPDIR", &home).spawn().unwrap();
+        thread::sleep(Duration::from_millis(milliseconds));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        assert_nothing_left(victim.id());
+        let kept = home.join("stellata-testkit");
+        let begun = Instant::now();
+        let partial = || {
+            fs::read_dir(&kept)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("partial-"))
+        };
+        while partial() && begun.elapsed() < SOON {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(!partial());
+        let _ = fs::remove_dir_all(kept);
+    }
+    fs::remove_dir_all(&home).unwrap();
+}

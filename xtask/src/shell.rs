@@ -1,0 +1,52 @@
+//! Starting other programs: every command line is shown before it runs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Failure, Outcome};
+
+/// The cargo that runs this task, so that a toolchain chosen with `cargo +name` is kept.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Prints the command as a user would type it, runs it, and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    announce(command);
+    let status = command.status().map_err(|error| not_started(command, &error))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{} failed ({status})", name(command))))
+    }
+}
+
+/// Runs the command silently; its standard output when it succeeds.
+pub(crate) fn capture(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Prints the command line that is about to run.
+pub(crate) fn announce(command: &Command) {
+    let words: Vec<_> = std::iter::once(name(command))
+        .chain(command.get_args().map(|word| word.to_string_lossy().into_owned()))
+        .collect();
+    eprintln!("\n$ {}", words.join(" "));
+}
+
+/// A program that could not be started, in words.
+pub(crate) fn not_started(command: &Command, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{} could not be started: {error}", name(command)))
+}
+
+/// The first executable of that name in `PATH`.
+pub(crate) fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn name(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,105 @@
+//! `cargo xtask test`: the whole test suite with one command.
+
+mod tally;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use self::tally::{Skips, Tally};
+use crate::{Failure, Outcome, server, shell, tidy, workspace};
+
+const USAGE: &str =
+    "usage: cargo xtask test [--servers 14,17 | --servers all] [-- arguments of `cargo test`]";
+
+/// Tells the test kit where to note a test that it leaves out, one line each.
+const SKIP_LOG: &str = "STELLATA_SKIP_LOG";
+
+/// Tells the test kit which server to start.
+const SERVER_PROGRAMS: &str = "STELLATA_PG_BIN";
+
+/// Checks the rules of the house, then runs every test of the workspace against each server asked for.
+///
+/// The test kit starts the servers: a process of tests has its own for as long as it lives, copied from a prepared
+/// folder in about a tenth of a second, and a test that needs a special one starts that beside it.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let (own, passed_on) = match arguments.iter().position(|word| word == "--") {
+        Some(at) => (&arguments[..at], &arguments[at + 1..]),
+        None => (arguments, [].as_slice()),
+    };
+    let servers = match own {
+        [] => {
+            server::ensure()?;
+            vec![None]
+        }
+        [flag, list] if flag == "--servers" => {
+            let versions = server::versions(list)?;
+            versions
+                .into_iter()
+                .map(|major| server::obtain(major).map(Some))
+                .collect::<Result<_, _>>()?
+        }
+        _ => return Err(Failure::usage(USAGE)),
+    };
+    // A broken rule of the house must not hide a broken test: both are told.
+    let tidy = tidy::run(&[]);
+    let mut failed = Vec::new();
+    for programs in &servers {
+        if !one_server(programs.as_deref(), passed_on)? {
+            failed.push(
+                programs
+                    .as_ref()
+                    .map_or_else(String::new, |folder| format!(" with {}", folder.display())),
+            );
+        }
+    }
+    match failed.as_slice() {
+        [] => tidy,
+        failed => Err(Failure::new(
+            failed.iter().map(|name| format!("tests failed{name}")).collect::<Vec<_>>().join("\n"),
+        )),
+    }
+}
+
+/// Runs the tests against one server, the default one when none is named; true when all passed.
+fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<bool, Failure> {
+    let log = fresh_log()?;
+    let mut cargo = shell::cargo();
+    cargo.current_dir(workspace::root()).args(["test", "--no-fail-fast"]);
+    // Cargo takes both, and tests everything: whoever names a package means that one.
+    let names_package = |word: &String| word.starts_with("-p") || word.starts_with("--package");
+    if !arguments.iter().take_while(|word| *word != "--").any(names_package) {
+        cargo.arg("--workspace");
+    }
+    cargo.args(arguments);
+    cargo.env(SKIP_LOG, &log).stdout(Stdio::piped());
+    if let Some(folder) = programs {
+        println!("\nserver: {}", folder.display());
+        cargo.env(SERVER_PROGRAMS, folder).env_remove("DATABASE_URL");
+    }
+    shell::announce(&cargo);
+    let mut child = cargo.spawn().map_err(|error| shell::not_started(&cargo, &error))?;
+    let mut tally = Tally::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line);
+            tally.add(&line);
+            println!("{line}");
+        }
+    }
+    let status = child.wait().map_err(|error| shell::not_started(&cargo, &error))?;
+    println!("{tally}");
+    print!("{}", Skips::of(&std::fs::read_to_string(&log).unwrap_or_default()));
+    Ok(status.success())
+}
+
+/// An empty file of its own for this run's skipped tests.
+fn fresh_log() -> Result<PathBuf, Failure> {
+    let folder = workspace::root().join("target/xtask");
+    let log = folder.join(format!("skipped-{}.log", std::process::id()));
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&log, ""))
+        .map_err(|error| Failure::new(format!("can't write {}: {error}", log.display())))?;
+    Ok(log)
+}
