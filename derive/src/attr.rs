@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, LitStr, Path, Token, parenthesized, token};
 
@@ -113,6 +113,7 @@ pub(crate) struct OrderBy {
 
 /// What a foreign key does, by the name of the variant of the model layer's own enum.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "`no action` is what PostgreSQL calls it")]
 pub(crate) enum Action {
     NoAction,
     Restrict,
@@ -184,10 +185,10 @@ fn each_option(
     mut take: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
 ) {
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("model")) {
-        let Ok(list) = attribute.meta.require_list() else {
+        if attribute.meta.require_list().is_err() {
             problems.on(attribute, "options stand in parentheses: `#[model(..)]`");
             continue;
-        };
+        }
         let options = |input: ParseStream<'_>| {
             while !input.is_empty() {
                 let taken = input.call(Ident::parse_any).and_then(|name| take(&name, input));
@@ -202,7 +203,7 @@ fn each_option(
             }
             Ok(())
         };
-        if let Err(error) = options.parse2(list.tokens.clone()) {
+        if let Err(error) = attribute.parse_args_with(options) {
             problems.push(error);
         }
     }

@@ -513,7 +513,11 @@ fn last_word(path: &proc_macro2::TokenStream) -> Option<String> {
 }
 
 fn uneven(holding: usize, referenced: usize) -> String {
-    format!("{holding} column(s) can't refer to a key of {referenced}")
+    let columns = |count: usize| match count {
+        1 => "1 column".to_owned(),
+        _ => format!("{count} columns"),
+    };
+    format!("{} can't refer to a key of {}", columns(holding), columns(referenced))
 }
 
 fn same_columns(left: &[usize], right: &[usize]) -> bool {

@@ -15,6 +15,9 @@ mod check;
 
 mod expand;
 
+#[cfg(test)]
+mod golden;
+
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 

@@ -1,7 +1,5 @@
 //! Rows that are to be inserted: what is set in them, and [`new!`](crate::new).
 
-use stellata_protocol::{Encode, Error, ErrorKind, Oid, Params, Result};
-
 use crate::model::Model;
 use crate::model::id::Id;
 
@@ -32,20 +30,6 @@ impl<T> Field<T> {
     }
 }
 
-impl<T: Encode> Field<T> {
-    /// Appends the value as a parameter of the type `oid`. Called by derived code.
-    ///
-    /// # Errors
-    /// When PostgreSQL's type can't hold the value; [`ErrorKind::Usage`] where none was given.
-    #[doc(hidden)]
-    pub fn push(&self, oid: Oid, params: &mut Params) -> Result<()> {
-        match self {
-            Self::Set(value) => params.push_as(oid, value),
-            Self::Unset => Err(Error::new(ErrorKind::Usage, "the column has no value")),
-        }
-    }
-}
-
 /// A value that can be given to a column of type `T` of a new row.
 ///
 /// A value of the column's own type fits, `&str` for a [`String`], the bare value where the column is an [`Option`], the
@@ -59,6 +43,7 @@ pub trait IntoField<T> {
     fn into_field(self) -> Field<T>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> IntoField<T> for Field<T> {
     fn into_field(self) -> Field<T> {
         self
@@ -103,20 +88,14 @@ macro_rules! new {
         const _: () = $crate::__private::require::<$($model)::+>(&[$(stringify!($field)),*]);
         #[allow(unused_mut, reason = "a row may have nothing but defaults")]
         let mut row = <<$($model)::+ as $crate::Model>::New as ::core::default::Default>::default();
-        $(row.$field = $crate::IntoField::into_field($crate::__value!($field $(, $value)?));)*
+        $($crate::new!(@set row $field $($value)?);)*
         row
     }};
-}
-
-/// The value of a field of [`new!`](crate::new): the one given, or the variable of the field's name.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __value {
-    ($field:ident, $value:expr) => {
-        $value
+    (@set $row:ident $field:ident) => {
+        $crate::new!(@set $row $field $field)
     };
-    ($field:ident) => {
-        $field
+    (@set $row:ident $field:ident $value:expr) => {
+        $row.$field = $crate::IntoField::into_field($value)
     };
 }
 

@@ -5,7 +5,7 @@ use quote::quote;
 
 use crate::attr::RelationKind;
 use crate::check::Model;
-use crate::expand::Generated;
+use crate::expand::{Generated, number};
 use crate::input::Field;
 use crate::names;
 
@@ -13,13 +13,13 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     let name = &names.fields;
     let visibility = &model.input.visibility;
     let doc = format!(
-        "What a query can name of `{}`: a handle for each column, a method for each relation.",
+        " What a query can name of `{}`: a handle for each column, a method for each relation.",
         names::text(&model.input.ident),
     );
     let handles = model.columns.iter().map(|column| {
         let (ident, ty) = (&column.field.ident, &column.field.ty);
         let visibility = &column.field.visibility;
-        let docs = docs(column.field, &format!("The column `{}`.", column.name));
+        let docs = docs(column.field, &format!(" The column `{}`.", column.name));
         quote! { #docs #visibility #ident: ::stellata::Column<R, #ty> }
     });
     quote! {
@@ -35,10 +35,11 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
 /// What the struct can do.
 pub(super) fn expand_impls(model: &Model<'_>, names: &Generated) -> TokenStream {
     let name = &names.fields;
-    let methods = (0_u8..).zip(&model.relations).map(|(index, relation)| {
+    let methods = model.relations.iter().enumerate().map(|(index, relation)| {
+        let index = number(index);
         let (ident, target) = (&relation.field.ident, &relation.target);
         let visibility = &relation.field.visibility;
-        let doc = format!("The relation `{}`.", relation.field.name);
+        let doc = format!(" The relation `{}`.", relation.field.name);
         let docs = docs(relation.field, &doc);
         let handle = match relation.kind {
             RelationKind::BelongsTo | RelationKind::HasOne => quote!(One),
@@ -46,8 +47,8 @@ pub(super) fn expand_impls(model: &Model<'_>, names: &Generated) -> TokenStream 
         };
         quote! {
             #docs
-            #visibility fn #ident(&self) -> __stellata::#handle<R, #target> {
-                __stellata::#handle::new(self.__path, &TABLE, #index)
+            #visibility fn #ident(&self) -> __orm::#handle<R, #target> {
+                __orm::#handle::new(self.__path, &TABLE, #index)
             }
         }
     });

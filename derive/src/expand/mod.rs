@@ -7,7 +7,7 @@ mod relation;
 mod table;
 mod unique;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::check::Model;
@@ -50,11 +50,16 @@ pub(crate) fn expand(model: &Model<'_>, sound: bool) -> TokenStream {
         #unique
         #new
         const _: () = {
-            use ::stellata::__private as __stellata;
+            use ::stellata::__private as __orm;
             #table
+            #handles
             #impls
             #row
-            #handles
         };
     }
+}
+
+/// An index as a person writes it: without a suffix.
+fn number(index: usize) -> Literal {
+    Literal::usize_unsuffixed(index)
 }

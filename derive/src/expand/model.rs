@@ -5,12 +5,12 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::check::{self, Model};
-use crate::expand::Generated;
+use crate::expand::{Generated, number};
 
 pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> TokenStream {
     let ident = &model.input.ident;
     let (fields, unique, new) = (&names.fields, &names.unique, &names.new);
-    let required = required(model);
+    let required = required(model).filter(|_| sound);
     let key_types = model.key.iter().map(|index| &model.columns[*index].field.ty);
     let key_type = match model.key.as_slice() {
         [_] => quote!(#(#key_types)*),
@@ -22,56 +22,52 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
     let key_impl = key_impl(model, &key_type, sound);
     quote! {
         #[automatically_derived]
-        impl __stellata::Model for #ident {
-            const TABLE: &'static __stellata::Table = &TABLE;
+        impl __orm::Model for #ident {
+            const TABLE: &'static __orm::Table = &TABLE;
             const REQUIRED: &'static [&'static str] = &[#(#required),*];
             type Fields<R> = #fields<R>;
             type Unique = #unique;
             type New = #new;
             type Key = #key_type;
-            fn fields<R>(path: __stellata::Path) -> #fields<R> {
+            fn fields<R>(path: __orm::Path) -> #fields<R> {
                 #fields { #(#handles,)* __path: path }
             }
             fn key(&self) -> Self::Key {
                 #key
             }
             fn expect(
-                columns: &mut __stellata::Expect<'_>,
-            ) -> ::core::result::Result<(), __stellata::ColumnError> {
+                columns: &mut __orm::Expect<'_>,
+            ) -> __orm::Read<()> {
                 #expect
             }
             fn from_columns(
-                columns: &mut __stellata::Columns<'_>,
-            ) -> ::core::result::Result<Self, __stellata::ColumnError> {
+                columns: &mut __orm::Columns<'_>,
+            ) -> __orm::Read<Self> {
                 #from_columns
             }
-            fn push_column(
-                &self,
-                column: u16,
-                params: &mut __stellata::Params,
-            ) -> __stellata::Result<()> {
+            fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
                 #push_column
             }
             fn relation_mut(
                 &mut self,
                 relation: u8,
-            ) -> ::core::option::Option<&mut dyn __stellata::Slot> {
+            ) -> ::core::option::Option<&mut dyn __orm::Slot> {
                 #relation_mut
             }
         }
         #key_impl
         #[automatically_derived]
-        impl<'r> __stellata::FromRow<'r> for #ident {
+        impl<'r> __orm::FromRow<'r> for #ident {
             fn expect(
-                columns: &mut __stellata::Expect<'r>,
-            ) -> ::core::result::Result<(), __stellata::ColumnError> {
-                <Self as __stellata::Model>::expect(columns)?;
+                columns: &mut __orm::Expect<'r>,
+            ) -> __orm::Read<()> {
+                <Self as __orm::Model>::expect(columns)?;
                 columns.end()
             }
             fn from_row(
-                columns: &mut __stellata::Columns<'r>,
-            ) -> ::core::result::Result<Self, __stellata::ColumnError> {
-                <Self as __stellata::Model>::from_columns(columns)
+                columns: &mut __orm::Columns<'r>,
+            ) -> __orm::Read<Self> {
+                <Self as __orm::Model>::from_columns(columns)
             }
         }
     }
@@ -94,14 +90,13 @@ fn required<'m>(model: &'m Model<'_>) -> impl Iterator<Item = &'m str> {
 }
 
 fn handles(model: &Model<'_>, sound: bool) -> impl Iterator<Item = TokenStream> {
-    (0_u16..).zip(&model.columns).map(move |(index, column)| {
+    (0..).map(number).zip(&model.columns).map(move |(index, column)| {
         let ident = &column.field.ident;
-        let at = usize::from(index);
         let oid = match sound {
-            true => quote!(TABLE.columns[#at].oid),
-            false => quote!(__stellata::Oid::UNSPECIFIED),
+            true => quote!(TABLE.columns[#index].oid),
+            false => quote!(__orm::Oid::UNSPECIFIED),
         };
-        quote!(#ident: __stellata::Column::new(path, #index, #oid))
+        quote!(#ident: __orm::Column::new(path, #index, #oid))
     })
 }
 
@@ -137,28 +132,28 @@ impl Bodies {
         };
         let expected = model.columns.iter().map(|column| {
             let ty = &column.field.ty;
-            quote_spanned!(ty.span()=> columns.column::<#ty>()?;)
+            let expect = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::expect);
+            quote!(#expect(columns)?;)
         });
         let read = model.columns.iter().map(|column| {
-            let ident = &column.field.ident;
-            quote_spanned!(column.field.ty.span()=> #ident: columns.next()?)
+            let (ident, ty) = (&column.field.ident, &column.field.ty);
+            let read = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::read);
+            quote!(#ident: #read(columns)?)
         });
-        let relations = || (0_u8..).zip(&model.relations);
+        let relations = || (0..).map(number).zip(&model.relations);
         let not_loaded = relations().map(|(index, relation)| {
             let ident = &relation.field.ident;
             let field = Ident::new(relation.kind.type_name(), Span::call_site());
-            quote!(#ident: __stellata::#field::not_loaded(&TABLE, #index))
+            quote!(#ident: __orm::#field::not_loaded(&TABLE, #index))
         });
         let slots = relations().map(|(index, relation)| {
             let ident = &relation.field.ident;
             quote!(#index => ::core::option::Option::Some(&mut self.#ident))
         });
-        let pushed = (0_u16..).zip(&model.columns).map(|(index, column)| {
-            let ident = &column.field.ident;
-            let at = usize::from(index);
-            quote_spanned! {column.field.ty.span()=>
-                #index => params.push_as(TABLE.columns[#at].oid, &self.#ident)
-            }
+        let pushed = (0..).map(number).zip(&model.columns).map(|(index, column)| {
+            let (ident, ty) = (&column.field.ident, &column.field.ty);
+            let push = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::push);
+            quote! { #index => #push(&self.#ident, &TABLE, #index, out) }
         });
         Self {
             key,
@@ -167,7 +162,7 @@ impl Bodies {
             push_column: quote! {
                 match column {
                     #(#pushed,)*
-                    _ => __stellata::no_column(),
+                    _ => __orm::no_column(),
                 }
             },
             relation_mut: match model.relations.as_slice() {
@@ -189,22 +184,26 @@ impl Bodies {
 /// The key's type as the name of one row.
 fn key_impl(model: &Model<'_>, key_type: &TokenStream, sound: bool) -> TokenStream {
     let ident = &model.input.ident;
-    let pushed = model.key.iter().enumerate().filter(|_| sound).map(|(part, column)| {
+    let pushed = model.key.iter().enumerate().map(|(part, column)| {
+        let ty = &model.columns[*column].field.ty;
+        let push = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::push);
+        let (part, column) = (number(part), number(*column));
         let value = match model.key.as_slice() {
             [_] => quote!(self),
-            _ => {
-                let part = syn::Index::from(part);
-                quote!(&self.#part)
-            }
+            _ => quote!(&self.#part),
         };
-        quote!(params.push_as(TABLE.columns[#column].oid, #value)?;)
+        quote!(#push(#value, &TABLE, #column, out))
     });
+    let body = match model.key.as_slice() {
+        [_] if sound => quote!(#(#pushed)*),
+        _ if sound => quote!(#(#pushed?;)* ::core::result::Result::Ok(())),
+        _ => quote!(::core::unreachable!("this model does not compile")),
+    };
     quote! {
         #[automatically_derived]
-        impl __stellata::Key<#ident> for #key_type {
-            fn push(&self, params: &mut __stellata::Params) -> __stellata::Result<()> {
-                #(#pushed)*
-                ::core::result::Result::Ok(())
+        impl __orm::Key<#ident> for #key_type {
+            fn push(&self, out: &mut __orm::Params) -> __orm::Written {
+                #body
             }
         }
     }

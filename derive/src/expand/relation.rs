@@ -6,29 +6,27 @@ use syn::spanned::Spanned;
 
 use crate::attr::{Action, RelationKind};
 use crate::check::{Model, Relation};
+use crate::expand::number;
 
 /// The entry of a relation in the table.
 pub(super) fn definition(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
     let (name, target) = (&relation.field.name, &relation.target);
     let kind = Ident::new(relation.kind.type_name(), Span::call_site());
-    let columns = relation.columns.iter().map(|index| *index as u16);
+    let columns = relation.columns.iter().map(|index| number(*index));
     let target_columns = target_columns(model, relation);
     let order = order(relation);
     let constraint = match relation.constraint {
         None => quote!(::core::option::Option::None),
         Some([on_delete, on_update]) => {
             let (on_delete, on_update) = (action(on_delete), action(on_update));
-            quote!(::core::option::Option::Some(__stellata::ForeignKeyDef {
-                on_delete: #on_delete,
-                on_update: #on_update,
-            }))
+            quote!(__orm::foreign_key(#on_delete, #on_update))
         }
     };
-    let table = quote_spanned!(target.span()=> __stellata::table::<#target>);
+    let table = quote_spanned!(target.span()=> __orm::table::<#target>);
     quote! {
-        __stellata::RelationDef {
+        __orm::RelationDef {
             name: #name,
-            kind: __stellata::RelationKind::#kind,
+            kind: __orm::RelationKind::#kind,
             target: #table,
             columns: || &[#(#columns),*],
             target_columns: #target_columns,
@@ -49,19 +47,23 @@ fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
             .relation
             .as_ref()
             .map_or(target.span(), |it| it.columns[0].span());
-        return quote_spanned!(span=> __stellata::key::<(#(#types,)*), #target>);
+        return match relation.columns.as_slice() {
+            [_] => quote_spanned!(span=> __orm::key::<#(#types)*, #target>),
+            _ => quote_spanned!(span=> __orm::keys::<(#(#types),*), #target>),
+        };
     };
     let check = match relation.kind {
         RelationKind::BelongsTo => quote!(refers),
         RelationKind::HasOne | RelationKind::HasMany => quote!(referred),
     };
-    let checks = others.iter().zip(types).map(
-        |(other, ty)| quote_spanned!(other.span()=> __stellata::#check::<#ty, _>(other.#other);),
-    );
+    let checks = others
+        .iter()
+        .zip(types)
+        .map(|(other, ty)| quote_spanned!(other.span()=> __orm::#check::<#ty, _>(other.#other);));
     let indices = indices(target, others.iter());
     quote! {
         || {
-            let other = __stellata::fields::<#target>();
+            let other = __orm::fields::<#target>();
             #(#checks)*
             const { &[#(#indices),*] }
         }
@@ -82,7 +84,7 @@ fn order(relation: &Relation<'_>) -> TokenStream {
     });
     quote! {
         || {
-            let other = __stellata::fields::<#target>();
+            let other = __orm::fields::<#target>();
             #(#checks)*
             const { &[#(#keys),*] }
         }
@@ -95,7 +97,7 @@ fn indices<'a>(
 ) -> impl Iterator<Item = TokenStream> {
     columns.map(move |column| {
         let name = crate::names::text(column);
-        quote!(__stellata::index::<#target>(#name))
+        quote!(__orm::index_of::<#target>(#name))
     })
 }
 
@@ -108,5 +110,5 @@ fn action(action: Action) -> TokenStream {
         Action::SetDefault => "SetDefault",
     };
     let variant = format_ident!("{variant}");
-    quote!(__stellata::Action::#variant)
+    quote!(__orm::Action::#variant)
 }

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::check::{Column, Index, Model};
-use crate::expand::relation;
+use crate::expand::{number, relation};
 use crate::names;
 use crate::sql_type;
 
@@ -17,13 +17,13 @@ pub(super) fn expand(model: &Model<'_>, sound: bool) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let columns = model.columns.iter().filter(|_| sound).map(column);
-    let key = model.key.iter().map(|index| *index as u16);
-    let uniques = model.uniques.iter().map(|unique| index(&quote!(UniqueDef), unique));
-    let indexes = model.indexes.iter().map(|plain| index(&quote!(IndexDef), plain));
+    let key = model.key.iter().map(|index| number(*index));
+    let uniques = model.uniques.iter().map(|it| index(&quote!(unique), it));
+    let indexes = model.indexes.iter().map(|it| index(&quote!(index), it));
     let relations =
         model.relations.iter().filter(|_| sound).map(|it| relation::definition(model, it));
     quote! {
-        static TABLE: __stellata::Table = __stellata::Table {
+        static TABLE: __orm::Table = __orm::Table {
             model: #model_name,
             schema: #schema,
             name: #table,
@@ -42,19 +42,17 @@ fn column(column: &Column<'_>) -> TokenStream {
     let sql_type = options.sql_type.as_ref().map(|given| {
         let oid = sql_type::oid_constant(&given.value()).unwrap_or("UNSPECIFIED");
         let oid = Ident::new(oid, Span::call_site());
-        quote!(.sql_type(#given, __stellata::Oid::#oid))
+        quote!(.sql_type(#given, __orm::Oid::#oid))
     });
     let default = options.default_sql.as_ref().map(|given| quote!(.default_sql(#given)));
     let identity = options.identity.map(|_| quote!(.identity()));
-    let made = quote_spanned!(ty.span()=> __stellata::column::<#ty>(#field, #name));
-    quote! { #made #sql_type #default #identity }
+    let made = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::COLUMN);
+    let named = (field != name).then(|| quote!(.named(#name)));
+    quote! { #made.field(#field) #named #sql_type #default #identity }
 }
 
-fn index(definition: &TokenStream, index: &Index) -> TokenStream {
-    let columns = index.columns.iter().map(|index| *index as u16);
-    let name = match &index.name {
-        Some(name) => quote!(::core::option::Option::Some(#name)),
-        None => quote!(::core::option::Option::None),
-    };
-    quote! { __stellata::#definition { name: #name, columns: &[#(#columns),*] } }
+fn index(kind: &TokenStream, index: &Index) -> TokenStream {
+    let columns = index.columns.iter().map(|index| number(*index));
+    let name = index.name.as_ref().map(|name| quote!(.named(#name)));
+    quote! { __orm::#kind(&[#(#columns),*])#name }
 }

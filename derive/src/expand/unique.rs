@@ -4,14 +4,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use crate::check::Model;
-use crate::expand::Generated;
+use crate::expand::{Generated, number};
 use crate::names;
 
 pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     let (name, ident) = (&names.unique, &model.input.ident);
     let visibility = &model.input.visibility;
     let doc = format!(
-        "The unique keys of `{}`: what an upsert can be decided by.",
+        " The unique keys of `{}`: what an upsert can be decided by.",
         names::text(&model.input.ident),
     );
     let mut declared = Vec::new();
@@ -20,8 +20,8 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
         let fields: Vec<&str> =
             columns.iter().map(|index| model.columns[*index].field.name.as_str()).collect();
         let field = key_ident(&fields.join("_"));
-        let doc = format!("The unique key over `{}`.", fields.join("`, `"));
-        let indices = columns.iter().map(|index| *index as u16);
+        let doc = format!(" The unique key over `{}`.", fields.join("`, `"));
+        let indices = columns.iter().map(|index| number(*index));
         declared.push(quote! { #[doc = #doc] #visibility #field: ::stellata::UniqueKey<#ident> });
         made.push(quote! { #field: ::stellata::UniqueKey::new(&[#(#indices),*]) });
     }
