@@ -6,9 +6,6 @@ mod expr;
 
 mod new;
 
-#[doc(hidden)]
-pub mod __private;
-
 mod error;
 
 mod relation;
@@ -18,6 +15,9 @@ mod identifier;
 mod render;
 
 mod schema;
+
+#[doc(hidden)]
+pub mod __private;
 
 pub use error::{Error, ErrorKind, Result};
 pub use expr::assignment::{Assignment, IntoAssignments};

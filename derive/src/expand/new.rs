@@ -28,7 +28,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     quote! {
         #[doc = #doc]
         #derived
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_debug_implementations)]
         #visibility struct #name {
             #(#fields,)*
         }

@@ -38,7 +38,7 @@ pub(super) fn definition(model: &Model<'_>, relation: &Relation<'_>) -> TokenStr
 
 /// A function that names the other side's columns, and does not compile where their types don't fit ours.
 fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
-    let target = &relation.target;
+    let (target, named) = (&relation.target, &relation.named);
     let types = relation.columns.iter().map(|index| &model.columns[*index].field.ty);
     let Some(others) = &relation.target_columns else {
         let span = relation
@@ -63,7 +63,7 @@ fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
     let indices = indices(target, others.iter());
     quote! {
         || {
-            let other = __orm::fields::<#target>();
+            let other = __orm::fields::<#named>();
             #(#checks)*
             const { &[#(#indices),*] }
         }
@@ -71,7 +71,7 @@ fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
 }
 
 fn order(relation: &Relation<'_>) -> TokenStream {
-    let target = &relation.target;
+    let (target, named) = (&relation.target, &relation.named);
     if relation.order.is_empty() {
         return quote!(|| &[]);
     }
@@ -84,7 +84,7 @@ fn order(relation: &Relation<'_>) -> TokenStream {
     });
     quote! {
         || {
-            let other = __orm::fields::<#target>();
+            let other = __orm::fields::<#named>();
             #(#checks)*
             const { &[#(#keys),*] }
         }

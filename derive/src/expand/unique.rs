@@ -28,7 +28,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[derive(Clone, Copy)]
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_debug_implementations)]
         #visibility struct #name {
             #(#declared,)*
         }
