@@ -27,7 +27,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     }
     quote! {
         #[doc = #doc]
-        #[derive(Clone, Copy)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy)]
         #[allow(dead_code, missing_debug_implementations)]
         #visibility struct #name {
             #(#declared,)*

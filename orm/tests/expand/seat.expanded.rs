@@ -21,7 +21,7 @@ struct SeatFields<R> {
     __path: ::stellata::Path,
 }
 /// The unique keys of `Seat`: what an upsert can be decided by.
-#[derive(Clone, Copy)]
+#[derive(::core::clone::Clone, ::core::marker::Copy)]
 #[allow(dead_code, missing_debug_implementations)]
 struct SeatUnique {
     /// The unique key over `room`, `number`.

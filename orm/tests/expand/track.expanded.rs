@@ -34,7 +34,7 @@ struct TrackFields<R> {
     __path: ::stellata::Path,
 }
 /// The unique keys of `Track`: what an upsert can be decided by.
-#[derive(Clone, Copy)]
+#[derive(::core::clone::Clone, ::core::marker::Copy)]
 #[allow(dead_code, missing_debug_implementations)]
 struct TrackUnique {
     /// The unique key over `id`.
@@ -52,7 +52,7 @@ impl ::core::default::Default for TrackUnique {
     }
 }
 /// A row of `Track` that is to be inserted. Made by `new!(Track { .. })`.
-#[derive(Default)]
+#[derive(::core::default::Default)]
 #[allow(dead_code, missing_debug_implementations)]
 struct NewTrack {
     /// The column `id`.
