@@ -4,6 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
 
+use smallvec::SmallVec;
+use stellata_client::{ServerError, SqlState};
+
 use crate::model::Model;
 use crate::model::column::Column;
 use crate::model::path::Path;
@@ -20,10 +23,11 @@ struct Inner {
     kind: ErrorKind,
     message: Box<str>,
     table: Option<&'static Table>,
-    columns: &'static [u16],
+    columns: SmallVec<[u16; 4]>,
     sql: Option<Box<str>>,
     /// Where the server found the fault, as a count of letters from 1.
     position: Option<u32>,
+    server: Option<Box<ServerError>>,
     caller: Option<&'static Location<'static>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -80,9 +84,10 @@ impl Error {
             kind,
             message: message.into(),
             table: None,
-            columns: &[],
+            columns: SmallVec::new(),
             sql: None,
             position: None,
+            server: None,
             caller: None,
             source: None,
         }))
@@ -124,14 +129,15 @@ impl Error {
     }
 
     #[must_use]
-    pub(crate) fn with_table(mut self, table: &'static Table, columns: &'static [u16]) -> Self {
+    pub(crate) fn with_table(mut self, table: &'static Table, columns: &[u16]) -> Self {
         self.0.table = Some(table);
-        self.0.columns = columns;
+        self.0.columns = SmallVec::from_slice(columns);
         self
     }
 
     #[must_use]
-    pub(crate) fn with_sql(mut self, sql: &str, position: Option<u32>) -> Self {
+    #[cfg(test)]
+    fn with_sql(mut self, sql: &str, position: Option<u32>) -> Self {
         self.0.sql = Some(sql.into());
         self.0.position = position;
         self
@@ -143,6 +149,15 @@ impl Error {
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// What the server said, and of which statement.
+    #[must_use]
+    pub(crate) fn with_server(mut self, server: &ServerError, sql: Option<&str>) -> Self {
+        self.0.sql = sql.map(Box::from);
+        self.0.position = server.position();
+        self.0.server = Some(Box::new(server.clone()));
         self
     }
 
@@ -189,6 +204,18 @@ impl Error {
             && self.0.columns.contains(&column.index)
     }
 
+    /// The server's code for what went wrong, where it was the server that refused.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        self.0.server.as_ref().map(|server| server.sqlstate)
+    }
+
+    /// All that the server said. Its detail may hold values of the row that it is about.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerError> {
+        self.0.server.as_deref()
+    }
+
     /// The line of the program that ran the statement.
     #[must_use]
     pub fn caller(&self) -> Option<&'static Location<'static>> {
@@ -207,6 +234,9 @@ impl fmt::Display for Error {
         f.write_str(&self.0.message)?;
         if let Some(sql) = &self.0.sql {
             mark(f, sql, self.0.position)?;
+        }
+        if let Some(hint) = self.0.server.as_ref().and_then(|server| server.hint()) {
+            write!(f, "\n  hint: {hint}")?;
         }
         match self.0.caller {
             Some(caller) => write!(f, "\n  at {caller}"),

@@ -39,7 +39,8 @@ impl<R> Cond<R> {
         Self::from(false)
     }
 
-    fn constant(&self) -> Option<bool> {
+    /// What it is, where it does not depend on the row.
+    pub(crate) fn constant(&self) -> Option<bool> {
         match self.fragment.tokens() {
             [token::TRUE] => Some(true),
             [token::FALSE] => Some(false),

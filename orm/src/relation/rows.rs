@@ -21,6 +21,9 @@ pub(crate) trait Rows: Send {
     /// Reads one row more.
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), ColumnError>;
 
+    /// Forgets all rows.
+    fn clear(&mut self);
+
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
@@ -43,6 +46,10 @@ impl<M: Model> Rows for Vec<M> {
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
         self.push(M::from_columns(columns)?);
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.clear();
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -115,6 +122,10 @@ impl<M: Model> Rows for Children<M> {
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
         self.rows.push(Child::Row(M::from_columns(columns)?));
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
