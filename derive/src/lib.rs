@@ -9,6 +9,8 @@ mod sql_type;
 
 mod attr;
 
+mod field_type;
+
 mod input;
 
 mod check;
