@@ -42,7 +42,7 @@ const PORTS_TO_TRY: u32 = 5;
 
 /// Unsafe where it saves time: what is in these servers is not meant to outlive a crash of the
 /// machine. Shared memory lies in the data folder, where it is removed with it.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 19] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
@@ -54,6 +54,8 @@ const SETTINGS: [(&str, &str); 18] = [
     ("max_prepared_transactions", "20"),
     ("dynamic_shared_memory_type", "mmap"),
     ("huge_pages", "off"),
+    // The data may lie in memory, which a query gone wild must not eat up.
+    ("temp_file_limit", "1GB"),
     ("listen_addresses", "127.0.0.1"),
     ("unix_socket_permissions", "0777"),
     ("logging_collector", "off"),
