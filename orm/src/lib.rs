@@ -6,9 +6,6 @@ mod expr;
 
 mod new;
 
-#[doc(hidden)]
-pub mod __private;
-
 mod error;
 
 mod relation;
@@ -30,6 +27,9 @@ mod db;
 mod query;
 
 pub mod prelude;
+
+#[doc(hidden)]
+pub mod __private;
 
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};

@@ -85,7 +85,7 @@ conversions! {
 #[macro_export]
 macro_rules! new {
     ($($model:ident)::+ { $($field:ident $(: $value:expr)?),* $(,)? }) => {{
-        const _: () = $crate::__private::require::<$($model)::+>(&[$(stringify!($field)),*]);
+        const _: () = $crate::__private::require::<$($model)::+>(&[$(::core::stringify!($field)),*]);
         #[allow(unused_mut, reason = "a row may have nothing but defaults")]
         let mut row = <<$($model)::+ as $crate::Model>::New as ::core::default::Default>::default();
         $($crate::new!(@set row $field $($value)?);)*

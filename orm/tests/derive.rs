@@ -130,6 +130,54 @@ struct Coupon {
     artist: BelongsTo<Artist>,
 }
 
+/// A place without a prelude and with names that mean other things: the derive must not lean on any of them.
+#[no_implicit_prelude]
+mod bare {
+    #[derive(::stellata::Model)]
+    pub(super) struct Table {
+        #[model(key, identity)]
+        pub(super) id: ::stellata::Id<Table>,
+        #[model(unique, default = ::std::string::String::new())]
+        pub(super) result: ::std::string::String,
+        parent: ::core::option::Option<::stellata::Id<Self>>,
+        #[model(belongs_to = parent)]
+        up: ::stellata::BelongsTo<Self>,
+        #[model(has_many = Self::parent)]
+        down: ::stellata::HasMany<Self>,
+    }
+
+    pub(super) fn new() -> NewTable {
+        ::stellata::new!(Table { result: "x" })
+    }
+
+    #[allow(dead_code)]
+    type Option = u8;
+    #[allow(dead_code)]
+    type Model = u8;
+    #[allow(dead_code)]
+    type Column = u8;
+    #[allow(dead_code)]
+    mod stellata {}
+}
+
+macro_rules! tree {
+    ($name:ident, $table:literal, $key:ty, $up:ty, $column:ident) => {
+        #[derive(Model)]
+        #[model(table = $table, index($column))]
+        struct $name {
+            #[model(key)]
+            id: $key,
+            $column: Option<$key>,
+            #[model(belongs_to = $column)]
+            up: $up,
+            #[model(has_many = $name::$column)]
+            down: HasMany<$name>,
+        }
+    };
+}
+
+tree!(Branch, "branches", i32, BelongsTo<Branch>, above);
+
 fn next_token() -> i64 {
     42
 }
@@ -252,4 +300,19 @@ fn a_schema_of_all_of_them_is_made_in_an_order_that_can_be_run() {
         ["Coupon", "Artist", "Album", "Biography", "Flight", "Airport", "Weather", "Node"]
     );
     assert!(schema.create_sql().is_ok());
+}
+
+#[test]
+fn a_model_needs_nothing_of_the_place_it_stands_in() {
+    let new = bare::new();
+    assert!(new.is_set(1) && !new.is_set(0));
+    assert_eq!(bare::Table::TABLE.name, "table");
+    assert_eq!(bare::Table::TABLE.relations.len(), 2);
+}
+
+#[test]
+fn a_model_can_be_made_by_a_macro() {
+    assert_eq!(Branch::TABLE.name, "branches");
+    assert_eq!((Branch::TABLE.relations[1].target_columns)(), [1]);
+    assert!(new!(Branch { id: 1, above: 2 }).is_set(1));
 }

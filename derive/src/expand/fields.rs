@@ -24,7 +24,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     });
     quote! {
         #[doc = #doc]
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_debug_implementations)]
         #visibility struct #name<R> {
             #(#handles,)*
             __path: ::stellata::Path,

@@ -4,8 +4,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::check::{self, Model};
+use crate::check::Model;
 use crate::expand::{Generated, number};
+use crate::field_type;
 
 pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> TokenStream {
     let ident = &model.input.ident;
@@ -59,7 +60,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
         #[automatically_derived]
         impl<'r> __orm::FromRow<'r> for #ident {
             fn expect(
-                columns: &mut __orm::Expect<'r>,
+                columns: &mut __orm::Expect<'_>,
             ) -> __orm::Read<()> {
                 <Self as __orm::Model>::expect(columns)?;
                 columns.end()
@@ -84,7 +85,7 @@ fn required<'m>(model: &'m Model<'_>) -> impl Iterator<Item = &'m str> {
             let filled = options.identity.is_some()
                 || options.default_sql.is_some()
                 || options.default.is_some();
-            !filled && !check::is_option(&field.ty)
+            !filled && !field_type::is_option(&field.ty)
         })
         .map(|field| field.name.as_str())
 }

@@ -23,12 +23,12 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
         quote! { #[doc = #doc] #visibility #ident: ::stellata::Field<#ty> }
     });
     let by_hand = model.columns.iter().any(|column| column.field.options.default.is_some());
-    let derived = (!by_hand).then(|| quote!(#[derive(Default)]));
+    let derived = (!by_hand).then(|| quote!(#[derive(::core::default::Default)]));
     let default_impl = by_hand.then(|| default_impl(model, names));
     quote! {
         #[doc = #doc]
         #derived
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_debug_implementations)]
         #visibility struct #name {
             #(#fields,)*
         }

@@ -38,7 +38,7 @@ pub(super) fn definition(model: &Model<'_>, relation: &Relation<'_>) -> TokenStr
 
 /// A function that names the other side's columns, and does not compile where their types don't fit ours.
 fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
-    let target = &relation.target;
+    let (target, named) = (&relation.target, &relation.named);
     let types = relation.columns.iter().map(|index| &model.columns[*index].field.ty);
     let Some(others) = &relation.target_columns else {
         let span = relation
@@ -56,14 +56,15 @@ fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
         RelationKind::BelongsTo => quote!(refers),
         RelationKind::HasOne | RelationKind::HasMany => quote!(referred),
     };
-    let checks = others
-        .iter()
-        .zip(types)
-        .map(|(other, ty)| quote_spanned!(other.span()=> __orm::#check::<#ty, _>(other.#other);));
+    let other = handles();
+    let checks = others.iter().zip(types).map(|(column, ty)| {
+        let check = quote_spanned!(column.span()=> __orm::#check::<#ty, _>);
+        quote!(#check(#other.#column);)
+    });
     let indices = indices(target, others.iter());
     quote! {
         || {
-            let other = __orm::fields::<#target>();
+            let #other = __orm::fields::<#named>();
             #(#checks)*
             const { &[#(#indices),*] }
         }
@@ -71,24 +72,30 @@ fn target_columns(model: &Model<'_>, relation: &Relation<'_>) -> TokenStream {
 }
 
 fn order(relation: &Relation<'_>) -> TokenStream {
-    let target = &relation.target;
+    let (target, named) = (&relation.target, &relation.named);
     if relation.order.is_empty() {
         return quote!(|| &[]);
     }
+    let other = handles();
     let columns = relation.order.iter().map(|by| &by.column);
-    let checks =
-        columns.clone().map(|column| quote_spanned!(column.span()=> let _ = other.#column;));
+    let checks = columns.clone().map(|column| quote!(let _ = #other.#column;));
     let keys = indices(target, columns).zip(relation.order).map(|(index, by)| {
         let descending = by.descending;
         quote!((#index, #descending))
     });
     quote! {
         || {
-            let other = __orm::fields::<#target>();
+            let #other = __orm::fields::<#named>();
             #(#checks)*
             const { &[#(#keys),*] }
         }
     }
+}
+
+/// The variable that holds the other model's handles. It is one identifier in all places: where a model is made by a
+/// macro, two that are written alike need not be the same.
+fn handles() -> Ident {
+    Ident::new("other", Span::mixed_site())
 }
 
 fn indices<'a>(

@@ -27,8 +27,8 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated) -> TokenStream {
     }
     quote! {
         #[doc = #doc]
-        #[derive(Clone, Copy)]
-        #[allow(dead_code)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy)]
+        #[allow(dead_code, missing_debug_implementations)]
         #visibility struct #name {
             #(#declared,)*
         }

@@ -8,7 +8,7 @@ struct Seat {
 }
 
 /// What a query can name of `Seat`: a handle for each column, a method for each relation.
-#[allow(dead_code)]
+#[allow(dead_code, missing_debug_implementations)]
 struct SeatFields<R> {
     /// The column `room`.
     room: ::stellata::Column<R, Id<Room>>,
@@ -21,8 +21,8 @@ struct SeatFields<R> {
     __path: ::stellata::Path,
 }
 /// The unique keys of `Seat`: what an upsert can be decided by.
-#[derive(Clone, Copy)]
-#[allow(dead_code)]
+#[derive(::core::clone::Clone, ::core::marker::Copy)]
+#[allow(dead_code, missing_debug_implementations)]
 struct SeatUnique {
     /// The unique key over `room`, `number`.
     room_number: ::stellata::UniqueKey<Seat>,
@@ -36,7 +36,7 @@ impl ::core::default::Default for SeatUnique {
     }
 }
 /// A row of `Seat` that is to be inserted. Made by `new!(Seat { .. })`.
-#[allow(dead_code)]
+#[allow(dead_code, missing_debug_implementations)]
 struct NewSeat {
     /// The column `room`.
     room: ::stellata::Field<Id<Room>>,
@@ -168,7 +168,7 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'r> __orm::FromRow<'r> for Seat {
-        fn expect(columns: &mut __orm::Expect<'r>) -> __orm::Read<()> {
+        fn expect(columns: &mut __orm::Expect<'_>) -> __orm::Read<()> {
             <Self as __orm::Model>::expect(columns)?;
             columns.end()
         }

@@ -13,7 +13,7 @@ struct Track {
 }
 
 /// What a query can name of `Track`: a handle for each column, a method for each relation.
-#[allow(dead_code)]
+#[allow(dead_code, missing_debug_implementations)]
 struct TrackFields<R> {
     /// The column `id`.
     id: ::stellata::Column<R, Id<Track>>,
@@ -34,8 +34,8 @@ struct TrackFields<R> {
     __path: ::stellata::Path,
 }
 /// The unique keys of `Track`: what an upsert can be decided by.
-#[derive(Clone, Copy)]
-#[allow(dead_code)]
+#[derive(::core::clone::Clone, ::core::marker::Copy)]
+#[allow(dead_code, missing_debug_implementations)]
 struct TrackUnique {
     /// The unique key over `id`.
     id: ::stellata::UniqueKey<Track>,
@@ -52,8 +52,8 @@ impl ::core::default::Default for TrackUnique {
     }
 }
 /// A row of `Track` that is to be inserted. Made by `new!(Track { .. })`.
-#[derive(Default)]
-#[allow(dead_code)]
+#[derive(::core::default::Default)]
+#[allow(dead_code, missing_debug_implementations)]
 struct NewTrack {
     /// The column `id`.
     id: ::stellata::Field<Id<Track>>,
@@ -231,7 +231,7 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'r> __orm::FromRow<'r> for Track {
-        fn expect(columns: &mut __orm::Expect<'r>) -> __orm::Read<()> {
+        fn expect(columns: &mut __orm::Expect<'_>) -> __orm::Read<()> {
             <Self as __orm::Model>::expect(columns)?;
             columns.end()
         }
