@@ -1,7 +1,7 @@
 //! Reading: what a query finds.
 
+use stellata::ErrorKind;
 use stellata::prelude::*;
-use stellata::{ErrorKind, value};
 use stellata_testkit::with_database;
 
 use super::models::*;
@@ -134,7 +134,6 @@ fn columns_of_types_without_a_number_are_compared() {
         let found =
             Folder::query().filter(|f| f.code.is_in(["a", "b", "x"])).all(&db).await.unwrap();
         assert_eq!(found.len(), 2);
-        assert!(Folder::query().filter(|f| f.code.eq(value("a"))).exists(&db).await.is_ok());
     });
 }
 
@@ -152,6 +151,41 @@ fn queries_are_values_and_run_on_any_executor() {
         assert_eq!(on_dyn(&db).await, 5);
         db.transaction(async |tx| {
             assert_eq!(on_dyn(tx).await, 5);
+            Ok::<_, stellata::Error>(())
+        })
+        .await
+        .unwrap();
+    });
+}
+
+#[test]
+fn sql_by_hand_is_read_into_tuples_and_models() {
+    with_database(async |database| {
+        let db = filled(database).await;
+        let rows: Vec<(String, i64)> = db
+            .sql("select a.name, count(*) from artist a join albums b on b.artist_id = a.id where b.live = $1 group by 1")
+            .bind(true)
+            .all()
+            .await
+            .unwrap();
+        assert_eq!(rows, [("Madlib".to_owned(), 2)]);
+        let label: Label =
+            db.sql("select * from label order by id").first().await.unwrap().unwrap();
+        assert_eq!(label.name, "Brainfeeder");
+        assert_eq!(db.sql("update label set name = name || '!'").exec().await.unwrap(), 2);
+        let (one,): (i32,) = db.sql("select $1 + 1").bind(1_i32).one().await.unwrap();
+        assert_eq!(one, 2);
+        let error = db.sql("select nmae from label").exec().await.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Database);
+        assert!(text.contains("\n  select nmae from label\n         ^"), "{text}");
+        assert!(error.caller().unwrap().file().ends_with("read.rs"));
+        let error = db.sql("select id, name from label").one::<(i64, String)>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Multiple);
+        let error = db.sql("select name from label").all::<(i64,)>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        db.transaction(async |tx| {
+            assert_eq!(tx.sql("delete from label where false").exec().await?, 0);
             Ok::<_, stellata::Error>(())
         })
         .await

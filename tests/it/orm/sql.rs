@@ -133,6 +133,7 @@ fn each_change_has_its_text() {
         let named = few.clone().update(|a| a.title.set(a.artist().name));
         let error = named.exec(&db).await.unwrap_err();
         assert_eq!(error.kind(), stellata::ErrorKind::Unique, "{error}");
+        Track::query().delete().all_rows().exec(&db).await.unwrap();
         assert_eq!(of.delete().exec(&db).await.unwrap(), 3);
         assert_eq!(Album::query().count(&db).await.unwrap(), 2);
     });
