@@ -311,6 +311,9 @@ async fn transaction_that_holds(show: &mut Show, db: &Db) -> Result<()> {
     Ok(())
 }
 
+/// Name, flights, cancelled flights, mean and worst delay in minutes.
+type AirlineRow = (String, i64, i64, Option<f64>, Option<i32>);
+
 async fn aggregates(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Aggregates, by hand-written SQL on a connection of the pool, into tuples");
     let sql = "select a.name, count(*), count(*) filter (where f.dep_time is null), \
@@ -319,8 +322,7 @@ async fn aggregates(show: &mut Show, db: &Db) -> Result<()> {
                group by a.name order by 2 desc limit 5";
     show.sql(sql);
     let mut connection = db.pool().acquire().await?;
-    let rows: Vec<(String, i64, i64, Option<f64>, Option<i32>)> =
-        connection.query(sql, ("JFK",)).await?;
+    let rows: Vec<AirlineRow> = connection.query(sql, ("JFK",)).await?;
     show.table(
         ["airline", "flights", "cancelled", "mean delay", "worst"],
         rows.iter().map(|(name, flights, cancelled, mean, worst)| {

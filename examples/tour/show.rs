@@ -41,7 +41,7 @@ impl Show {
 
     /// Says something in passing.
     pub(crate) fn note(&self, text: &str) {
-        for line in wrap(text, WIDTH) {
+        for line in text.lines().flat_map(|line| wrap(line, WIDTH)) {
             say(&format!("   {line}"));
         }
     }
