@@ -25,7 +25,7 @@
 mod database;
 mod endpoint;
 mod error;
-//mod proxy;
+mod proxy;
 mod run;
 mod server;
 mod skip;
@@ -35,7 +35,7 @@ mod unique;
 pub use database::Database;
 pub use endpoint::{Endpoint, Host};
 pub use error::Error;
-//pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Sent};
+pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Sent};
 pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
 pub use server::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown};
 pub use skip::skip;
