@@ -2,17 +2,14 @@
 //! test, and a proxy that delays, counts and cuts.
 //!
 //! ```no_run
-//! # use stellata_testkit::Database;
-//! #[test]
-//! fn a_table_is_there() {
-//!     stellata_testkit::with_database(async |database: &Database| {
-//!         database.run("create table t (n int)").unwrap();
-//!         let client = connect(&database.url()).await;
-//!         // ...
-//! #       let _ = client;
-//!     });
+//! use stellata_testkit::Database;
+//!
+//! #[stellata_testkit::test]
+//! async fn a_table_is_there(database: &Database) {
+//!     database.run("create table t (n int)").unwrap();
+//!     // ... let the client under test connect to `database.url()`
 //! }
-//! # async fn connect(_: &str) {}
+//! # fn main() {}
 //! ```
 //!
 //! The shared server is started by the first test of a process that wants it, or is the one that
@@ -39,3 +36,4 @@ pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Sent};
 pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
 pub use server::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown};
 pub use skip::skip;
+pub use stellata_testkit_macros::test;

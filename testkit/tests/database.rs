@@ -113,6 +113,27 @@ fn a_test_gets_a_database_and_gives_its_value() {
     assert!(!is_there(Server::shared().unwrap(), &name));
 }
 
+#[stellata_testkit::test]
+async fn the_attribute_gives_a_database(database: &Database) {
+    tokio::task::yield_now().await;
+    assert_eq!(database.run("select 1").unwrap().len(), 1);
+}
+
+#[stellata_testkit::test]
+async fn the_attribute_takes_what_a_test_may_return(
+    database: &Database,
+) -> Result<(), Box<dyn std::error::Error>> {
+    database.run("select 1")?;
+    Ok(())
+}
+
+#[stellata_testkit::test]
+#[should_panic(expected = "as it should")]
+async fn the_attribute_works_without_a_database_and_beside_others() {
+    tokio::task::yield_now().await;
+    panic!("as it should");
+}
+
 #[test]
 fn the_database_of_a_failed_test_goes_too() {
     let mut name = String::new();

@@ -45,15 +45,19 @@ fn victim() {
 }
 
 fn start_victim() -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    victim_of(&std::env::current_exe().unwrap()).spawn().unwrap()
+}
+
+fn victim_of(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
         .args(["--exact", "victim", "--ignored", "--nocapture"])
         .env(ROLE, "yes")
         .env_remove("DATABASE_URL")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .unwrap()
+        .process_group(0);
+    command
 }
 
 /// The lines the victim prints once its server is there.
@@ -103,13 +107,10 @@ fn traces_of(victim: u32) -> Vec<String> {
     traces
 }
 
-fn shared_memory() -> BTreeSet<String> {
+fn segments() -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
-    let segments = table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1));
-    let files = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
-    let files = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let files = files.filter(|name| name.starts_with("PostgreSQL."));
-    segments.map(str::to_owned).chain(files).collect()
+    let second = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    table.lines().skip(1).filter_map(second).collect()
 }
 
 fn assert_nothing_left(victim: u32) {
@@ -122,7 +123,7 @@ fn assert_nothing_left(victim: u32) {
 
 /// Lets a victim run until its server is busy, ends it, and sees that nothing is left.
 fn end_and_look(end: impl FnOnce(&mut Child)) {
-    let before = shared_memory();
+    let before = segments();
     let mut victim = start_victim();
     let story = story(&mut victim);
     let process: u32 =
@@ -134,16 +135,17 @@ fn end_and_look(end: impl FnOnce(&mut Child)) {
     assert!(processes_about(&format!("stellata-{}-", victim.id())).len() > 3);
     let pid_file = fs::read_to_string(folders[0].join("postmaster.pid")).unwrap();
     let segment = pid_file.lines().nth(6).unwrap().split_whitespace().last().unwrap().to_owned();
-    assert!(shared_memory().contains(&segment) && !before.contains(&segment));
+    assert!(segments().contains(&segment) && !before.contains(&segment));
+    // What it shares between its processes is in its own folder.
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    assert!(!maps.contains("/dev/shm/PostgreSQL."));
 
     end(&mut victim);
     victim.wait().unwrap();
     assert_nothing_left(victim.id());
     assert!(!Path::new(&format!("/proc/{process}")).exists());
     assert!(folders.iter().all(|folder| !folder.exists()));
-    assert!(!shared_memory().contains(&segment));
-    let names = shared_memory().into_iter().filter(|name| name.starts_with("PostgreSQL."));
-    assert!(names.filter(|name| !before.contains(name)).count() == 0);
+    assert!(!segments().contains(&segment));
 }
 
 #[test]
@@ -180,4 +182,36 @@ fn a_process_killed_while_it_starts_its_server_leaves_nothing() {
         victim.wait().unwrap();
         assert_nothing_left(victim.id());
     }
+}
+
+/// A program outside of Cargo's folder, with a folder of temporary files of its own, finds no
+/// kept template and has to initialise.
+#[test]
+fn a_process_killed_while_it_initialises_leaves_nothing() {
+    let home = std::env::temp_dir().join(format!("initialising-{}", std::process::id()));
+    fs::create_dir(&home).unwrap();
+    let program = home.join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    for milliseconds in (0..1000).step_by(90) {
+        let mut victim = victim_of(&program).env("TMPDIR", &home).spawn().unwrap();
+        thread::sleep(Duration::from_millis(milliseconds));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        assert_nothing_left(victim.id());
+        let kept = home.join("stellata-testkit");
+        let begun = Instant::now();
+        let partial = || {
+            fs::read_dir(&kept)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("partial-"))
+        };
+        while partial() && begun.elapsed() < SOON {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(!partial());
+        let _ = fs::remove_dir_all(kept);
+    }
+    fs::remove_dir_all(&home).unwrap();
 }

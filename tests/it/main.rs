@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The whole system against a real server: one module per feature.
+
+mod connect;
+mod dropped;
+mod pool;
+mod query;
+mod statements;

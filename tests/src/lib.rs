@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Whole-system tests: see `it/`. One test binary, one server, a database per test.
