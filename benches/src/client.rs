@@ -43,8 +43,7 @@ pub const ALL: &str = "select id, name, hair_color, created_at from users";
 pub const INSERT: &str = "insert into users (name, hair_color) values ($1, $2) returning id";
 
 /// Many new users: a column is an array.
-pub const INSERT_MANY: &str =
-    "insert into users (name, hair_color) select * from unnest($1, $2)";
+pub const INSERT_MANY: &str = "insert into users (name, hair_color) select * from unnest($1, $2)";
 
 /// W1: one user by key.
 ///
@@ -136,7 +135,11 @@ fn columns_of(users: &[(&str, Option<&str>)]) -> stellata_protocol::Result<Param
 ///
 /// # Cancel safety
 /// That of [`Connection::rows`].
-pub async fn lookups(connection: &mut Connection, ids: &[i32], users: &mut Vec<User>) -> Result<()> {
+pub async fn lookups(
+    connection: &mut Connection,
+    ids: &[i32],
+    users: &mut Vec<User>,
+) -> Result<()> {
     let mut tickets = Vec::with_capacity(ids.len());
     connection.begin_batch()?;
     for id in ids {
