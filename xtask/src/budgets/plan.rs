@@ -48,6 +48,9 @@ pub(super) struct Operation {
     pub(super) times: u32,
     /// Whether it logs in by SCRAM.
     pub(super) scram: bool,
+    /// Whether its system calls depend on which side is quicker: a long answer is read in as many pieces as the client
+    /// is early.
+    pub(super) races: bool,
     pub(super) limits: &'static [Limit],
 }
 
@@ -58,7 +61,17 @@ impl Operation {
         times: u32,
         limits: &'static [Limit],
     ) -> Self {
-        Self { name, title, times, scram: false, limits }
+        Self { name, title, times, scram: false, races: false, limits }
+    }
+
+    const fn racing(mut self) -> Self {
+        self.races = true;
+        self
+    }
+
+    const fn by_scram(mut self) -> Self {
+        self.scram = true;
+        self
     }
 
     /// The budget for a measure.
@@ -104,7 +117,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Limit::a_row(Measure::Allocations, TEXTS, 10_000.0),
             Limit::a_row(Measure::Instructions, 1_350.0, 10_000.0),
         ],
-    ),
+    )
+    .racing(),
     Operation::new(
         "client-w2-waiting",
         "W2 10 000 rows, slow client",
@@ -120,7 +134,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Limit::a_row(Measure::Allocations, 0.0, 10_000.0),
             Limit::a_row(Measure::Instructions, 1_350.0, 10_000.0),
         ],
-    ),
+    )
+    .racing(),
     Operation::new(
         "client-w3",
         "W3 insert one, key back",
@@ -163,10 +178,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         10,
         &[trips(2.0), instructions(40_000.0)],
     ),
-    Operation {
-        scram: true,
-        ..Operation::new("client-w8-scram", "W8 connect and query, SCRAM", 2, &[trips(4.0)])
-    },
+    Operation::new("client-w8-scram", "W8 connect and query, SCRAM", 2, &[trips(4.0)]).by_scram(),
     Operation::new("client-transaction", "transaction: 2 statements, COMMIT", 50, &[trips(3.0)]),
     Operation::new(
         "client-transaction-joined",

@@ -1,7 +1,7 @@
 //! The counts beside the budgets.
 
 use super::count::Counts;
-use super::plan::{Limit, Measure, Operation};
+use super::plan::{Measure, Operation};
 use super::tools::Missing;
 
 /// The columns, each with what is counted in it.
@@ -52,7 +52,7 @@ impl Table {
             let parts: Vec<String> = measures
                 .iter()
                 .filter_map(|&measure| {
-                    let (text, verdict) = judge(operation.limit(measure), measure, &counts)?;
+                    let (text, verdict) = judge(operation, measure, &counts)?;
                     row.misses += usize::from(verdict == Verdict::Missed);
                     row.skipped |= verdict == Verdict::Skipped;
                     Some(text)
@@ -77,7 +77,7 @@ impl Table {
             text += line_of(line, &widths, "  ").trim_end();
             text += "\n";
         }
-        text += "\ncounted/budget, a row where the budget is for one row\n";
+        text += "\ncounted/budget; `a row` where the budget is for one row\n";
         text + &self.skips()
     }
 
@@ -128,9 +128,11 @@ fn line_of(line: &[String], widths: &[usize], gap: &str) -> String {
 }
 
 /// A cell: what was counted, and the budget where there is one. `None` where nothing is to be said.
-fn judge(limit: Option<&Limit>, measure: Measure, counts: &Counts) -> Option<(String, Verdict)> {
+fn judge(operation: &Operation, measure: Measure, counts: &Counts) -> Option<(String, Verdict)> {
+    let limit = operation.limit(measure);
     let counted = match measure {
         Measure::Trips => Some(counts.trips),
+        Measure::Calls if operation.races => None,
         Measure::Calls => counts.calls,
         Measure::Reads => counts.reads,
         Measure::Allocations => counts.allocations,
@@ -196,7 +198,7 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budgets::plan::OPERATIONS;
+    use crate::budgets::plan::{Limit, OPERATIONS};
 
     fn operation() -> Operation {
         Operation {
@@ -204,6 +206,7 @@ mod tests {
             title: "X",
             times: 1,
             scram: false,
+            races: false,
             limits: &[
                 Limit { measure: Measure::Trips, at_most: 1.0, rows: 1.0 },
                 Limit { measure: Measure::Instructions, at_most: 250.0, rows: 100.0 },
@@ -233,7 +236,7 @@ operation  trips     system calls  allocations  instructions        other
 X          1/1       3             0            250/250 a row       3 reads/2 MISS  MISS
 X          2/1 MISS  3             0            252/250 a row MISS  3 reads/2 MISS  MISS
 
-counted/budget, a row where the budget is for one row
+counted/budget; `a row` where the budget is for one row
 "
         );
         assert_eq!(table.misses(), 4);
