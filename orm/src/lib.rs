@@ -2,10 +2,64 @@
 
 mod model;
 
+mod expr;
+
+mod new;
+
+mod error;
+
+mod relation;
+
+mod identifier;
+
+mod render;
+
+mod schema;
+
+mod failure;
+
+mod executor;
+
+mod transaction;
+
+mod db;
+
+mod query;
+
+pub mod prelude;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use db::Db;
+pub use error::{Error, ErrorKind, Result};
+pub use executor::{Executor, Held, Source};
+pub use expr::assignment::{Assignment, IntoAssignments};
+pub use expr::comparison::value;
+pub use expr::computed::{Expr, Number, Text};
+pub use expr::condition::Cond;
+pub use expr::operand::{Operand, Value};
+pub use expr::order::{IntoOrder, Order};
 pub use model::column::Column;
 pub use model::id::Id;
 pub use model::path::Path;
+pub use model::slot::Slot;
 pub use model::table::{
     Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
 };
+pub use model::unique::UniqueKey;
 pub use model::{Key, Model, NewRow};
+pub use new::{Field, IntoField};
+pub use query::change::{Delete, Update};
+pub use query::entity::Entity;
+pub use query::insert::InsertMany;
+pub use query::select::Query;
+pub use query::upsert::{Insert, InsertMissing, Upsert, UpsertOn, UpsertUpdate, Upserted};
+pub use relation::branch::{Branches, Include, IntoIncludes};
+pub use relation::field::{BelongsTo, HasMany, HasOne};
+pub use relation::handle::{Many, One};
+pub use schema::{Schema, SchemaError};
+pub use stellata_client::{Config, ServerError, SqlState};
+pub use stellata_derive::Model;
+pub use stellata_pool::{Pool, PoolOptions};
+pub use transaction::Transaction;

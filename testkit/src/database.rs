@@ -155,8 +155,7 @@ fn seconds_now() -> u64 {
 
 /// Drops the databases that tests have left on a server that is not ours, once per process.
 fn remove_abandoned(server: &Server) {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
+    server.tidied().call_once(|| {
         let Ok(mut session) = Session::connect(server.endpoint(), server.maintenance_database())
         else {
             return;

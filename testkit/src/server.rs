@@ -14,12 +14,12 @@ use crate::error::Error;
 use crate::sql::{self, Session};
 use binaries::Binaries;
 use folder::Folder;
-use keeper::Keeper;
+use keeper::{Death, Keeper};
 use std::env;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use template::{SUPERUSER, Template};
@@ -42,7 +42,7 @@ const PORTS_TO_TRY: u32 = 5;
 
 /// Unsafe where it saves time: what is in these servers is not meant to outlive a crash of the
 /// machine. Shared memory lies in the data folder, where it is removed with it.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 19] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
@@ -54,6 +54,8 @@ const SETTINGS: [(&str, &str); 18] = [
     ("max_prepared_transactions", "20"),
     ("dynamic_shared_memory_type", "mmap"),
     ("huge_pages", "off"),
+    // The data may lie in memory, which a query gone wild must not eat up.
+    ("temp_file_limit", "1GB"),
     ("listen_addresses", "127.0.0.1"),
     ("unix_socket_permissions", "0777"),
     ("logging_collector", "off"),
@@ -91,6 +93,7 @@ pub struct Server {
     maintenance: String,
     version: u32,
     own: Option<Own>,
+    tidied: Once,
 }
 
 /// What belongs to a server that we started. Fields are dropped in this order: the keeper stops
@@ -128,7 +131,14 @@ impl Server {
         let maintenance = database.unwrap_or_else(|| SUPERUSER.to_owned());
         let version = ask_version(&endpoint, &maintenance)
             .map_err(|cause| Error::while_doing("asking a server for its version", cause))?;
-        Ok(Server { tcp: endpoint.clone(), endpoint, maintenance, version, own: None })
+        Ok(Server {
+            tcp: endpoint.clone(),
+            endpoint,
+            maintenance,
+            version,
+            own: None,
+            tidied: Once::new(),
+        })
     }
 
     /// Starts a server of our own and waits until it answers, 60 seconds at most.
@@ -141,7 +151,7 @@ impl Server {
         let (folder, guard) = Folder::create(&partial)?;
         let version = binaries.version(folder.account())?;
         let template = Template::of(&binaries, &version, partial);
-        template.fill(&folder, &binaries)?;
+        let guard = template.fill(&folder, &binaries, guard)?;
         configure(&folder, &options)?;
         let (keeper, endpoint) = launch_somewhere(&folder, &binaries)?;
         guard.leave();
@@ -150,7 +160,7 @@ impl Server {
         sql::run(&endpoint, SUPERUSER, &login_roles())?;
         let tcp = endpoint.at("127.0.0.1", endpoint.port());
         let own = Own { keeper: Mutex::new(keeper), folder, binaries };
-        Ok(Server { endpoint, tcp, maintenance, version, own: Some(own) })
+        Ok(Server { endpoint, tcp, maintenance, version, own: Some(own), tidied: Once::new() })
     }
 
     /// The way to the server for its superuser: the unix socket of a server of our own, or what
@@ -284,6 +294,11 @@ impl Server {
         self.start_again()
     }
 
+    /// Where tidying up what other processes left is done once.
+    pub(crate) fn tidied(&self) -> &Once {
+        &self.tidied
+    }
+
     fn own(&self) -> Result<&Own, Error> {
         self.own.as_ref().ok_or_else(|| {
             Error::new("the server of DATABASE_URL is not ours to start or stop: use Server::start")
@@ -382,7 +397,7 @@ fn launch(folder: &Folder, binaries: &Binaries, endpoint: &Endpoint) -> Result<K
         PathBuf::from("-p"),
         PathBuf::from(endpoint.port().to_string()),
     ];
-    let mut keeper = folder.run(&command)?;
+    let mut keeper = folder.run(&command, Death::Stopped)?;
     let begun = Instant::now();
     let reason = loop {
         if keeper.wait_until_gone(Duration::ZERO) {

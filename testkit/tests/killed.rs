@@ -1,13 +1,14 @@
 //! Whatever a test process started goes with it, however it ends.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, FileTimes};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use stellata_testkit::{Database, Server, ServerOptions};
 
 /// Says to the test binary that it is the one to be killed.
@@ -25,9 +26,10 @@ fn victim() {
     }
     let server = Server::start(ServerOptions::new()).unwrap();
     let database = Database::create(&server).unwrap();
-    // One query computes without ever waiting, one waits.
-    for sql in ["select count(*) from generate_series(1, 1e12::bigint)", "select pg_sleep(1000)"] {
+    // One statement computes without ever waiting, one waits; should all else fail, they end.
+    for sql in ["do $$ begin loop end loop; end $$", "select pg_sleep(1000)"] {
         let mut session = database.session().unwrap();
+        session.run("set statement_timeout = '60s'").unwrap();
         thread::spawn(move || session.run(sql));
     }
     let active = "select count(*) from pg_stat_activity where state = 'active'";
@@ -113,6 +115,25 @@ fn segments() -> BTreeSet<String> {
     table.lines().skip(1).filter_map(second).collect()
 }
 
+/// Files of PostgreSQL's shared memory that no process uses. Those of other accounts' processes
+/// can be seen by root alone.
+fn orphans() -> BTreeSet<String> {
+    let ourselves = fs::metadata("/proc/self").unwrap().uid();
+    let files = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    let files = files.filter(|file| {
+        file.metadata().is_ok_and(|about| ourselves == 0 || about.uid() == ourselves)
+    });
+    let mut names: BTreeSet<String> = files
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("PostgreSQL."))
+        .collect();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let maps = fs::read_to_string(process.path().join("maps")).unwrap_or_default();
+        names.retain(|name| !maps.contains(name.as_str()));
+    }
+    names
+}
+
 fn assert_nothing_left(victim: u32) {
     let begun = Instant::now();
     while !traces_of(victim).is_empty() && begun.elapsed() < SOON {
@@ -122,7 +143,7 @@ fn assert_nothing_left(victim: u32) {
 }
 
 /// Lets a victim run until its server is busy, ends it, and sees that nothing is left.
-fn end_and_look(end: impl FnOnce(&mut Child)) {
+fn end_and_look(end: impl FnOnce(&mut Child, u32)) {
     let before = segments();
     let mut victim = start_victim();
     let story = story(&mut victim);
@@ -140,7 +161,7 @@ fn end_and_look(end: impl FnOnce(&mut Child)) {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
     assert!(!maps.contains("/dev/shm/PostgreSQL."));
 
-    end(&mut victim);
+    end(&mut victim, process);
     victim.wait().unwrap();
     assert_nothing_left(victim.id());
     assert!(!Path::new(&format!("/proc/{process}")).exists());
@@ -150,27 +171,66 @@ fn end_and_look(end: impl FnOnce(&mut Child)) {
 
 #[test]
 fn a_killed_process_leaves_nothing() {
-    end_and_look(|victim| victim.kill().unwrap());
+    end_and_look(|victim, _| victim.kill().unwrap());
 }
 
 #[test]
 fn a_killed_process_group_leaves_nothing() {
-    end_and_look(|victim| signal("KILL", &format!("-{}", victim.id())));
+    end_and_look(|victim, _| signal("KILL", &format!("-{}", victim.id())));
 }
 
 #[test]
 fn an_interrupted_process_leaves_nothing() {
-    end_and_look(|victim| signal("INT", &format!("-{}", victim.id())));
+    end_and_look(|victim, _| signal("INT", &format!("-{}", victim.id())));
 }
 
 #[test]
 fn a_killed_process_with_a_halted_server_leaves_nothing() {
-    end_and_look(|victim| {
-        let about = processes_about(&format!("stellata-{}-", victim.id()));
-        let server = about.iter().find(|line| line.contains("postgres -D")).unwrap();
-        signal("STOP", server.split(':').next().unwrap());
+    end_and_look(|victim, server| {
+        signal("STOP", &server.to_string());
+        let status = format!("/proc/{server}/status");
+        while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
+            thread::sleep(Duration::from_millis(1));
+        }
         victim.kill().unwrap();
     });
+}
+
+/// The shell that keeps a server, which is its parent.
+fn keeper_of(server: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{server}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("PPid:\t")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_server_whose_keeper_was_killed_is_still_stopped() {
+    let server = Server::start(ServerOptions::new()).unwrap();
+    let process = server.process().unwrap();
+    let folder = server.data_dir().unwrap().parent().unwrap().to_owned();
+    signal("KILL", &keeper_of(process).to_string());
+    drop(server);
+    assert!(!folder.exists());
+    assert!(!processes_about(&folder.display().to_string()).iter().any(|line| line.contains("-D")));
+}
+
+#[test]
+fn what_a_process_and_its_keeper_left_when_both_were_killed_goes_with_the_next_server() {
+    let mut victim = start_victim();
+    let story = story(&mut victim);
+    let process: u32 =
+        story.iter().find_map(|line| line.strip_prefix("process ")?.parse().ok()).unwrap();
+    let data = story.iter().find_map(|line| line.strip_prefix("folder ")).unwrap();
+    let folder = Path::new(data).parent().unwrap();
+    signal("KILL", &keeper_of(process).to_string());
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    // Only what has been lying there for a while is taken for abandoned.
+    let old = SystemTime::now() - Duration::from_secs(120);
+    let times = FileTimes::new().set_modified(old);
+    fs::File::open(folder).unwrap().set_times(times).unwrap();
+    let _next = Server::start(ServerOptions::new()).unwrap();
+    assert_nothing_left(victim.id());
+    assert!(!folder.exists() && !Path::new(&format!("/proc/{process}")).exists());
 }
 
 #[test]
@@ -190,6 +250,7 @@ fn a_process_killed_while_it_starts_its_server_leaves_nothing() {
 fn a_process_killed_while_it_initialises_leaves_nothing() {
     let home = std::env::temp_dir().join(format!("initialising-{}", std::process::id()));
     fs::create_dir(&home).unwrap();
+    let before = orphans();
     let program = home.join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     for milliseconds in (0..1000).step_by(90) {
@@ -198,8 +259,12 @@ fn a_process_killed_while_it_initialises_leaves_nothing() {
         victim.kill().unwrap();
         victim.wait().unwrap();
         assert_nothing_left(victim.id());
-        let kept = home.join("stellata-testkit");
         let begun = Instant::now();
+        while !orphans().is_subset(&before) && begun.elapsed() < SOON {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(orphans().is_subset(&before), "{:?}", orphans());
+        let kept = home.join("stellata-testkit");
         let partial = || {
             fs::read_dir(&kept)
                 .into_iter()

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use stellata_protocol::Oid;
+
 use crate::model::path::Path;
 
 /// A column of type `T`, seen from a query rooted in the model `R`.
@@ -11,15 +13,18 @@ use crate::model::path::Path;
 pub struct Column<R, T> {
     pub(crate) path: Path,
     pub(crate) index: u16,
+    /// The type of parameters that are held against it.
+    pub(crate) oid: Oid,
     marker: PhantomData<fn() -> (R, T)>,
 }
 
 impl<R, T> Column<R, T> {
-    /// The column at `index` of the table at the end of `path`. Called by derived code.
+    /// The column at `index` of the table at the end of `path`, whose parameters are of the type `oid`
+    /// ([`ColumnDef::oid`](crate::ColumnDef::oid)). Called by derived code.
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(path: Path, index: u16) -> Self {
-        Self { path, index, marker: PhantomData }
+    pub const fn new(path: Path, index: u16, oid: Oid) -> Self {
+        Self { path, index, oid, marker: PhantomData }
     }
 }
 

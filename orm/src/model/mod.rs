@@ -3,11 +3,14 @@
 pub(crate) mod column;
 pub(crate) mod id;
 pub(crate) mod path;
+pub(crate) mod slot;
 pub(crate) mod table;
+pub(crate) mod unique;
 
-use stellata_protocol::{ColumnError, Columns, Params};
+use stellata_protocol::{ColumnError, Columns, Expect, Params};
 
 use crate::model::path::Path;
+use crate::model::slot::Slot;
 use crate::model::table::Table;
 
 /// A struct whose values are the rows of a table. Derived by `#[derive(Model)]`.
@@ -37,6 +40,13 @@ pub trait Model: Sized + Send + Sync + 'static {
     /// This row's primary key.
     fn key(&self) -> Self::Key;
 
+    /// Checks that the next columns of a statement, in the order of [`Table::columns`], are of types that the fields can
+    /// be read from. Done once per statement; what stands behind them is not looked at.
+    ///
+    /// # Errors
+    /// The first column that does not fit.
+    fn expect(columns: &mut Expect<'_>) -> Result<(), ColumnError>;
+
     /// Reads a row from columns that stand in the order of [`Table::columns`]. Relations come back not loaded.
     ///
     /// # Errors
@@ -48,6 +58,9 @@ pub trait Model: Sized + Send + Sync + 'static {
     /// # Errors
     /// When PostgreSQL's type can't hold the value, or `column` is not the index of a column.
     fn push_column(&self, column: u16, params: &mut Params) -> stellata_protocol::Result<()>;
+
+    /// The field that holds the rows of a relation, by its index in [`Table::relations`].
+    fn relation_mut(&mut self, relation: u8) -> Option<&mut dyn Slot>;
 }
 
 /// The values of a row that is to be inserted. Derived together with [`Model`].

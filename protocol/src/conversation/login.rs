@@ -13,7 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::authentication::{
     Authentication, write_password, write_sasl_initial_response, write_sasl_response,
 };
-use crate::message::startup::{BackendKey, PROTOCOL_3_0, write_startup};
+use crate::message::startup::{
+    BackendKey, NegotiateProtocolVersion, PROTOCOL_3_0, PROTOCOL_3_2, write_startup,
+};
 use crate::message::status::TransactionStatus;
 use crate::wire::buffer::Buffer;
 
@@ -23,6 +25,7 @@ pub struct Login {
     parameters: Vec<(String, String)>,
     password: Option<Zeroizing<Vec<u8>>>,
     nonce: [u8; NONCE_LEN],
+    version: u32,
     cleartext: bool,
     max_iterations: u32,
     binding: ChannelBindingPolicy,
@@ -39,6 +42,7 @@ impl Login {
             parameters: Vec::new(),
             password: None,
             nonce,
+            version: PROTOCOL_3_0,
             cleartext: false,
             max_iterations: DEFAULT_MAX_ITERATIONS,
             binding: ChannelBindingPolicy::Prefer,
@@ -50,6 +54,14 @@ impl Login {
     #[must_use]
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
         self.parameters.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the protocol version to ask for: [`PROTOCOL_3_0`], the default, or [`PROTOCOL_3_2`]. A server that does not
+    /// speak it comes down to what it speaks.
+    #[must_use]
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
         self
     }
 
@@ -122,6 +134,8 @@ pub(super) enum Progress {
     NeedsKeys,
     /// The key for cancel requests came.
     Key(BackendKey),
+    /// The protocol version to speak, and options that the server does not know.
+    Version(u32, Vec<Box<str>>),
     /// The server reports a setting.
     Parameter,
     /// The session is ready.
@@ -132,6 +146,8 @@ pub(super) enum Progress {
 pub(super) struct LoginState {
     login: Login,
     step: Step,
+    /// The server has come down to another version, or named options that it does not know. It may do so once.
+    negotiated: bool,
 }
 
 impl fmt::Debug for LoginState {
@@ -142,26 +158,53 @@ impl fmt::Debug for LoginState {
 
 impl LoginState {
     pub(super) fn start(login: Login, output: &mut Buffer) -> Result<Self> {
+        if !matches!(login.version, PROTOCOL_3_0 | PROTOCOL_3_2) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "the protocol version is neither 3.0 nor 3.2",
+            ));
+        }
         if login.user.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "the user name is empty"));
         }
         let parameters = login.parameters.iter().map(|(name, value)| (&**name, &**value));
         write_startup(
             output,
-            PROTOCOL_3_0,
+            login.version,
             core::iter::once(("user", &*login.user)).chain(parameters),
         )?;
-        Ok(Self { login, step: Step::Asked })
+        Ok(Self { login, step: Step::Asked, negotiated: false })
     }
 
-    pub(super) fn handle(&mut self, tag: u8, body: &[u8], output: &mut Buffer) -> Result<Progress> {
+    /// The protocol version that is asked for.
+    pub(super) const fn version(&self) -> u32 {
+        self.login.version
+    }
+
+    pub(super) fn handle(
+        &mut self,
+        tag: u8,
+        body: &[u8],
+        version: u32,
+        output: &mut Buffer,
+    ) -> Result<Progress> {
         match (tag, &self.step) {
             (b'R', _) => self.authentication(Authentication::read(body)?, output),
-            (b'K', Step::LoggedIn) => BackendKey::read(body).map(Progress::Key),
+            (b'K', Step::LoggedIn) => BackendKey::read(body, version).map(Progress::Key),
             (b'S', Step::LoggedIn) => Ok(Progress::Parameter),
             (b'Z', Step::LoggedIn) => TransactionStatus::read(body).map(Progress::Done),
-            // The server speaks 3.0, which is what was asked for, and may list options that it does not know.
-            (b'v', Step::Asked) => Ok(Progress::Goes),
+            (b'v', Step::Asked) if !self.negotiated => {
+                self.negotiated = true;
+                let answer = NegotiateProtocolVersion::read(body)?;
+                // 3.1 was never a version of its own; some poolers claim it all the same.
+                if answer.version < PROTOCOL_3_0 || answer.version > self.login.version {
+                    return Err(refused(
+                        "the server negotiates a protocol version that was not asked for",
+                    ));
+                }
+                let options = answer.options.into_iter().map(Into::into).collect();
+                Ok(Progress::Version(answer.version, options))
+            }
             _ => Err(unexpected(tag)),
         }
     }

@@ -22,27 +22,21 @@
 mod input;
 pub(crate) mod owed;
 pub(crate) mod login;
+mod ask;
+mod receive;
 
 use core::ops::Range;
 use std::collections::VecDeque;
 
 use crate::auth::{KeyDerivation, Keys};
 use crate::conversation::input::Input;
-use crate::conversation::login::{Login, LoginState, Progress};
+use crate::conversation::login::{Login, LoginState};
 use crate::conversation::owed::{Event, Owed, Queue};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::extended::{
-    Target, write_bind, write_close, write_copy_fail, write_describe, write_execute, write_flush,
-    write_parse, write_query, write_sync, write_terminate,
-};
 use crate::message::notice::ServerError;
-use crate::message::row::Format;
 use crate::message::startup::BackendKey;
-use crate::message::status::{Notification, ParameterStatus, TransactionStatus};
-use crate::oid::Oid;
-use crate::types::params::Params;
+use crate::message::status::{Notification, TransactionStatus};
 use crate::wire::buffer::Buffer;
-use crate::wire::frame::{HEAD, frame};
 
 /// How much a server may make a client hold. Each limit has a safe default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +94,13 @@ pub struct Conversation {
     limits: Limits,
     failed: Option<Error>,
     ended: bool,
+    /// The protocol version that both sides speak.
+    version: u32,
+    /// Options that the server does not know.
+    unknown_options: Vec<Box<str>>,
+    /// The data of the COPY that was asked for last has been ended.
+    data_ended: bool,
 }
-
-/// The size that the output buffer goes back to after a large request.
-const OUTPUT_KEPT: usize = 16 * 1024;
 
 impl Conversation {
     /// Begins a session: the start-up message is the first output.
@@ -121,6 +118,7 @@ impl Conversation {
     pub fn start_with(login: Login, limits: Limits) -> Result<Self> {
         let mut output = Buffer::with_capacity(1024);
         let login = LoginState::start(login, &mut output)?;
+        let version = login.version();
         let mut queue = Queue::default();
         queue.push(Owed::Login, 0);
         Ok(Self {
@@ -141,337 +139,10 @@ impl Conversation {
             limits,
             failed: None,
             ended: false,
+            version,
+            unknown_options: Vec::new(),
+            data_ended: true,
         })
-    }
-
-    // What goes out.
-
-    /// The bytes that are to be written to the server next.
-    #[inline]
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.output.as_slice().get(self.written..).unwrap_or_default()
-    }
-
-    /// Says that the first `count` bytes of [`Conversation::output`] were written.
-    #[inline]
-    pub fn wrote(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count);
-        if self.written >= self.output.len() {
-            self.written = 0;
-            if self.output.capacity() > OUTPUT_KEPT {
-                self.output = Buffer::with_capacity(1024);
-            } else {
-                self.output.clear();
-            }
-        }
-    }
-
-    /// Begins a call: what is asked from here on belongs to the number returned.
-    pub fn begin(&mut self) -> u64 {
-        self.request = self.request.wrapping_add(1);
-        self.request
-    }
-
-    /// Gives up the answers to everything asked so far. They will still come, marked as abandoned.
-    pub fn abandon(&mut self) {
-        self.abandoned = self.request;
-    }
-
-    fn may_ask(&self) -> Result<()> {
-        match self.failed {
-            Some(error) => Err(error),
-            None if self.login.is_some() => {
-                Err(Error::new(ErrorKind::Usage, "the session is not logged in yet"))
-            }
-            None if self.ended => Err(Error::new(ErrorKind::Usage, "the session is over")),
-            None => Ok(()),
-        }
-    }
-
-    fn ask(&mut self, owed: Owed) {
-        self.queue.push(owed, self.request);
-    }
-
-    /// Asks to prepare a statement. The empty name is the unnamed statement.
-    ///
-    /// # Errors
-    /// Of the values (see [`write_parse`]), or when the session is not ready for requests. Nothing is asked then.
-    pub fn parse(&mut self, name: &str, sql: &str, types: &[Oid]) -> Result<()> {
-        self.may_ask()?;
-        write_parse(&mut self.output, name, sql, types)?;
-        self.ask(Owed::Parse);
-        Ok(())
-    }
-
-    /// Asks for the parameters and columns of a statement.
-    ///
-    /// # Errors
-    /// As [`Conversation::parse`].
-    pub fn describe_statement(&mut self, name: &str) -> Result<()> {
-        self.may_ask()?;
-        write_describe(&mut self.output, Target::Statement(name))?;
-        self.ask(Owed::DescribeStatement);
-        Ok(())
-    }
-
-    /// Asks to bind parameters to a statement, in the unnamed portal.
-    ///
-    /// # Errors
-    /// As [`Conversation::parse`]; more than 65 535 parameters are refused here.
-    #[inline]
-    pub fn bind(&mut self, statement: &str, params: &Params, results: Format) -> Result<()> {
-        self.may_ask()?;
-        write_bind(&mut self.output, "", statement, params, results)?;
-        self.ask(Owed::Bind);
-        Ok(())
-    }
-
-    /// Asks to run the unnamed portal, up to `max_rows` rows (0: all).
-    ///
-    /// # Errors
-    /// As [`Conversation::parse`].
-    #[inline]
-    pub fn execute(&mut self, max_rows: u32) -> Result<()> {
-        self.may_ask()?;
-        write_execute(&mut self.output, "", max_rows)?;
-        self.ask(Owed::Execute);
-        Ok(())
-    }
-
-    /// Asks to forget a prepared statement.
-    ///
-    /// # Errors
-    /// As [`Conversation::parse`].
-    pub fn close_statement(&mut self, name: &str) -> Result<()> {
-        self.may_ask()?;
-        write_close(&mut self.output, Target::Statement(name))?;
-        self.ask(Owed::Close);
-        Ok(())
-    }
-
-    /// Asks the server to send what it holds back, without ending the series.
-    ///
-    /// # Errors
-    /// When the session is not ready for requests.
-    pub fn flush(&mut self) -> Result<()> {
-        self.may_ask()?;
-        write_flush(&mut self.output);
-        Ok(())
-    }
-
-    /// Ends a series of requests: one ReadyForQuery will answer it, and an error before it reaches no further.
-    ///
-    /// # Errors
-    /// When the session is not ready for requests.
-    #[inline]
-    pub fn sync(&mut self) -> Result<()> {
-        self.may_ask()?;
-        write_sync(&mut self.output);
-        self.ask(Owed::Sync);
-        Ok(())
-    }
-
-    /// Asks to run text of one or more statements by the simple query protocol.
-    ///
-    /// # Errors
-    /// As [`Conversation::parse`], and [`ErrorKind::Usage`] within a series that no Sync has ended: after an error the
-    /// server would pass the query over.
-    pub fn query(&mut self, sql: &str) -> Result<()> {
-        self.may_ask()?;
-        if !self.queue.ends_with_sync() {
-            return Err(Error::new(ErrorKind::Usage, "a simple query can't stand inside a series"));
-        }
-        write_query(&mut self.output, sql)?;
-        self.ask(Owed::Query);
-        Ok(())
-    }
-
-    /// Says goodbye. Nothing can be asked any more.
-    pub fn terminate(&mut self) {
-        if self.may_ask().is_ok() {
-            write_terminate(&mut self.output);
-            self.ended = true;
-        }
-    }
-
-    // What comes in.
-
-    /// Room for bytes from the server; [`Conversation::received`] says how many were put there. It is never empty.
-    ///
-    /// The body of the newest message is gone after this call.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.body = 0..0;
-        self.input.space()
-    }
-
-    /// Says that `count` bytes were put into [`Conversation::space`].
-    pub fn received(&mut self, count: usize) {
-        self.input.received(count);
-    }
-
-    /// Takes in bytes from the server, in pieces of any length.
-    pub fn receive(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let space = self.space();
-            let count = space.len().min(bytes.len());
-            let (now, later) = bytes.split_at(count);
-            if let Some(place) = space.get_mut(..count) {
-                place.copy_from_slice(now);
-            }
-            self.received(count);
-            bytes = later;
-        }
-    }
-
-    /// Goes on to the next event, if all its bytes are there. `Ok(None)`: more bytes are needed.
-    ///
-    /// # Errors
-    /// When the server breaks the protocol or a limit, or fails to prove the login. The connection is to be closed.
-    #[inline]
-    pub fn advance(&mut self) -> Result<Option<Answer>> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        match self.step() {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                self.failed = Some(error);
-                Err(error)
-            }
-        }
-    }
-
-    #[inline]
-    fn step(&mut self) -> Result<Option<Answer>> {
-        while let Some(frame) = frame(self.input.unread(), self.limits.message)? {
-            self.body = self.input.take(frame.size, HEAD);
-            match frame.tag {
-                b'E' => return self.error_response().map(Some),
-                b'N' => {
-                    let notice = ServerError::read(self.body())?;
-                    keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
-                }
-                _ if self.login.is_some() => {
-                    if let Some(event) = self.login_message(frame.tag)? {
-                        return Ok(Some(self.answer(event, 0)));
-                    }
-                }
-                b'A' => {
-                    let notification = Notification::read(self.body())?;
-                    let limit = self.limits.notifications;
-                    keep(&mut self.notifications, notification, limit, &mut self.dropped);
-                }
-                b'S' => self.parameter_status()?,
-                tag => {
-                    let (event, request) = self.queue.answer(tag)?;
-                    match event {
-                        Event::ReadyForQuery => {
-                            self.status = TransactionStatus::read(self.body())?;
-                            if self.queue.is_empty() {
-                                self.input.shrink();
-                            }
-                        }
-                        Event::CopyInRefused => self.refuse_copy_in()?,
-                        _ => {}
-                    }
-                    return Ok(Some(self.answer(event, request)));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    #[inline]
-    fn answer(&self, event: Event, request: u64) -> Answer {
-        Answer { event, request, abandoned: request <= self.abandoned && request > 0 }
-    }
-
-    #[cold]
-    fn error_response(&mut self) -> Result<Answer> {
-        let error = ServerError::read(self.body())?;
-        if error.ends_session() {
-            self.ended = true;
-        }
-        if let Some(request) = self.queue.fail() {
-            if request == 0 {
-                self.ended = true;
-            }
-            return Ok(self.answer(Event::Error, request));
-        }
-        if self.ended {
-            // The server may end an idle session at any time; it concerns whoever uses the session next.
-            return Ok(Answer { event: Event::Error, request: self.request, abandoned: false });
-        }
-        Err(Error::new(ErrorKind::UnexpectedMessage, "an error came that answers no request"))
-    }
-
-    fn login_message(&mut self, tag: u8) -> Result<Option<Event>> {
-        let Some(login) = self.login.as_mut() else {
-            return Err(owed::unexpected(tag));
-        };
-        let body = self.input.at(self.body.clone());
-        match login.handle(tag, body, &mut self.output)? {
-            Progress::Goes => Ok(None),
-            Progress::NeedsKeys => Ok(Some(Event::KeyDerivation)),
-            Progress::Key(key) => {
-                self.key = Some(key);
-                Ok(None)
-            }
-            Progress::Parameter => {
-                self.parameter_status()?;
-                Ok(None)
-            }
-            Progress::Done(status) => {
-                self.status = status;
-                self.login = None;
-                self.queue.finish_login();
-                Ok(Some(Event::ReadyForQuery))
-            }
-        }
-    }
-
-    fn parameter_status(&mut self) -> Result<()> {
-        let range = self.body.clone();
-        let status = ParameterStatus::read(self.input.at(range))?;
-        if let Some(known) = self.parameters.iter_mut().find(|known| *known.0 == *status.name) {
-            if *known.1 != *status.value {
-                known.1 = status.value.into();
-            }
-        } else if self.parameters.len() < self.limits.parameters {
-            self.parameters.push((status.name.into(), status.value.into()));
-        } else {
-            return Err(Error::new(ErrorKind::TooLarge, "the server reports too many settings"));
-        }
-        Ok(())
-    }
-
-    /// Ends a COPY that waits for data which nobody has. In the extended protocol the server ignores the Sync that it was
-    /// sent already and waits for one behind the CopyFail, so that the count of ReadyForQuery stays right.
-    #[cold]
-    fn refuse_copy_in(&mut self) -> Result<()> {
-        write_copy_fail(&mut self.output, "no data was given for COPY FROM STDIN")?;
-        if self.queue.front().is_some_and(|front| front.0 == Owed::Execute) {
-            write_sync(&mut self.output);
-        }
-        Ok(())
-    }
-
-    /// The body of the message of the newest event, without tag and length.
-    ///
-    /// It stays until [`Conversation::space`] or [`Conversation::advance`] is called.
-    #[inline]
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        self.input.at(self.body.clone())
-    }
-
-    /// The error of the newest event, when that is [`Event::Error`].
-    ///
-    /// # Errors
-    /// When the message is malformed.
-    pub fn server_error(&self) -> Result<ServerError> {
-        ServerError::read(self.body())
     }
 
     // The login.
@@ -526,6 +197,17 @@ impl Conversation {
     #[must_use]
     pub fn owed(&self) -> usize {
         self.queue.len()
+    }
+
+    /// The protocol version in use: what was asked for, or what the server came down to.
+    #[must_use]
+    pub fn protocol_version(&self) -> u32 {
+        self.version
+    }
+
+    /// Options of the start-up (`_pq_.` names) that the server does not know.
+    pub fn unknown_options(&self) -> impl Iterator<Item = &str> {
+        self.unknown_options.iter().map(|option| &**option)
     }
 
     /// The key by which another connection may cancel this session's query.

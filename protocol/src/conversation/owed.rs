@@ -18,17 +18,59 @@ pub(super) enum Owed {
     DescribeStatement,
     /// Describe of a portal, or of a statement of which the parameters have come.
     DescribeRows,
-    Execute,
+    /// Execute. A COPY that wants data gets some when `data`, and is refused otherwise.
+    Execute {
+        data: bool,
+    },
+    /// Execute of a COPY that takes data.
+    ExecuteCopyIn,
     /// Execute of a COPY that sends data.
     ExecuteCopyOut,
     Close,
+    FunctionCall,
     Sync,
-    /// A simple query between two results.
-    Query,
+    /// A simple query between two results; `data` as for `Execute`.
+    Query {
+        data: bool,
+    },
     /// A simple query in the middle of a result.
-    QueryRows,
+    QueryRows {
+        data: bool,
+    },
+    /// A simple query with a COPY that takes data.
+    QueryCopyIn,
     /// A simple query with a COPY that sends data.
-    QueryCopyOut,
+    QueryCopyOut {
+        data: bool,
+    },
+    /// A command of replication, with data both ways.
+    QueryCopyBoth,
+}
+
+impl Owed {
+    /// Whether it is a simple query, in whatever state: a ReadyForQuery ends it.
+    pub(super) const fn is_query(self) -> bool {
+        matches!(
+            self,
+            Self::Query { .. }
+                | Self::QueryRows { .. }
+                | Self::QueryCopyIn
+                | Self::QueryCopyOut { .. }
+                | Self::QueryCopyBoth
+        )
+    }
+
+    /// Whether COPY data that is sent now belongs to it.
+    pub(super) const fn takes_data(self) -> bool {
+        matches!(
+            self,
+            Self::Execute { data: true }
+                | Self::ExecuteCopyIn
+                | Self::Query { data: true }
+                | Self::QueryCopyIn
+                | Self::QueryCopyBoth
+        )
+    }
 }
 
 /// What came, as far as the conversation has to know.
@@ -55,13 +97,19 @@ pub enum Event {
     EmptyQuery,
     /// PortalSuspended (`s`): there are more rows than were asked for.
     PortalSuspended,
+    /// FunctionCallResponse (`V`).
+    FunctionResult,
+    /// CopyInResponse (`G`): data is wanted.
+    CopyIn,
+    /// CopyBothResponse (`W`): data goes both ways.
+    CopyBoth,
     /// CopyOutResponse (`H`): data follows.
     CopyOut,
     /// CopyData (`d`).
     CopyData,
     /// CopyDone (`c`).
     CopyDone,
-    /// CopyInResponse (`G`). It has been refused: nothing was there to be sent.
+    /// CopyInResponse (`G`) that nobody has data for: it has been refused.
     CopyInRefused,
     /// ErrorResponse (`E`). What else was asked before the next Sync is not answered.
     Error,
@@ -86,6 +134,8 @@ pub(super) struct Queue {
     owed: VecDeque<(Owed, u64)>,
     /// An error came and no Sync stands in the queue yet: the server passes over all until one comes.
     skipping: bool,
+    /// The last request was to take COPY data, and failed.
+    failed_copy: bool,
 }
 
 impl Queue {
@@ -93,6 +143,7 @@ impl Queue {
         if owed == Owed::Sync {
             self.skipping = false;
         }
+        self.failed_copy = false;
         if !self.skipping {
             self.owed.push_back((owed, request));
         }
@@ -114,19 +165,24 @@ impl Queue {
     /// Whether the last request ends a series, so that a simple query may follow.
     pub(super) fn ends_with_sync(&self) -> bool {
         !self.skipping
-            && matches!(
-                self.owed.back(),
-                None | Some((Owed::Sync | Owed::Query | Owed::QueryRows | Owed::QueryCopyOut, _))
-            )
+            && self.owed.back().is_none_or(|(owed, _)| *owed == Owed::Sync || owed.is_query())
+    }
+
+    /// Whether COPY data that is sent now belongs to the last request. `None`: it would have, but the request failed, and
+    /// the server passes the data over.
+    pub(super) fn takes_data(&self) -> Option<bool> {
+        match self.owed.back() {
+            Some((owed, _)) if owed.takes_data() => Some(true),
+            _ if self.failed_copy => None,
+            _ => Some(false),
+        }
     }
 
     /// How many ReadyForQuery are due.
     pub(super) fn syncs(&self) -> usize {
         self.owed
             .iter()
-            .filter(|(owed, _)| {
-                matches!(owed, Owed::Sync | Owed::Query | Owed::QueryRows | Owed::QueryCopyOut)
-            })
+            .filter(|(owed, _)| matches!(owed, Owed::Sync | Owed::FunctionCall) || owed.is_query())
             .count()
     }
 
@@ -157,15 +213,19 @@ impl Queue {
     /// Answers the oldest request with an ErrorResponse: what stands before the next Sync will not be answered.
     pub(super) fn fail(&mut self) -> Option<u64> {
         let &mut (ref mut owed, request) = self.owed.front_mut()?;
-        match owed {
-            Owed::Login | Owed::Sync => {}
-            Owed::Query | Owed::QueryRows | Owed::QueryCopyOut => *owed = Owed::Sync,
-            _ => {
-                while self.owed.front().is_some_and(|front| front.0 != Owed::Sync) {
-                    self.owed.pop_front();
-                }
-                self.skipping = self.owed.is_empty();
+        let answered = *owed;
+        if matches!(answered, Owed::FunctionCall) || answered.is_query() {
+            *owed = Owed::Sync;
+            self.failed_copy = answered.takes_data();
+        } else if !matches!(answered, Owed::Login | Owed::Sync) {
+            while let Some((passed, _)) = self.owed.front()
+                && *passed != Owed::Sync
+            {
+                self.failed_copy = passed.takes_data();
+                self.owed.pop_front();
             }
+            self.skipping = self.owed.is_empty();
+            self.failed_copy &= self.skipping;
         }
         Some(request)
     }
@@ -177,9 +237,9 @@ impl Queue {
 fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
     use Then::{Becomes, IsDone, Stays};
     Some(match (owed, tag) {
-        (Owed::Execute, b'D') => (Event::DataRow, Stays),
+        (Owed::Execute { .. }, b'D') => (Event::DataRow, Stays),
         (Owed::Bind, b'2') => (Event::BindComplete, IsDone),
-        (Owed::Execute, b'C') => (Event::CommandComplete, IsDone),
+        (Owed::Execute { .. } | Owed::ExecuteCopyIn, b'C') => (Event::CommandComplete, IsDone),
         (Owed::Sync, b'Z') => (Event::ReadyForQuery, IsDone),
         (Owed::Parse, b'1') => (Event::ParseComplete, IsDone),
         (Owed::DescribeStatement, b't') => {
@@ -188,21 +248,29 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::DescribeRows, b'T') => (Event::RowDescription, IsDone),
         (Owed::DescribeRows, b'n') => (Event::NoData, IsDone),
         (Owed::Close, b'3') => (Event::CloseComplete, IsDone),
-        (Owed::Execute, b'I') => (Event::EmptyQuery, IsDone),
-        (Owed::Execute, b's') => (Event::PortalSuspended, IsDone),
-        (Owed::Execute, b'G') => (Event::CopyInRefused, Stays),
-        (Owed::Execute, b'H') => (Event::CopyOut, Becomes(Owed::ExecuteCopyOut)),
-        (Owed::ExecuteCopyOut | Owed::QueryCopyOut, b'd') => (Event::CopyData, Stays),
-        (Owed::ExecuteCopyOut, b'c') => (Event::CopyDone, Becomes(Owed::Execute)),
-        (Owed::Query, b'T') => (Event::RowDescription, Becomes(Owed::QueryRows)),
-        (Owed::Query, b'C') => (Event::CommandComplete, Stays),
-        (Owed::Query, b'I') => (Event::EmptyQuery, Stays),
-        (Owed::Query, b'G') => (Event::CopyInRefused, Stays),
-        (Owed::Query, b'H') => (Event::CopyOut, Becomes(Owed::QueryCopyOut)),
-        (Owed::Query, b'Z') => (Event::ReadyForQuery, IsDone),
-        (Owed::QueryRows, b'D') => (Event::DataRow, Stays),
-        (Owed::QueryRows, b'C') => (Event::CommandComplete, Becomes(Owed::Query)),
-        (Owed::QueryCopyOut, b'c') => (Event::CopyDone, Becomes(Owed::Query)),
+        (Owed::Execute { .. }, b'I') => (Event::EmptyQuery, IsDone),
+        (Owed::Execute { .. }, b's') => (Event::PortalSuspended, IsDone),
+        (Owed::Execute { data: false }, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Execute { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::ExecuteCopyIn)),
+        (Owed::Execute { .. }, b'H') => (Event::CopyOut, Becomes(Owed::ExecuteCopyOut)),
+        (Owed::ExecuteCopyOut | Owed::QueryCopyOut { .. } | Owed::QueryCopyBoth, b'd') => {
+            (Event::CopyData, Stays)
+        }
+        (Owed::ExecuteCopyOut, b'c') => (Event::CopyDone, Becomes(Owed::Execute { data: false })),
+        (Owed::FunctionCall, b'V') => (Event::FunctionResult, Becomes(Owed::Sync)),
+        (Owed::Query { data }, b'T') => (Event::RowDescription, Becomes(Owed::QueryRows { data })),
+        (Owed::Query { .. }, b'C') => (Event::CommandComplete, Stays),
+        (Owed::QueryCopyIn, b'C') => (Event::CommandComplete, Becomes(Owed::Query { data: true })),
+        (Owed::Query { .. }, b'I') => (Event::EmptyQuery, Stays),
+        (Owed::Query { data: false }, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Query { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::QueryCopyIn)),
+        (Owed::Query { data: true }, b'W') => (Event::CopyBoth, Becomes(Owed::QueryCopyBoth)),
+        (Owed::Query { data }, b'H') => (Event::CopyOut, Becomes(Owed::QueryCopyOut { data })),
+        (Owed::Query { .. }, b'Z') => (Event::ReadyForQuery, IsDone),
+        (Owed::QueryRows { .. }, b'D') => (Event::DataRow, Stays),
+        (Owed::QueryRows { data }, b'C') => (Event::CommandComplete, Becomes(Owed::Query { data })),
+        (Owed::QueryCopyOut { data }, b'c') => (Event::CopyDone, Becomes(Owed::Query { data })),
+        (Owed::QueryCopyBoth, b'c') => (Event::CopyDone, Becomes(Owed::Query { data: true })),
         _ => return None,
     })
 }
@@ -233,53 +301,83 @@ pub(super) fn unexpected(tag: u8) -> Error {
 mod tests {
     use super::*;
 
-    const ALL: [Owed; 11] = [
-        Owed::Parse,
-        Owed::Bind,
-        Owed::DescribeStatement,
-        Owed::DescribeRows,
-        Owed::Execute,
-        Owed::ExecuteCopyOut,
-        Owed::Close,
-        Owed::Sync,
-        Owed::Query,
-        Owed::QueryRows,
-        Owed::QueryCopyOut,
+    /// Every state, and the messages that may answer it.
+    const TABLE: &[(Owed, &[u8])] = &[
+        (Owed::Parse, b"1"),
+        (Owed::Bind, b"2"),
+        (Owed::DescribeStatement, b"t"),
+        (Owed::DescribeRows, b"Tn"),
+        (Owed::Execute { data: false }, b"DCIsGH"),
+        (Owed::Execute { data: true }, b"DCIsGH"),
+        (Owed::ExecuteCopyIn, b"C"),
+        (Owed::ExecuteCopyOut, b"dc"),
+        (Owed::Close, b"3"),
+        (Owed::FunctionCall, b"V"),
+        (Owed::Sync, b"Z"),
+        (Owed::Query { data: false }, b"TCIGHZ"),
+        (Owed::Query { data: true }, b"TCIGHWZ"),
+        (Owed::QueryRows { data: false }, b"DC"),
+        (Owed::QueryRows { data: true }, b"DC"),
+        (Owed::QueryCopyIn, b"C"),
+        (Owed::QueryCopyOut { data: false }, b"dc"),
+        (Owed::QueryCopyOut { data: true }, b"dc"),
+        (Owed::QueryCopyBoth, b"dc"),
+        (Owed::Login, b""),
     ];
 
     #[test]
     fn every_request_meets_every_message() {
-        let legal = |owed| -> &[u8] {
-            match owed {
-                Owed::Login => b"",
-                Owed::Parse => b"1",
-                Owed::Bind => b"2",
-                Owed::DescribeStatement => b"t",
-                Owed::DescribeRows => b"Tn",
-                Owed::Execute => b"DCIsGH",
-                Owed::ExecuteCopyOut | Owed::QueryCopyOut => b"dc",
-                Owed::Close => b"3",
-                Owed::Sync => b"Z",
-                Owed::Query => b"TCIGHZ",
-                Owed::QueryRows => b"DC",
-            }
-        };
-        for owed in ALL {
+        for &(owed, legal) in TABLE {
             for tag in 0..=u8::MAX {
                 let mut queue = Queue::default();
                 queue.push(owed, 7);
                 match queue.answer(tag) {
                     Ok((_, request)) => {
-                        assert!(legal(owed).contains(&tag), "{owed:?} takes {tag}");
+                        assert!(legal.contains(&tag), "{owed:?} takes {tag}");
                         assert_eq!(request, 7);
                     }
                     Err(error) => {
-                        assert!(!legal(owed).contains(&tag), "{owed:?} refuses {tag}");
+                        assert!(!legal.contains(&tag), "{owed:?} refuses {tag}");
                         assert_eq!(error.kind(), ErrorKind::UnexpectedMessage);
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_request_meets_an_error_and_goes_on_to_the_next_ready_for_query() {
+        for &(owed, _) in TABLE {
+            let mut queue = Queue::default();
+            queue.push(owed, 1);
+            queue.push(Owed::Sync, 1);
+            queue.push(Owed::Sync, 2);
+            assert_eq!(queue.fail(), Some(1), "{owed:?}");
+            let due = match owed {
+                Owed::Login => continue,
+                Owed::Sync | Owed::FunctionCall => 3,
+                owed if owed.is_query() => 3,
+                _ => 2,
+            };
+            for _ in 0..due {
+                assert_eq!(queue.answer(b'Z').map(|answer| answer.0), Ok(Event::ReadyForQuery));
+            }
+            assert!(queue.is_empty(), "{owed:?}");
+        }
+    }
+
+    #[test]
+    fn data_for_a_copy_that_failed_is_told_from_data_that_nobody_asked_for() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.takes_data(), Some(false));
+        queue.push(Owed::Execute { data: true }, 1);
+        assert_eq!(queue.takes_data(), Some(true));
+        queue.answer(b'G').unwrap();
+        assert_eq!(queue.takes_data(), Some(true));
+        queue.fail();
+        assert_eq!(queue.takes_data(), None);
+        queue.push(Owed::Sync, 1);
+        assert_eq!(queue.takes_data(), Some(false));
     }
 
     #[test]
@@ -292,7 +390,8 @@ mod tests {
     #[test]
     fn an_error_passes_over_everything_before_the_next_sync() {
         let mut queue = Queue::default();
-        for owed in [Owed::Parse, Owed::Bind, Owed::Execute, Owed::Sync, Owed::Bind] {
+        for owed in [Owed::Parse, Owed::Bind, Owed::Execute { data: false }, Owed::Sync, Owed::Bind]
+        {
             queue.push(owed, 1);
         }
         assert_eq!(queue.fail(), Some(1));
@@ -306,7 +405,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(Owed::Bind, 1);
         assert_eq!(queue.fail(), Some(1));
-        queue.push(Owed::Execute, 1);
+        queue.push(Owed::Execute { data: false }, 1);
         queue.push(Owed::Sync, 1);
         assert_eq!(queue.answer(b'Z'), Ok((Event::ReadyForQuery, 1)));
     }

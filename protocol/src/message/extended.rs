@@ -142,14 +142,6 @@ pub fn write_query(out: &mut Buffer, sql: &str) -> Result<()> {
     out.message(b'Q', |body| body.put_cstr(sql))
 }
 
-/// Writes a CopyFail (`f`) with the reason that the server is to report.
-///
-/// # Errors
-/// `InvalidText` for a NUL in the reason.
-pub fn write_copy_fail(out: &mut Buffer, reason: &str) -> Result<()> {
-    out.message(b'f', |body| body.put_cstr(reason))
-}
-
 /// A Parse as a server reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parse<'a> {
@@ -201,12 +193,12 @@ impl<'a> Bind<'a> {
         let mut reader = Reader::new(body);
         let portal = reader.cstr()?;
         let statement = reader.cstr()?;
-        let parameter_formats = read_formats(&mut reader)?;
+        let parameter_formats = Format::read_list(&mut reader)?;
         let mut parameters = Vec::new();
         for _ in 0..reader.count16()? {
             parameters.push(reader.value()?);
         }
-        let result_formats = read_formats(&mut reader)?;
+        let result_formats = Format::read_list(&mut reader)?;
         reader.end()?;
         Ok(Self { portal, statement, parameter_formats, parameters, result_formats })
     }
@@ -273,12 +265,4 @@ fn read_oids(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Oid>> {
         types.push(Oid(reader.u32()?));
     }
     Ok(types)
-}
-
-fn read_formats(reader: &mut Reader<'_>) -> Result<Vec<Format>> {
-    let mut formats = Vec::new();
-    for _ in 0..reader.count16()? {
-        formats.push(Format::from_code(reader.i16()?)?);
-    }
-    Ok(formats)
 }

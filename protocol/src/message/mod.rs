@@ -6,20 +6,29 @@ pub(crate) mod row;
 pub(crate) mod startup;
 pub(crate) mod authentication;
 pub(crate) mod extended;
+pub(crate) mod copy;
+pub(crate) mod function;
 pub(crate) mod notice;
 pub(crate) mod status;
 
 pub use authentication::{
     Authentication, write_password, write_sasl_initial_response, write_sasl_response,
 };
+pub use copy::{CopyResponse, write_copy_data, write_copy_done, write_copy_fail};
 pub use extended::{
     Bind, Execute, Parse, Target, read_parameter_description, write_bind, write_close,
-    write_copy_fail, write_describe, write_empty, write_execute, write_flush,
-    write_parameter_description, write_parse, write_query, write_sync, write_terminate,
+    write_describe, write_empty, write_execute, write_flush, write_parameter_description,
+    write_parse, write_query, write_sync, write_terminate,
+};
+pub use function::{
+    FunctionCall, read_function_result, write_function_call, write_function_result,
 };
 pub use notice::{ServerError, Severity};
 pub use row::{
     FieldDescription, Format, read_row_description, write_data_row, write_row_description,
 };
-pub use startup::{BackendKey, PROTOCOL_3_0, read_startup, write_startup};
+pub use startup::{
+    BackendKey, FirstMessage, NegotiateProtocolVersion, PROTOCOL_3_0, PROTOCOL_3_2, read_startup,
+    write_gssenc_request, write_ssl_request, write_startup,
+};
 pub use status::{CommandTag, Notification, ParameterStatus, TransactionStatus};

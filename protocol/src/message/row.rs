@@ -33,6 +33,15 @@ impl Format {
             _ => Err(Error::new(ErrorKind::InvalidValue, "a format code is neither 0 nor 1")),
         }
     }
+
+    /// Reads an Int16 count and as many format codes.
+    pub(crate) fn read_list(reader: &mut Reader<'_>) -> Result<Vec<Self>> {
+        let mut formats = Vec::new();
+        for _ in 0..reader.count16()? {
+            formats.push(Self::from_code(reader.i16()?)?);
+        }
+        Ok(formats)
+    }
 }
 
 /// One column of a RowDescription (`T`).

@@ -1,7 +1,7 @@
 //! The private folder of one server, and the removal of folders whose owners are all dead.
 
 use super::account::Account;
-use super::keeper::{Job, Keeper, send_signal};
+use super::keeper::{Death, Job, Keeper, send_signal};
 use crate::error::Error;
 use crate::unique;
 use std::fs::{self, DirBuilder, File};
@@ -70,15 +70,21 @@ impl Folder {
         Ok((folder, guard))
     }
 
+    /// Another guard, for when the first one had to make way.
+    pub(super) fn guard(&self, partial: &Path) -> Result<Keeper, Error> {
+        Keeper::guard([&self.path, &self.sockets, partial])
+    }
+
     /// Runs a command as the server's account, with a keeper that removes this folder when we
     /// are dead.
-    pub(super) fn run(&self, command: &[PathBuf]) -> Result<Keeper, Error> {
+    pub(super) fn run(&self, command: &[PathBuf], death: Death) -> Result<Keeper, Error> {
         let lock = self.lock.try_clone();
         Keeper::run(Job {
             log: &self.log(),
             folders: [&self.path, &self.sockets, Path::new("")],
             lock: lock.map_err(|cause| Error::while_doing("sharing a lock", cause))?,
             account: self.account,
+            death,
             command,
         })
     }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 const SCRIPT: &str = include_str!("keeper.sh");
 
-/// How long a keeper may take to end: it gives the server three seconds, then kills it.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a keeper may take to end: as long as it gives its command, and some more.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A command to run and what to remove once it and we are gone.
 #[derive(Debug)]
@@ -29,7 +29,27 @@ pub(super) struct Job<'a> {
     pub(super) lock: File,
     /// Who runs it, if not ourselves.
     pub(super) account: Option<Account>,
+    pub(super) death: Death,
     pub(super) command: &'a [PathBuf],
+}
+
+/// What becomes of a command once we are dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Death {
+    /// It is stopped at once, as a server that gives back all its memory then.
+    Stopped,
+    /// It comes to its own end soon, and would leave shared memory if it were stopped.
+    Awaited,
+}
+
+impl Death {
+    /// The signal, and the seconds until the command is killed.
+    fn orders(self) -> [&'static str; 2] {
+        match self {
+            Death::Stopped => ["QUIT", "3"],
+            Death::Awaited => ["0", "20"],
+        }
+    }
 }
 
 /// One keeper with its command. Dropped, it stops the command, removes the folders and is waited
@@ -46,13 +66,13 @@ impl Keeper {
     /// A keeper without a command, which only sees to it that the folders go, if they come. It
     /// runs as ourselves, for not all in them may be the server's account's.
     pub(super) fn guard(folders: [&Path; 3]) -> Result<Keeper, Error> {
-        let shell = command(Path::new(""), folders);
+        let shell = command(Path::new(""), folders, Death::Stopped);
         Keeper::start(shell)
     }
 
     /// Starts a command and its keeper.
     pub(super) fn run(job: Job<'_>) -> Result<Keeper, Error> {
-        let mut shell = command(job.log, job.folders);
+        let mut shell = command(job.log, job.folders, job.death);
         shell.args(job.command).stderr(job.lock);
         if let Some(account) = job.account {
             account.take_over(&mut shell);
@@ -154,12 +174,13 @@ impl Drop for Keeper {
 }
 
 /// The shell, yet without a command to run.
-fn command(log: &Path, folders: [&Path; 3]) -> Command {
+fn command(log: &Path, folders: [&Path; 3], death: Death) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell
         .args(["-c", SCRIPT, "stellata-keeper"])
         .arg(log)
         .args(folders)
+        .args(death.orders())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

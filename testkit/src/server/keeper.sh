@@ -2,10 +2,11 @@
 # process holds, and when that pipe ends, however that process ended, it stops the command and
 # removes the folders. It is in a process group of its own and deaf to the signals of a terminal.
 #
-# Arguments: the log file, three folders to remove (each may be empty), then the command, if any.
+# Arguments: the log file, three folders to remove (each may be empty), the signal that ends the
+# command, the seconds it then has before it is killed, and the command, if any.
 trap '' HUP INT TERM QUIT
-log=$1 folder=$2 sockets=$3 partial=$4
-shift 4
+log=$1 folder=$2 sockets=$3 partial=$4 ending=$5 patience=$6
+shift 6
 
 # Standard output is the lifeline: the command and its children inherit it, this shell lets go of
 # it, so that whoever reads it sees its end when the last of them is gone.
@@ -20,10 +21,23 @@ fi
 echo "$child"
 exec >/dev/null
 
-# Each backend leads a session of its own, so no process group holds them all.
+# A process and all that descend from it. Each backend leads a session of its own, so no process
+# group holds them all.
+family() {
+    echo "$1"
+    for descendant in $(cat "/proc/$1/task/$1/children" 2>/dev/null || pgrep -P "$1"); do
+        family "$descendant"
+    done
+}
+
+# Whoever is killed can't remove its POSIX shared memory; what it has mapped tells the names.
 kill_all() {
-    children=$(cat "/proc/$child/task/$child/children" 2>/dev/null || pgrep -P "$child")
-    kill -s KILL $child $children
+    members=$(family "$child")
+    shared=$(for member in $members; do
+        sed -n 's|.* \(/dev/shm/PostgreSQL\.[0-9]*\).*|\1|p' "/proc/$member/maps" 2>/dev/null
+    done)
+    kill -s KILL $members
+    rm -f $shared
 }
 
 status=0
@@ -42,12 +56,13 @@ while read -r word; do
 done
 
 if [ -n "$child" ]; then
-    kill -s QUIT "$child"
+    kill -s "$ending" "$child"
     kill -s CONT "$child"
     (
-        sleep 1
-        sleep 1
-        sleep 1
+        while [ "$patience" -gt 0 ]; do
+            sleep 1
+            patience=$((patience - 1))
+        done
         kill_all
     ) </dev/null &
     timer=$!

@@ -3,6 +3,7 @@
 
 use super::binaries::Binaries;
 use super::folder::Folder;
+use super::keeper::{Death, Keeper};
 use crate::error::Error;
 use crate::unique;
 use std::env;
@@ -42,24 +43,45 @@ impl Template {
         parent().join(format!("{PARTIAL}{}", unique::word()))
     }
 
-    /// Fills the server's data folder, from the kept template if there is one.
-    pub(super) fn fill(&self, folder: &Folder, binaries: &Binaries) -> Result<(), Error> {
+    /// Fills the server's data folder, from the kept template if there is one; gives back the
+    /// guard of the folder, or another in its place.
+    pub(super) fn fill(
+        &self,
+        folder: &Folder,
+        binaries: &Binaries,
+        guard: Keeper,
+    ) -> Result<Keeper, Error> {
         let data = folder.data();
         if is_ours(&self.kept) {
             match copy(&self.kept, &data, Some(folder)) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(guard),
                 // Somebody may be removing it (`cargo clean`): a fresh one will do.
                 Err(_) => {
                     let _ = fs::remove_dir_all(&data);
                 }
             }
         }
-        initialise(folder, binaries)?;
+        let mut initdb = start_initdb(folder, binaries)?;
+        // The guard would remove the folder while initdb still works in it.
+        guard.leave();
+        let done = initdb.wait_until_gone(LIMIT);
+        let guard = folder.guard(&self.partial)?;
+        let succeeded = initdb.leave();
+        if !done {
+            return Err(Error::new(format!("initdb took longer than {LIMIT:?}")));
+        }
+        if !succeeded {
+            let log = fs::read_to_string(folder.log()).unwrap_or_default();
+            return Err(Error::while_doing(
+                format!("running {}", binaries.initdb().display()),
+                log,
+            ));
+        }
         // Keeping it saves the next run time and nothing more: a failure is no failure here.
         if self.keep(&data).is_err() {
             let _ = fs::remove_dir_all(&self.partial);
         }
-        Ok(())
+        Ok(guard)
     }
 
     /// Copies the folder aside, then gives it its name in one step, so that nobody ever sees half
@@ -79,18 +101,10 @@ fn options() -> [&'static str; 6] {
     ["--no-sync", "--encoding=UTF8", locale, "--auth=trust", "--username", SUPERUSER]
 }
 
-fn initialise(folder: &Folder, binaries: &Binaries) -> Result<(), Error> {
+fn start_initdb(folder: &Folder, binaries: &Binaries) -> Result<Keeper, Error> {
     let mut command = vec![binaries.initdb(), PathBuf::from("--pgdata"), folder.data()];
     command.extend(options().map(PathBuf::from));
-    let mut keeper = folder.run(&command)?;
-    if !keeper.wait_until_gone(LIMIT) {
-        return Err(Error::new(format!("initdb took longer than {LIMIT:?}")));
-    }
-    if keeper.leave() {
-        return Ok(());
-    }
-    let log = fs::read_to_string(folder.log()).unwrap_or_default();
-    Err(Error::while_doing(format!("running {}", binaries.initdb().display()), log))
+    folder.run(&command, Death::Awaited)
 }
 
 /// Cargo's target folder, which carries a tag, when our program is in one; else a folder of our

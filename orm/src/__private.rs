@@ -1,0 +1,271 @@
+//! What derived code names. No part of the public API: it may change with every version.
+
+pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, Oid, Params};
+
+use stellata_protocol::{Decode, Encode, Error, ErrorKind};
+
+pub use crate::model::column::Column;
+pub use crate::model::path::Path;
+pub use crate::model::slot::Slot;
+pub use crate::model::table::{
+    Action, ColumnDef, ForeignKeyDef, IndexDef, RelationDef, RelationKind, Table, UniqueDef,
+};
+pub use crate::model::{Key, Model, NewRow};
+pub use crate::new::require;
+use crate::new::{Field, equal};
+pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
+pub use crate::relation::handle::{Many, One};
+
+/// What reading columns returns.
+pub type Read<T> = Result<T, ColumnError>;
+
+/// What writing a value returns.
+pub type Written = stellata_protocol::Result<()>;
+
+/// A type that a column can have. All derived code goes through it, always by the field's type, so that a type that is
+/// none is reported once.
+#[diagnostic::on_unimplemented(
+    message = "a column can't be of type `{Self}`",
+    label = "PostgreSQL has no type for this",
+    note = "types of other crates are features of stellata; a type of your own implements `PgType`, `Encode` and `Decode`"
+)]
+pub trait Cell: Sized {
+    /// A column of this type, still without a name.
+    const COLUMN: ColumnDef;
+
+    /// Checks that the next column can be read.
+    ///
+    /// # Errors
+    /// When it can't.
+    fn expect(columns: &mut Expect<'_>) -> Read<()>;
+
+    /// Reads the next column.
+    ///
+    /// # Errors
+    /// When it is not such a value.
+    fn read(columns: &mut Columns<'_>) -> Read<Self>;
+
+    /// Appends the value of a column of `table`.
+    ///
+    /// # Errors
+    /// When the column's type can't hold it.
+    fn push(&self, table: &Table, column: usize, out: &mut Params) -> Written;
+
+    /// Appends the value of a column of `table` in a new row.
+    ///
+    /// # Errors
+    /// When the column's type can't hold it, or no value was given.
+    fn put(field: &Field<Self>, table: &Table, column: usize, out: &mut Params) -> Written {
+        match field {
+            Field::Set(value) => value.push(table, column, out),
+            Field::Unset => Err(Error::new(ErrorKind::Usage, "the column has no value")),
+        }
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Encode + for<'a> Decode<'a>> Cell for T {
+    const COLUMN: ColumnDef = ColumnDef {
+        field: "",
+        name: "",
+        sql_type: T::TYPE.name,
+        oid: T::TYPE.oid,
+        nullable: T::NULLABLE,
+        default_sql: None,
+        identity: false,
+    };
+
+    #[inline]
+    fn expect(columns: &mut Expect<'_>) -> Read<()> {
+        columns.column::<T>()
+    }
+
+    #[inline]
+    fn read(columns: &mut Columns<'_>) -> Read<Self> {
+        columns.next()
+    }
+
+    #[inline]
+    fn push(&self, table: &Table, column: usize, out: &mut Params) -> Written {
+        match table.columns.get(column) {
+            Some(column) => out.push_as(column.oid, self),
+            None => no_column(),
+        }
+    }
+}
+
+impl ColumnDef {
+    /// The same column for a field, and under the field's name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn field(self, field: &'static str) -> Self {
+        Self { field, name: field, ..self }
+    }
+
+    /// The same column under another name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same column with another type in the database.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn sql_type(self, sql_type: &'static str, oid: Oid) -> Self {
+        Self { sql_type, oid, ..self }
+    }
+
+    /// The same column with a default in the database.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn default_sql(self, default_sql: &'static str) -> Self {
+        Self { default_sql: Some(default_sql), ..self }
+    }
+
+    /// The same column, numbered by the server.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn identity(self) -> Self {
+        Self { identity: true, ..self }
+    }
+}
+
+/// A unique key over these columns.
+#[must_use]
+pub const fn unique(columns: &'static [u16]) -> UniqueDef {
+    UniqueDef { name: None, columns }
+}
+
+impl UniqueDef {
+    /// The same key under another name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+}
+
+/// An index over these columns.
+#[must_use]
+pub const fn index(columns: &'static [u16]) -> IndexDef {
+    IndexDef { name: None, columns }
+}
+
+impl IndexDef {
+    /// The same index under another name.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+}
+
+/// The foreign key of a belongs-to.
+#[must_use]
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "a relation without a foreign key has `None` in its place"
+)]
+pub const fn foreign_key(on_delete: Action, on_update: Action) -> Option<ForeignKeyDef> {
+    Some(ForeignKeyDef { on_delete, on_update })
+}
+
+/// The table of `M`, as a function that a table can hold.
+#[must_use]
+pub fn table<M: Model>() -> &'static Table {
+    M::TABLE
+}
+
+/// The column of the key of `M`, for a column of the type `C` that refers to it.
+#[must_use]
+pub fn key<C: KeyPart<M::Key>, M: Model>() -> &'static [u16] {
+    M::TABLE.key
+}
+
+/// The columns of the key of `M`, for columns of the types `C` that refer to it.
+#[must_use]
+pub fn keys<C: KeyParts<M::Key>, M: Model>() -> &'static [u16] {
+    M::TABLE.key
+}
+
+/// The handles of `M`, to name its columns.
+#[must_use]
+pub fn fields<M: Model>() -> M::Fields<M> {
+    M::fields(Path::default())
+}
+
+/// Holds when a column of type `C` can refer to `other`.
+pub const fn refers<C, T: HeldBy<C>>(_other: Column<impl Sized, T>) {}
+
+/// Holds when `other` can refer to a column of type `C`.
+pub const fn referred<C, T: KeyPart<C>>(_other: Column<impl Sized, T>) {}
+
+/// The index of the column of a field. The field's existence was checked where this stands.
+#[must_use]
+pub const fn index_of<M: Model>(field: &str) -> u16 {
+    let columns = M::TABLE.columns;
+    let mut index = 0;
+    while index < columns.len() {
+        if equal(columns[index].field.as_bytes(), field.as_bytes()) {
+            return index as u16;
+        }
+        index += 1;
+    }
+    panic!("the model has no such column")
+}
+
+/// The error of an index that is no column's.
+///
+/// # Errors
+/// Always.
+pub fn no_column() -> Written {
+    Err(Error::new(ErrorKind::Usage, "the table has no such column"))
+}
+
+/// Columns of these types, in a tuple, hold a key of type `K`.
+#[diagnostic::on_unimplemented(
+    message = "a key of type `{K}` can't be held by columns of the types `{Self}`",
+    label = "these columns don't fit the other model's key"
+)]
+pub trait KeyParts<K> {}
+
+/// A column of this type holds a key, or part of a key, of type `K`.
+#[diagnostic::on_unimplemented(
+    message = "a key of type `{K}` can't be held by a column of type `{Self}`",
+    label = "this column does not fit the key"
+)]
+pub trait KeyPart<K> {}
+
+/// A key of this type can be held by a column of type `C`.
+#[diagnostic::on_unimplemented(
+    message = "a key of type `{Self}` can't be held by a column of type `{C}`",
+    label = "this key does not fit the column"
+)]
+pub trait HeldBy<C> {}
+
+#[diagnostic::do_not_recommend]
+impl<K, C: KeyPart<K>> HeldBy<C> for K {}
+
+#[diagnostic::do_not_recommend]
+impl<T> KeyPart<T> for T {}
+
+#[diagnostic::do_not_recommend]
+impl<T> KeyPart<T> for Option<T> {}
+
+macro_rules! composite {
+    ($(($($part:ident $key:ident)+))+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($part: KeyPart<$key>, $key),+> KeyParts<($($key,)+)> for ($($part,)+) {}
+    )+};
+}
+
+composite! {
+    (A KA B KB)
+    (A KA B KB C KC)
+    (A KA B KB C KC D KD)
+    (A KA B KB C KC D KD E KE)
+    (A KA B KB C KC D KD E KE F KF)
+    (A KA B KB C KC D KD E KE F KF G KG)
+    (A KA B KB C KC D KD E KE F KF G KG H KH)
+}

@@ -1,0 +1,157 @@
+//! A database: what an application keeps and hands to its queries.
+
+use stellata_client::Config;
+use stellata_pool::{Pool, PoolOptions};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::executor::{Executor, Source};
+use crate::failure;
+use crate::schema::Schema;
+use crate::transaction::{self, Transaction};
+
+/// A database, reached by a pool of connections. A clone is another handle of the same pool.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: Pool,
+}
+
+impl Executor for Db {
+    fn source(&self) -> Source<'_> {
+        Source::Pool(&self.pool)
+    }
+}
+
+impl From<Pool> for Db {
+    fn from(pool: Pool) -> Self {
+        Self { pool }
+    }
+}
+
+impl Db {
+    /// Connects to the database of a URL (`postgres://user@host:5432/name`), with the pool's defaults.
+    ///
+    /// A connection is opened at once, so that what is wrong with the URL, the server or the login shows here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a URL that can't be read, [`ErrorKind::Connection`] and [`ErrorKind::Timeout`] when the
+    /// server can't be reached, [`ErrorKind::Database`] when it refuses.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the connection is closed.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let config = Config::parse(url).map_err(|error| failure::of_client(None, error))?;
+        Self::connect_with(config, PoolOptions::new()).await
+    }
+
+    /// Connects as a configuration says, with these limits of the pool.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(config: Config, options: PoolOptions) -> Result<Self> {
+        let pool = Pool::new(config, options);
+        drop(pool.acquire().await.map_err(failure::of_pool)?);
+        Ok(Self { pool })
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Runs a closure inside a transaction: committed when it returns `Ok`, rolled back when it returns an error, panics,
+    /// or the future is dropped.
+    ///
+    /// BEGIN rides along with the first statement; a transaction without a statement never reaches the server.
+    ///
+    /// ```no_run
+    /// # use stellata::prelude::*;
+    /// # #[derive(Model)]
+    /// # struct Account { #[model(key, identity)] id: Id<Account>, balance: i64 }
+    /// # async fn example(db: &Db) -> stellata::Result<()> {
+    /// db.transaction(async |tx| {
+    ///     Account::query().filter(|a| a.id.eq(1)).update(|a| a.balance.set(a.balance - 10)).exec(tx).await?;
+    ///     Account::query().filter(|a| a.id.eq(2)).update(|a| a.balance.set(a.balance + 10)).exec(tx).await?;
+    ///     Ok::<_, stellata::Error>(())
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What the closure returns. [`ErrorKind::RolledBack`] when it returned `Ok` although a statement in it had failed,
+    /// [`ErrorKind::OutcomeUnknown`] when the answer to COMMIT was lost.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the transaction is rolled back at once, by a task of the pool. Dropped while COMMIT is
+    /// under way, it may be committed.
+    pub async fn transaction<T, E>(
+        &self,
+        run: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        transaction::begin(&self.pool, run).await
+    }
+
+    /// Makes the tables of all models of a schema, in one transaction.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when the models don't fit together, [`ErrorKind::Database`] when a table is there already.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped all tables may have been made, or none.
+    pub async fn create_all(&self, schema: &Schema) -> Result<()> {
+        self.script(schema.create_sql()).await
+    }
+
+    /// Makes the tables that are missing, in one transaction. What is there by its name is left as it is.
+    ///
+    /// # Errors
+    /// As [`create_all`](Self::create_all).
+    ///
+    /// # Cancel safety
+    /// As [`create_all`](Self::create_all).
+    pub async fn create_missing(&self, schema: &Schema) -> Result<()> {
+        self.script(schema.create_missing_sql()).await
+    }
+
+    /// Drops the tables of all models of a schema that are there, with their rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Database`] when another table refers to one of them.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped all tables may have been dropped, or none.
+    pub async fn drop_all(&self, schema: &Schema) -> Result<()> {
+        match schema.drop_sql() {
+            Some(statement) => self.script(Ok(vec![statement])).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn script(
+        &self,
+        statements: Result<Vec<String>, crate::schema::SchemaError>,
+    ) -> Result<()> {
+        let statements = statements
+            .map_err(|error| Error::new(ErrorKind::Usage, error.to_string()).with_source(error))?;
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let mut lease = self.pool.acquire().await.map_err(failure::of_pool)?;
+        let script = statements.join(";\n");
+        match lease.simple(&script).await {
+            Ok(_) => {
+                // Making and dropping tables leaves nothing in the session.
+                lease.mark_clean();
+                Ok(())
+            }
+            Err(error) => Err(failure::of_client(None, error)),
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! What runs a statement: a pool that lends a connection for it, or a connection that is held.
+
+use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+use stellata_client::{
+    ColumnError, Columns, Completion, Connection, Expect, Params, SqlState, Statement,
+    StatementKey, Ticket, TransactionStatus,
+};
+use stellata_pool::{Lease, Pool};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::expr::fragment::Fragment;
+use crate::failure;
+use crate::model::table::Table;
+use crate::render;
+
+mod sealed {
+    /// Keeps the executors to those of this crate.
+    pub trait Sealed {}
+
+    impl Sealed for crate::db::Db {}
+    impl Sealed for crate::transaction::Transaction {}
+    impl<E: Sealed + ?Sized> Sealed for &E {}
+}
+
+/// What queries run on: a [`Db`](crate::Db) or a [`Transaction`](crate::Transaction).
+///
+/// It is passed by shared reference, also as `&dyn Executor`, so that a function which takes one can be called from
+/// inside a transaction and from outside:
+///
+/// ```
+/// # use stellata::prelude::*;
+/// # #[derive(Model)]
+/// # struct Album { #[model(key, identity)] id: Id<Album>, plays: i64 }
+/// async fn popular(on: &impl Executor) -> stellata::Result<Vec<Album>> {
+///     Album::query().filter(|a| a.plays.gt(1000)).all(on).await
+/// }
+/// ```
+pub trait Executor: sealed::Sealed + Sync {
+    /// Where the connection comes from.
+    #[doc(hidden)]
+    fn source(&self) -> Source<'_>;
+}
+
+impl<E: Executor + ?Sized> Executor for &E {
+    fn source(&self) -> Source<'_> {
+        (**self).source()
+    }
+}
+
+/// Where the connection of a statement comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Lent for the statement.
+    #[doc(hidden)]
+    Pool(&'a Pool),
+    /// That of an open transaction, at the given depth of savepoints.
+    #[doc(hidden)]
+    Held(&'a Held, u32),
+}
+
+/// The connection of an open transaction.
+#[derive(Debug)]
+pub struct Held {
+    connection: tokio::sync::Mutex<Lease>,
+    control: Mutex<Control>,
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Commit,
+    Rollback,
+}
+
+/// Where a transaction stands.
+#[derive(Debug, Default)]
+struct Control {
+    /// How many transactions are open inside one another. Only the innermost may be used.
+    depth: u32,
+    /// Commands that ride along with the next statement.
+    pending: Vec<Cow<'static, str>>,
+    /// Whether BEGIN has left.
+    begun: bool,
+}
+
+impl Held {
+    /// Holds a connection for a transaction that begins with its first statement.
+    pub(crate) fn new(lease: Lease) -> Self {
+        let control =
+            Control { depth: 1, pending: vec![Cow::Borrowed("begin")], ..Control::default() };
+        Self { connection: tokio::sync::Mutex::new(lease), control: Mutex::new(control) }
+    }
+
+    fn control(&self) -> std::sync::MutexGuard<'_, Control> {
+        // Nothing that could panic runs under the lock.
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks that the transaction at `depth` is the innermost.
+    pub(crate) fn check(&self, depth: u32) -> Result<()> {
+        if self.control().depth == depth {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::Transaction,
+                "the transaction was used while a transaction inside it is open",
+            ))
+        }
+    }
+
+    /// Opens a savepoint inside the transaction at `depth`; returns its own depth.
+    pub(crate) fn push(&self, depth: u32) -> Result<u32> {
+        self.check(depth)?;
+        let mut control = self.control();
+        let inner = depth.saturating_add(1);
+        control.depth = inner;
+        control.pending.push(Cow::Owned(format!("savepoint s{inner}")));
+        Ok(inner)
+    }
+
+    /// Ends the savepoint at `depth`, and those inside it. The commands ride along with the next statement.
+    pub(crate) fn pop(&self, depth: u32, keep: bool) {
+        let mut control = self.control();
+        if control.depth < depth {
+            return;
+        }
+        control.depth = depth.saturating_sub(1);
+        let begin = format!("savepoint s{depth}");
+        if let Some(at) = control.pending.iter().position(|command| *command == begin) {
+            // It was never sent, so neither was anything inside it.
+            control.pending.truncate(at);
+            return;
+        }
+        if !keep {
+            control.pending.push(Cow::Owned(format!("rollback to savepoint s{depth}")));
+        }
+        control.pending.push(Cow::Owned(format!("release savepoint s{depth}")));
+    }
+
+    /// Ends the transaction; `None` where the server never took part in it.
+    pub(crate) async fn end(&self, end: End) -> Result<Option<Completion>> {
+        let mut lease = self.connection.lock().await;
+        let pending = {
+            let mut control = self.control();
+            control.depth = 0;
+            if !control.begun {
+                return Ok(None);
+            }
+            std::mem::take(&mut control.pending)
+        };
+        // What is pending inside makes no difference to a rollback.
+        let (pending, command) = match end {
+            End::Commit => (pending, "commit"),
+            End::Rollback => (Vec::new(), "rollback"),
+        };
+        let none = Params::new();
+        let connection: &mut Connection = &mut lease;
+        let ended = async {
+            connection.begin_batch()?;
+            let mut tickets = Vec::with_capacity(pending.len() + 1);
+            for command in &pending {
+                tickets.push(connection.submit(&&**command, &none)?);
+            }
+            tickets.push(connection.submit(&command, &none)?);
+            connection.sync()?;
+            let mut completion = Completion { rows: 0, rolled_back: false };
+            for ticket in tickets {
+                completion = connection.rows(ticket, no_columns, &mut |_| Ok(())).await?;
+            }
+            connection.ready().await?;
+            Ok(completion)
+        };
+        match ended.await {
+            Ok(completion) => Ok(Some(completion)),
+            Err(error) => Err(failure::of_client(None, error)),
+        }
+    }
+}
+
+fn no_columns(columns: &mut Expect<'_>) -> Result<(), ColumnError> {
+    columns.end()
+}
+
+/// A connection for one statement or batch, and the commands that go ahead of it.
+pub(crate) enum Guard<'a> {
+    Lent(Lease),
+    Held(tokio::sync::MutexGuard<'a, Lease>, Vec<Cow<'static, str>>),
+}
+
+impl Deref for Guard<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Lent(lease) => lease,
+            Self::Held(lease, _) => lease,
+        }
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        match self {
+            Self::Lent(lease) => lease,
+            Self::Held(lease, _) => lease,
+        }
+    }
+}
+
+/// A connection from the source.
+async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
+    match source {
+        Source::Pool(pool) => match pool.acquire().await {
+            Ok(lease) => Ok(Guard::Lent(lease)),
+            Err(error) => Err(failure::of_pool(error)),
+        },
+        Source::Held(held, depth) => {
+            held.check(depth)?;
+            let lease = held.connection.lock().await;
+            // Asked again: a transaction may have been opened inside while this one waited.
+            held.check(depth)?;
+            Ok(Guard::Held(lease, held.control().take_pending()))
+        }
+    }
+}
+
+impl Control {
+    /// The commands that the next statement takes along. They are put into the connection's buffer before anything is
+    /// awaited, so that they leave even if the statement's future is dropped.
+    fn take_pending(&mut self) -> Vec<Cow<'static, str>> {
+        self.begun = true;
+        std::mem::take(&mut self.pending)
+    }
+}
+
+/// A statement made from a shape.
+pub(crate) struct Shaped<'p> {
+    pub(crate) table: &'static Table,
+    pub(crate) shape: &'p [u8],
+}
+
+impl Statement for Shaped<'_> {
+    fn key(&self) -> StatementKey<'_> {
+        StatementKey::Shape { table: std::ptr::from_ref(self.table).addr(), shape: self.shape }
+    }
+
+    fn sql(&self) -> Result<Cow<'_, str>, stellata_client::Error> {
+        match render::sql(self.table, self.shape) {
+            Ok(sql) => Ok(Cow::Owned(sql)),
+            Err(error) => Err(stellata_client::Error::encode(error)),
+        }
+    }
+}
+
+/// Looks at the columns of a statement, once.
+pub(crate) type Check = fn(&mut Expect<'_>) -> Result<(), ColumnError>;
+
+/// Takes each row of a statement.
+pub(crate) type Sink<'s> = &'s mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send);
+
+/// A statement whose rows nobody asked for.
+pub(crate) fn no_rows(_: &mut Expect<'_>) -> Result<(), ColumnError> {
+    Ok(())
+}
+
+/// Runs one statement of a model.
+pub(crate) async fn run(
+    source: Source<'_>,
+    table: &'static Table,
+    fragment: &Fragment,
+    check: Check,
+    sink: Sink<'_>,
+) -> Result<Completion> {
+    fragment.check().map_err(Error::usage)?;
+    let statement = Shaped { table, shape: fragment.tokens() };
+    run_statement(source, Some(table), &statement, fragment.params(), check, sink).await
+}
+
+/// Runs one statement.
+pub(crate) async fn run_statement(
+    source: Source<'_>,
+    table: Option<&'static Table>,
+    statement: &dyn Statement,
+    params: &Params,
+    check: Check,
+    sink: Sink<'_>,
+) -> Result<Completion> {
+    let mut guard = lease(source).await?;
+    let ran = match &mut guard {
+        Guard::Held(lease, pending) if !pending.is_empty() => {
+            let pending = std::mem::take(pending);
+            run_after(lease, &pending, statement, params, check, sink).await
+        }
+        guard => guard.run(statement, params, check, sink).await,
+    };
+    ran.map_err(|error| failure::of_client(table, error))
+}
+
+/// Runs one statement with commands ahead of it in the same flush.
+async fn run_after(
+    connection: &mut Connection,
+    pending: &[Cow<'static, str>],
+    statement: &dyn Statement,
+    params: &Params,
+    check: Check,
+    sink: Sink<'_>,
+) -> stellata_client::Result<Completion> {
+    connection.begin_batch()?;
+    let commands = submit_all(connection, pending)?;
+    let ticket = connection.submit(statement, params)?;
+    connection.sync()?;
+    for command in commands {
+        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
+    }
+    let completion = connection.rows(ticket, check, sink).await?;
+    connection.ready().await?;
+    Ok(completion)
+}
+
+fn submit_all(
+    connection: &mut Connection,
+    commands: &[Cow<'static, str>],
+) -> stellata_client::Result<Vec<Ticket>> {
+    let none = Params::new();
+    commands.iter().map(|command| connection.submit(&&**command, &none)).collect()
+}
+
+/// One statement of a batch.
+pub(crate) struct Item<'p> {
+    pub(crate) table: &'static Table,
+    pub(crate) fragment: &'p Fragment,
+    pub(crate) check: Check,
+}
+
+/// Takes the rows of a batch.
+pub(crate) trait Collect: Send {
+    /// Takes a row of the statement with this number.
+    fn row(&mut self, statement: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError>;
+
+    /// Forgets all rows: the batch is run once more.
+    fn restart(&mut self);
+}
+
+/// Runs several statements in one flush with one Sync: all of them happen, or none. Returns how many rows they touched.
+pub(crate) async fn run_batch(
+    source: Source<'_>,
+    items: &[Item<'_>],
+    rows: &mut dyn Collect,
+) -> Result<u64> {
+    for item in items {
+        item.fragment.check().map_err(Error::usage)?;
+    }
+    let mut guard = lease(source).await?;
+    let pending = match &mut guard {
+        Guard::Held(_, pending) => std::mem::take(pending),
+        Guard::Lent(_) => Vec::new(),
+    };
+    let mut tries = items.len();
+    loop {
+        let mut at = 0;
+        match run_batch_once(&mut guard, &pending, items, &mut at, rows).await {
+            Ok(count) => return Ok(count),
+            // Each try tells of one statement that a change of its tables has outdated.
+            Err(error)
+                if is_stale(&error)
+                    && guard.status() == TransactionStatus::Idle
+                    && matches!(guard, Guard::Lent(_))
+                    && tries > 0 =>
+            {
+                tries -= 1;
+                rows.restart();
+            }
+            Err(error) => {
+                return Err(failure::of_client(items.get(at).map(|item| item.table), error));
+            }
+        }
+    }
+}
+
+async fn run_batch_once(
+    connection: &mut Connection,
+    pending: &[Cow<'static, str>],
+    items: &[Item<'_>],
+    at: &mut usize,
+    rows: &mut dyn Collect,
+) -> stellata_client::Result<u64> {
+    connection.begin_batch()?;
+    let commands = submit_all(connection, pending)?;
+    let mut tickets = Vec::with_capacity(items.len());
+    for item in items {
+        let statement = Shaped { table: item.table, shape: item.fragment.tokens() };
+        tickets.push(connection.submit(&statement, item.fragment.params())?);
+    }
+    connection.sync()?;
+    for command in commands {
+        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
+    }
+    let mut count = 0_u64;
+    for (index, (ticket, item)) in tickets.into_iter().zip(items).enumerate() {
+        *at = index;
+        let completion =
+            connection.rows(ticket, item.check, &mut |columns| rows.row(index, columns)).await?;
+        count = count.saturating_add(completion.rows);
+    }
+    connection.ready().await?;
+    Ok(count)
+}
+
+/// Whether the server no longer knows a prepared statement, or a change of its tables has outdated it.
+fn is_stale(error: &stellata_client::Error) -> bool {
+    error.server().is_some_and(|server| match server.sqlstate {
+        SqlState::FEATURE_NOT_SUPPORTED => server.routine() == Some("RevalidateCachedQuery"),
+        SqlState::INVALID_SQL_STATEMENT_NAME => server.routine() == Some("FetchPreparedStatement"),
+        _ => false,
+    })
+}

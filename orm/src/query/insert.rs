@@ -1,0 +1,217 @@
+//! New rows.
+
+use std::marker::PhantomData;
+use std::panic::Location;
+
+use smallvec::SmallVec;
+use stellata_protocol::{ColumnError, Columns, Oid, Params};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::executor::{Check, Collect, Executor, Item, Source, no_rows, run_batch};
+use crate::expr::fragment::Fragment;
+use crate::model::table::Table;
+use crate::model::{Model, NewRow};
+use crate::query::expect;
+use crate::render::statement::{Conflict, Kind, RETURNING, columns_of, mask_of};
+
+/// The statement that inserts one row.
+pub(crate) fn one<N: NewRow>(
+    new: &N,
+    mut fragment: Fragment,
+    conflict: Conflict<'_>,
+) -> Result<Fragment> {
+    let table = N::Model::TABLE;
+    let mask = mask_of(table.columns.len(), |column| new.is_set(column));
+    for column in columns_of(&mask) {
+        new.push_column(column, fragment.params_mut()).map_err(Error::usage)?;
+    }
+    Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(&mut fragment);
+    Ok(fragment)
+}
+
+/// Many new rows. Made by [`Entity::insert_many`](crate::Entity::insert_many).
+#[must_use = "nothing is sent until it is run"]
+#[derive(Clone, Debug)]
+pub struct InsertMany<M: Model> {
+    rows: Vec<M::New>,
+    marker: PhantomData<fn() -> M>,
+}
+
+/// The most parameters that a statement may have.
+const MOST_PARAMS: usize = 65_535;
+
+impl<M: Model> InsertMany<M> {
+    pub(crate) fn new(rows: Vec<M::New>) -> Self {
+        Self { rows, marker: PhantomData }
+    }
+
+    /// Inserts the rows in one round trip: all of them, or none. Returns how many; 0, without asking the server, where
+    /// there are none.
+    ///
+    /// # Errors
+    /// What constraints say, and as [`Query::all`](crate::Query::all).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped they may be inserted all the same.
+    #[track_caller]
+    pub fn exec(self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<u64>> + Send {
+        let (caller, source) = (Location::caller(), on.source());
+        let statements = statements::<M>(&self.rows, 0);
+        async move {
+            send(source, M::TABLE, statements, no_rows, &mut Discard)
+                .await
+                .map_err(|error| error.at(caller))
+        }
+    }
+
+    /// Inserts the rows in one round trip: all of them, or none. Returns them in the same order, with what the database
+    /// filled in.
+    ///
+    /// # Errors
+    /// As [`exec`](Self::exec).
+    ///
+    /// # Cancel safety
+    /// As [`exec`](Self::exec).
+    #[track_caller]
+    pub fn all(self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<Vec<M>>> + Send {
+        let (caller, source) = (Location::caller(), on.source());
+        let statements = statements::<M>(&self.rows, RETURNING);
+        let count = self.rows.len();
+        async move {
+            let mut rows = Vec::<M>::with_capacity(count);
+            send(source, M::TABLE, statements, expect::<M>, &mut Inserted(&mut rows))
+                .await
+                .map_err(|error| error.at(caller))?;
+            Ok(rows)
+        }
+    }
+}
+
+/// Nobody asked for the rows.
+struct Discard;
+
+impl Collect for Discard {
+    fn row(&mut self, _: usize, _: &mut Columns<'_>) -> Result<(), ColumnError> {
+        Ok(())
+    }
+
+    fn restart(&mut self) {}
+}
+
+/// The rows of all statements one behind the other.
+struct Inserted<'r, M>(&'r mut Vec<M>);
+
+impl<M: Model> Collect for Inserted<'_, M> {
+    fn row(&mut self, _: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        self.0.push(M::from_columns(columns)?);
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Runs the statements in one flush.
+async fn send(
+    source: Source<'_>,
+    table: &'static Table,
+    statements: Result<Vec<Fragment>>,
+    check: Check,
+    rows: &mut dyn Collect,
+) -> Result<u64> {
+    let statements = statements?;
+    if statements.is_empty() {
+        return Ok(0);
+    }
+    let items: Vec<Item<'_>> =
+        statements.iter().map(|fragment| Item { table, fragment, check }).collect();
+    run_batch(source, &items, rows).await
+}
+
+/// The statements that insert the rows: one with an array for each column where all rows set the same columns, else lists
+/// of values, as many as it takes to stay below the most parameters.
+fn statements<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
+    let table = M::TABLE;
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let columns = table.columns.len();
+    let mask = mask_of(columns, |column| first.is_set(column));
+    let places = || (0_u16..).take(columns);
+    let alike =
+        rows.iter().all(|row| places().all(|column| row.is_set(column) == first.is_set(column)));
+    // Types without a known number, and arrays, have no array that could carry them.
+    let carried = columns_of(&mask).all(|column| {
+        table.columns.get(usize::from(column)).is_some_and(|column| column.oid.array().is_some())
+    });
+    if alike && carried && rows.len() > 1 && columns_of(&mask).next().is_some() {
+        return Ok(vec![unnest::<M>(rows, &mask, flags)?]);
+    }
+    values::<M>(rows, flags)
+}
+
+fn unnest<M: Model>(rows: &[M::New], mask: &[u8], flags: u8) -> Result<Fragment> {
+    let mut fragment = Fragment::default();
+    for column in columns_of(mask) {
+        let oid =
+            M::TABLE.columns.get(usize::from(column)).map_or(Oid::UNSPECIFIED, |column| column.oid);
+        let array = oid.array().unwrap_or(Oid::UNSPECIFIED);
+        push_array(fragment.params_mut(), oid, array, rows.len(), |params| {
+            rows.iter().try_for_each(|row| row.push_column(column, params))
+        })
+        .map_err(Error::usage)?;
+    }
+    Kind::Unnest { flags, mask }.write(&mut fragment);
+    Ok(fragment)
+}
+
+/// Appends an array. An element of an array looks as a parameter does: its length, then its bytes.
+fn push_array(
+    params: &mut Params,
+    element: Oid,
+    array: Oid,
+    count: usize,
+    push: impl FnOnce(&mut Params) -> stellata_protocol::Result<()>,
+) -> stellata_protocol::Result<()> {
+    let mut elements = Params::new();
+    push(&mut elements)?;
+    params.push_with(array, |out| {
+        out.reserve(elements.as_slice().len().saturating_add(20));
+        out.put_i32(1);
+        // Whether there are NULLs: a hint that the server does not look at.
+        out.put_i32(1);
+        out.put_u32(element.0);
+        out.put_len32(count)?;
+        out.put_i32(1);
+        out.put_slice(elements.as_slice());
+        Ok(())
+    })
+}
+
+fn values<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
+    let columns = M::TABLE.columns.len();
+    let width = columns.div_ceil(8);
+    let mut statements = Vec::new();
+    let mut fragment = Fragment::default();
+    let mut masks: SmallVec<[u8; 64]> = SmallVec::new();
+    for row in rows {
+        let mask = mask_of(columns, |column| row.is_set(column));
+        let count = columns_of(&mask).count();
+        if fragment.params().len() + count > MOST_PARAMS && !masks.is_empty() {
+            Kind::Values { flags, width, masks: &masks }.write(&mut fragment);
+            statements.push(std::mem::take(&mut fragment));
+            masks.clear();
+        }
+        for column in columns_of(&mask) {
+            row.push_column(column, fragment.params_mut()).map_err(Error::usage)?;
+        }
+        masks.extend_from_slice(&mask);
+    }
+    if columns == 0 {
+        return Err(Error::new(ErrorKind::Usage, "a model without columns has no rows"));
+    }
+    Kind::Values { flags, width, masks: &masks }.write(&mut fragment);
+    statements.push(fragment);
+    Ok(statements)
+}

@@ -1,0 +1,280 @@
+//! Relation graphs: rows and all that is loaded along with them, in one flush.
+//!
+//! Each statement returns its rows and hands their keys over to the statements of its relations inside the server, so
+//! that none of them waits for an answer. Here the rows are then given to the rows that they belong to.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use stellata_protocol::{
+    ColumnError, Columns, Error as WireError, ErrorKind as WireKind, Oid, Params,
+};
+
+use crate::error::{Error, Result};
+use crate::executor::{Check, Collect, Item, Source, run_batch};
+use crate::expr::fragment::Fragment;
+use crate::model::table::Table;
+use crate::relation::branch::{Branch, Branches};
+use crate::relation::rows::Rows;
+use crate::render::statement::{Kind, LIMIT};
+
+/// A statement of the graph: one relation.
+struct Step<'b> {
+    branch: &'b Branch,
+    /// The step whose rows have the relation; `None` for the query's own.
+    parent: Option<usize>,
+    fragment: Fragment,
+}
+
+/// The relations of a query in the order in which their statements are sent: each behind the one that it depends on.
+pub(crate) struct Graph<'b> {
+    steps: Vec<Step<'b>>,
+    /// What the query's own statement hands over.
+    stores: Vec<u8>,
+}
+
+impl<'b> Graph<'b> {
+    /// Lays the branches out.
+    pub(crate) fn new(branches: &'b Branches) -> Result<Self> {
+        let mut graph = Self { steps: Vec::new(), stores: Vec::new() };
+        graph.stores = graph.add(None, &branches.0)?;
+        Ok(graph)
+    }
+
+    /// What the query's own statement hands over.
+    pub(crate) fn stores(&self) -> &[u8] {
+        &self.stores
+    }
+
+    /// Adds the relations of the rows of `parent`; returns what its statement hands over.
+    fn add(&mut self, parent: Option<usize>, branches: &'b [Branch]) -> Result<Vec<u8>> {
+        let mut stores = Vec::with_capacity(branches.len() * 2);
+        for branch in branches {
+            if !branch.path.hops().is_empty() {
+                return Err(Error::usage(WireError::new(
+                    WireKind::Usage,
+                    "a relation of a relation is loaded by `.include(..)` of the first",
+                )));
+            }
+            let slot = u8::try_from(self.steps.len()).map_err(|_| {
+                Error::usage(WireError::new(
+                    WireKind::TooLarge,
+                    "a query loads more than 256 relations",
+                ))
+            })?;
+            stores.extend([branch.relation, slot]);
+            let at = self.steps.len();
+            let fragment = Fragment::default();
+            self.steps.push(Step { branch, parent, fragment });
+            let inner = self.add(Some(at), &branch.children)?;
+            let fragment = close(branch, slot, &inner)?;
+            if let Some(step) = self.steps.get_mut(at) {
+                step.fragment = fragment;
+            }
+        }
+        Ok(stores)
+    }
+
+    /// Runs the query's own statement and those of all relations in one flush, and gives each row its relations.
+    pub(crate) async fn run(
+        &self,
+        source: Source<'_>,
+        table: &'static Table,
+        fragment: &Fragment,
+        check: Check,
+        roots: &mut dyn Rows,
+    ) -> Result<()> {
+        let mut items = Vec::with_capacity(self.steps.len() + 1);
+        items.push(Item { table, fragment, check });
+        items.extend(self.steps.iter().map(|step| Item {
+            table: step.branch.table,
+            fragment: &step.fragment,
+            check: step.branch.expect,
+        }));
+        let sets = self.steps.iter().map(|step| (step.branch.rows)()).collect();
+        let mut loaded = Loaded { roots, sets };
+        run_batch(source, &items, &mut loaded).await?;
+        self.attach(loaded.roots, loaded.sets)
+    }
+
+    /// Gives the rows to those that they belong to, the deepest first, so that a row is whole before it is given away.
+    fn attach(&self, roots: &mut dyn Rows, mut sets: Vec<Box<dyn Rows>>) -> Result<()> {
+        for (at, step) in self.steps.iter().enumerate().rev() {
+            // A step stands behind its parent: those before it are still to be given away.
+            let (before, own) = sets.split_at_mut(at);
+            let Some(children) = own.first_mut() else { continue };
+            match step.parent {
+                None => give(roots, &mut **children, step.branch)?,
+                Some(parent) => {
+                    if let Some(parents) = before.get_mut(parent) {
+                        give(&mut **parents, &mut **children, step.branch)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of all statements of a graph.
+struct Loaded<'r> {
+    roots: &'r mut dyn Rows,
+    sets: Vec<Box<dyn Rows>>,
+}
+
+impl Collect for Loaded<'_> {
+    fn row(&mut self, statement: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        match statement.checked_sub(1) {
+            None => self.roots.read(columns),
+            Some(step) => match self.sets.get_mut(step) {
+                Some(set) => set.read(columns),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn restart(&mut self) {
+        self.roots.clear();
+        self.sets.iter_mut().for_each(|set| set.clear());
+    }
+}
+
+/// The statement of a relation.
+fn close(branch: &Branch, slot: u8, stores: &[u8]) -> Result<Fragment> {
+    let mut fragment = branch.stream.clone();
+    let mut flags = 0;
+    if let Some(limit) = branch.limit {
+        flags = LIMIT;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        fragment.params_mut().push_as(Oid::INT8, &limit).map_err(Error::usage)?;
+    }
+    Kind::Child { relation: branch.relation, slot, scope: branch.scope, flags, stores }
+        .write(&mut fragment);
+    Ok(fragment)
+}
+
+/// Hashes keys of a few bytes. The keys come from the database by a query of the user's; whoever can choose them all
+/// could as well make the query slow.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (chunks, rest) = bytes.as_chunks::<8>();
+        for chunk in chunks {
+            self.write_u64(u64::from_le_bytes(*chunk));
+        }
+        let mut last = [0; 8];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        self.write_u64(u64::from_le_bytes(last));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let mixed = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        let (high, low) = ((mixed >> 64), mixed & u128::from(u64::MAX));
+        self.0 = u64::try_from((high & u128::from(u64::MAX)) ^ low).unwrap_or_default();
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(u64::try_from(value).unwrap_or_default());
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The keys of rows, in wire form one behind the other.
+struct Keys {
+    bytes: Params,
+    /// Where each row's key ends.
+    ends: Vec<usize>,
+    /// How many parts a key has.
+    parts: usize,
+}
+
+impl Keys {
+    fn of(rows: &dyn Rows, columns: &[u16]) -> Result<Self> {
+        let mut bytes = Params::new();
+        let mut ends = Vec::with_capacity(rows.len());
+        for row in 0..rows.len() {
+            rows.push_key(row, columns, &mut bytes).map_err(Error::usage)?;
+            ends.push(bytes.as_slice().len());
+        }
+        Ok(Self { bytes, ends, parts: columns.len() })
+    }
+
+    /// The key of a row; `None` where a part of it is NULL.
+    fn get(&self, row: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(row)?;
+        let start = match row.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        let key = self.bytes.as_slice().get(start..end)?;
+        let mut rest = key;
+        for _ in 0..self.parts {
+            let (len, tail) = rest.split_first_chunk::<4>()?;
+            rest = tail.get(usize::try_from(i32::from_be_bytes(*len)).ok()?..)?;
+        }
+        Some(key)
+    }
+}
+
+/// Gives each parent the children whose key is its own.
+fn give(parents: &mut dyn Rows, children: &mut dyn Rows, branch: &Branch) -> Result<()> {
+    let Some(relation) = branch.table.relations.get(usize::from(branch.relation)) else {
+        return Ok(());
+    };
+    let child_keys = Keys::of(children, (relation.target_columns)())?;
+    let parent_keys = Keys::of(parents, (relation.columns)())?;
+    // The children of each key are a chain through `next`, in the order in which they came.
+    let mut next: Vec<u32> = vec![NONE; children.len()];
+    let mut chains: HashMap<&[u8], Chain, BuildHasherDefault<KeyHasher>> =
+        HashMap::with_capacity_and_hasher(children.len(), BuildHasherDefault::default());
+    for (row, place) in (0..children.len()).zip(0_u32..) {
+        let Some(key) = child_keys.get(row) else { continue };
+        match chains.entry(key) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(Chain { first: place, last: place });
+            }
+            std::collections::hash_map::Entry::Occupied(mut entry) => {
+                let chain = entry.get_mut();
+                if let Some(link) = usize::try_from(chain.last).ok().and_then(|at| next.get_mut(at))
+                {
+                    *link = place;
+                }
+                chain.last = place;
+            }
+        }
+    }
+    let mut picks = Vec::new();
+    for row in 0..parents.len() {
+        picks.clear();
+        let mut at = match parent_keys.get(row).and_then(|key| chains.get(key)) {
+            Some(chain) => chain.first,
+            None => NONE,
+        };
+        while at != NONE {
+            picks.push(at);
+            at = usize::try_from(at).ok().and_then(|at| next.get(at)).copied().unwrap_or(NONE);
+        }
+        if let Some(slot) = parents.slot(row, branch.relation) {
+            slot.fill(children.as_any(), &picks);
+        }
+    }
+    Ok(())
+}
+
+/// No row.
+const NONE: u32 = u32::MAX;
+
+/// The first and the last row of a key.
+struct Chain {
+    first: u32,
+    last: u32,
+}

@@ -1,0 +1,195 @@
+//! What comes in: bytes, and the events that they mean.
+
+use crate::conversation::login::Progress;
+use crate::conversation::owed::{Event, Owed, unexpected};
+use crate::conversation::{Answer, Conversation, keep};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::copy::write_copy_fail;
+use crate::message::extended::write_sync;
+use crate::message::notice::ServerError;
+use crate::message::status::{Notification, ParameterStatus, TransactionStatus};
+use crate::wire::frame::{HEAD, frame};
+
+impl Conversation {
+    /// Room for bytes from the server; [`Conversation::received`] says how many were put there. It is never empty.
+    ///
+    /// The body of the newest message is gone after this call.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.body = 0..0;
+        self.input.space()
+    }
+
+    /// Says that `count` bytes were put into [`Conversation::space`].
+    pub fn received(&mut self, count: usize) {
+        self.input.received(count);
+    }
+
+    /// Takes in bytes from the server, in pieces of any length.
+    pub fn receive(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let count = space.len().min(bytes.len());
+            let (now, later) = bytes.split_at(count);
+            if let Some(place) = space.get_mut(..count) {
+                place.copy_from_slice(now);
+            }
+            self.received(count);
+            bytes = later;
+        }
+    }
+
+    /// Goes on to the next event, if all its bytes are there. `Ok(None)`: more bytes are needed.
+    ///
+    /// # Errors
+    /// When the server breaks the protocol or a limit, or fails to prove the login. The connection is to be closed.
+    #[inline]
+    pub fn advance(&mut self) -> Result<Option<Answer>> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.step() {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                self.failed = Some(error);
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<Option<Answer>> {
+        while let Some(frame) = frame(self.input.unread(), self.limits.message)? {
+            self.body = self.input.take(frame.size, HEAD);
+            match frame.tag {
+                b'E' => return self.error_response().map(Some),
+                b'N' => {
+                    let notice = ServerError::read(self.body())?;
+                    keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
+                }
+                _ if self.login.is_some() => {
+                    if let Some(event) = self.login_message(frame.tag)? {
+                        return Ok(Some(self.answer(event, 0)));
+                    }
+                }
+                b'A' => {
+                    let notification = Notification::read(self.body())?;
+                    let limit = self.limits.notifications;
+                    keep(&mut self.notifications, notification, limit, &mut self.dropped);
+                }
+                b'S' => self.parameter_status()?,
+                tag => {
+                    let (event, request) = self.queue.answer(tag)?;
+                    match event {
+                        Event::ReadyForQuery => {
+                            self.status = TransactionStatus::read(self.body())?;
+                            if self.queue.is_empty() {
+                                self.input.shrink();
+                            }
+                        }
+                        Event::CopyInRefused => self.refuse_copy_in()?,
+                        _ => {}
+                    }
+                    return Ok(Some(self.answer(event, request)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn answer(&self, event: Event, request: u64) -> Answer {
+        Answer { event, request, abandoned: request <= self.abandoned && request > 0 }
+    }
+
+    #[cold]
+    fn error_response(&mut self) -> Result<Answer> {
+        let error = ServerError::read(self.body())?;
+        if error.ends_session() {
+            self.ended = true;
+        }
+        if let Some(request) = self.queue.fail() {
+            if request == 0 {
+                self.ended = true;
+            }
+            return Ok(self.answer(Event::Error, request));
+        }
+        if self.ended {
+            // The server may end an idle session at any time; it concerns whoever uses the session next.
+            return Ok(Answer { event: Event::Error, request: self.request, abandoned: false });
+        }
+        Err(Error::new(ErrorKind::UnexpectedMessage, "an error came that answers no request"))
+    }
+
+    fn login_message(&mut self, tag: u8) -> Result<Option<Event>> {
+        let Some(login) = self.login.as_mut() else {
+            return Err(unexpected(tag));
+        };
+        let body = self.input.at(self.body.clone());
+        match login.handle(tag, body, self.version, &mut self.output)? {
+            Progress::Goes => Ok(None),
+            Progress::NeedsKeys => Ok(Some(Event::KeyDerivation)),
+            Progress::Key(key) => {
+                self.key = Some(key);
+                Ok(None)
+            }
+            Progress::Version(version, options) => {
+                self.version = version;
+                self.unknown_options = options;
+                Ok(None)
+            }
+            Progress::Parameter => {
+                self.parameter_status()?;
+                Ok(None)
+            }
+            Progress::Done(status) => {
+                self.status = status;
+                self.login = None;
+                self.queue.finish_login();
+                Ok(Some(Event::ReadyForQuery))
+            }
+        }
+    }
+
+    fn parameter_status(&mut self) -> Result<()> {
+        let range = self.body.clone();
+        let status = ParameterStatus::read(self.input.at(range))?;
+        if let Some(known) = self.parameters.iter_mut().find(|known| *known.0 == *status.name) {
+            if *known.1 != *status.value {
+                known.1 = status.value.into();
+            }
+        } else if self.parameters.len() < self.limits.parameters {
+            self.parameters.push((status.name.into(), status.value.into()));
+        } else {
+            return Err(Error::new(ErrorKind::TooLarge, "the server reports too many settings"));
+        }
+        Ok(())
+    }
+
+    /// Ends a COPY that waits for data which nobody has. In the extended protocol the server ignores the Sync that it was
+    /// sent already and waits for one behind the CopyFail, so that the count of ReadyForQuery stays right.
+    #[cold]
+    fn refuse_copy_in(&mut self) -> Result<()> {
+        write_copy_fail(&mut self.output, "no data was given for COPY FROM STDIN")?;
+        if self.queue.front().is_some_and(|front| front.0 == Owed::Execute { data: false }) {
+            write_sync(&mut self.output);
+        }
+        Ok(())
+    }
+
+    /// The body of the message of the newest event, without tag and length.
+    ///
+    /// It stays until [`Conversation::space`] or [`Conversation::advance`] is called.
+    #[inline]
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.input.at(self.body.clone())
+    }
+
+    /// The error of the newest event, when that is [`Event::Error`].
+    ///
+    /// # Errors
+    /// When the message is malformed.
+    pub fn server_error(&self) -> Result<ServerError> {
+        ServerError::read(self.body())
+    }
+}
