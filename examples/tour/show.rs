@@ -10,14 +10,14 @@ const WIDTH: usize = 100;
 const CELL: usize = 34;
 
 /// The stage: numbers the steps, and counts round trips by the proxy that stands before the server.
-pub struct Show {
+pub(crate) struct Show {
     proxy: Proxy,
     step: u32,
     colour: bool,
 }
 
 impl Show {
-    pub fn new(proxy: Proxy) -> Self {
+    pub(crate) fn new(proxy: Proxy) -> Self {
         Self { proxy, step: 0, colour: std::io::stdout().is_terminal() }
     }
 
@@ -26,28 +26,32 @@ impl Show {
     }
 
     /// Begins a step.
-    pub fn step(&mut self, title: &str) {
+    pub(crate) fn step(&mut self, title: &str) {
         self.step += 1;
         say(&format!("\n{}", self.paint("1", &format!("{}. {title}", self.step))));
         self.proxy.reset_counts();
     }
 
     /// Shows a statement.
-    pub fn sql(&self, sql: &str) {
+    pub(crate) fn sql(&self, sql: &str) {
         for line in wrap(sql, WIDTH) {
             say(&format!("   {}", self.paint("36", &line)));
         }
     }
 
     /// Says something in passing.
-    pub fn note(&self, text: &str) {
-        for line in wrap(text, WIDTH) {
+    pub(crate) fn note(&self, text: &str) {
+        for line in text.lines().flat_map(|line| wrap(line, WIDTH)) {
             say(&format!("   {line}"));
         }
     }
 
     /// Shows rows under their headings.
-    pub fn table<const N: usize>(&self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    pub(crate) fn table<const N: usize>(
+        &self,
+        head: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) {
         let rows: Vec<[String; N]> =
             rows.into_iter().map(|row| row.map(|cell| shorten(&cell, CELL))).collect();
         let mut widths = head.map(|name| name.chars().count());
@@ -70,20 +74,15 @@ impl Show {
     }
 
     /// Ends a step: how many rows, and how often the client waited for the server.
-    pub fn done(&self, rows: usize, what: &str) {
+    pub(crate) fn done(&self, rows: usize, what: &str) {
         let trips = self.proxy.counts().round_trips;
         let trips = format!("{trips} round {}", if trips == 1 { "trip" } else { "trips" });
         say(&format!("   {} {rows} {what}, {}", self.paint("32", "->"), self.paint("1", &trips)));
     }
-
-    /// How often the client has waited for the server in this step.
-    pub fn round_trips(&self) -> u64 {
-        self.proxy.counts().round_trips
-    }
 }
 
 /// What stands for NULL.
-pub fn or_dash<T: Display>(value: Option<T>) -> String {
+pub(crate) fn or_dash<T: Display>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
@@ -107,7 +106,8 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.len() - 1;
-        if !lines[last].is_empty() && lines[last].chars().count() + 1 + word.chars().count() > width {
+        if !lines[last].is_empty() && lines[last].chars().count() + 1 + word.chars().count() > width
+        {
             lines.push(word.to_owned());
         } else {
             if !lines[last].is_empty() {

@@ -26,6 +26,8 @@ mod db;
 
 mod query;
 
+mod raw;
+
 pub mod prelude;
 
 #[doc(hidden)]
@@ -55,6 +57,7 @@ pub use query::entity::Entity;
 pub use query::insert::InsertMany;
 pub use query::select::Query;
 pub use query::upsert::{Insert, InsertMissing, Upsert, UpsertOn, UpsertUpdate, Upserted};
+pub use raw::Sql;
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};

@@ -12,3 +12,12 @@ pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
 pub use crate::schema::Schema;
 pub use crate::transaction::Transaction;
 pub use stellata_derive::Model;
+
+#[cfg(feature = "chrono")]
+pub use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+#[cfg(feature = "rust_decimal")]
+pub use rust_decimal::Decimal;
+#[cfg(feature = "serde_json")]
+pub use stellata_protocol::Json;
+#[cfg(feature = "uuid")]
+pub use uuid::Uuid;

@@ -1,6 +1,10 @@
 //! The golden files of the derive are ordinary Rust: compiled here as they stand, without a macro.
 
-#![allow(unused, reason = "what is compiled here is the derive's text, not its use")]
+#![allow(
+    unused,
+    unused_qualifications,
+    reason = "what is compiled here is the derive's text, not its use"
+)]
 
 use stellata::{BelongsTo, HasMany, Id, Model};
 

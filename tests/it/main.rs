@@ -2,6 +2,7 @@
 
 mod connect;
 mod dropped;
+mod orm;
 mod pool;
 mod query;
 mod statements;

@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 use stellata_protocol::{FieldDescription, Oid};
 
 use crate::statement::StatementKey;
@@ -28,8 +29,8 @@ pub(crate) enum Prepared {
 /// What is known of a statement.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    key: Key,
-    hash: u64,
+    /// The hashes of the keys by which it is found.
+    hashes: SmallVec<[u64; 2]>,
     types: Box<[Oid]>,
     /// The name at the server.
     pub(crate) name: Box<str>,
@@ -45,18 +46,28 @@ pub(crate) struct Slot {
     used: u64,
 }
 
+/// A key by which a statement is found. Several shapes may come to one text; they share its statement.
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    index: usize,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Key {
     Sql,
     Shape(usize, Box<[u8]>),
 }
 
+/// How many keys may share a statement.
+const MOST_KEYS: usize = 16;
+
 /// A bounded set of statements, found by key and parameter types.
 #[derive(Debug)]
 pub(crate) struct Cache {
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
-    by_hash: HashMap<u64, Vec<usize>, BuildHasherDefault<Identity>>,
+    by_hash: HashMap<u64, Vec<Entry>, BuildHasherDefault<Identity>>,
     capacity: usize,
 }
 
@@ -78,20 +89,21 @@ impl Cache {
         types: &[Oid],
         call: u64,
     ) -> Option<SlotId> {
-        let hash = hash(key, types);
-        for &index in self.by_hash.get(&hash)? {
-            if let Some(Some(slot)) = self.slots.get_mut(index)
-                && slot.is(key, types)
+        for entry in self.by_hash.get(&hash(key, types))? {
+            if let Some(Some(slot)) = self.slots.get_mut(entry.index)
+                && entry.key.is(key, &slot.sql)
+                && *slot.types == *types
             {
                 slot.used = call;
-                return Some(SlotId(index));
+                return Some(SlotId(entry.index));
             }
         }
         None
     }
 
-    /// Adds a statement. Where the cache is full, the one that was not used for the longest time goes, and is returned
-    /// so that the server can be told; statements of the call `call` stay.
+    /// Adds a statement. Where its text is there under another key, that statement is found by both from now on. Where the
+    /// cache is full, the one that was not used for the longest time goes, and is returned so that the server can be told;
+    /// statements of the call `call` stay.
     pub(crate) fn insert(
         &mut self,
         key: StatementKey<'_>,
@@ -99,24 +111,50 @@ impl Cache {
         sql: &str,
         call: u64,
     ) -> (SlotId, Option<Slot>) {
-        let evicted = if self.len() >= self.capacity { self.evict(call) } else { None };
+        let name = name(sql, types);
+        let same = self.slots.iter().position(|slot| {
+            slot.as_ref().is_some_and(|slot| {
+                *slot.name == *name && *slot.sql == *sql && *slot.types == *types
+            })
+        });
+        let (index, evicted) = match same {
+            Some(index) => (index, None),
+            None => {
+                let evicted = if self.len() >= self.capacity { self.evict(call) } else { None };
+                (self.place(types, name, sql), evicted)
+            }
+        };
+        let hash = hash(key, types);
+        if let Some(Some(slot)) = self.slots.get_mut(index) {
+            slot.used = call;
+            if slot.hashes.len() >= MOST_KEYS {
+                let oldest = slot.hashes.remove(0);
+                forget(&mut self.by_hash, oldest, index);
+            }
+            slot.hashes.push(hash);
+        }
+        let key = match key {
+            StatementKey::Sql(_) => Key::Sql,
+            StatementKey::Shape { table, shape } => Key::Shape(table, shape.into()),
+        };
+        self.by_hash.entry(hash).or_default().push(Entry { key, index });
+        (SlotId(index), evicted)
+    }
+
+    /// Puts a new statement into a free place.
+    fn place(&mut self, types: &[Oid], name: Box<str>, sql: &str) -> usize {
         let slot = Slot {
-            key: match key {
-                StatementKey::Sql(_) => Key::Sql,
-                StatementKey::Shape { table, shape } => Key::Shape(table, shape.into()),
-            },
-            hash: hash(key, types),
+            hashes: SmallVec::new(),
             types: types.into(),
-            name: name(sql, types),
+            name,
             sql: sql.into(),
             prepared: Prepared::No,
             fields: None,
             column_types: Box::default(),
             checked: 0,
-            used: call,
+            used: 0,
         };
-        let hash = slot.hash;
-        let index = match self.free.pop() {
+        match self.free.pop() {
             Some(index) => {
                 self.slots[index] = Some(slot);
                 index
@@ -125,9 +163,7 @@ impl Cache {
                 self.slots.push(Some(slot));
                 self.slots.len() - 1
             }
-        };
-        self.by_hash.entry(hash).or_default().push(index);
-        (SlotId(index), evicted)
+        }
     }
 
     fn evict(&mut self, call: u64) -> Option<Slot> {
@@ -144,11 +180,8 @@ impl Cache {
     /// Forgets a statement.
     pub(crate) fn remove(&mut self, id: SlotId) -> Option<Slot> {
         let slot = self.slots.get_mut(id.0)?.take()?;
-        if let Some(indices) = self.by_hash.get_mut(&slot.hash) {
-            indices.retain(|&index| index != id.0);
-            if indices.is_empty() {
-                self.by_hash.remove(&slot.hash);
-            }
+        for &hash in &slot.hashes {
+            forget(&mut self.by_hash, hash, id.0);
         }
         self.free.push(id.0);
         Some(slot)
@@ -178,17 +211,30 @@ impl Cache {
     }
 }
 
-impl Slot {
+/// Forgets that a statement is found by a hash.
+fn forget(
+    by_hash: &mut HashMap<u64, Vec<Entry>, BuildHasherDefault<Identity>>,
+    hash: u64,
+    index: usize,
+) {
+    if let Some(entries) = by_hash.get_mut(&hash) {
+        entries.retain(|entry| entry.index != index);
+        if entries.is_empty() {
+            by_hash.remove(&hash);
+        }
+    }
+}
+
+impl Key {
     #[inline]
-    fn is(&self, key: StatementKey<'_>, types: &[Oid]) -> bool {
-        let same = match (&self.key, key) {
-            (Key::Sql, StatementKey::Sql(sql)) => *self.sql == *sql,
-            (Key::Shape(table, shape), StatementKey::Shape { table: other, shape: bytes }) => {
+    fn is(&self, key: StatementKey<'_>, text: &str) -> bool {
+        match (self, key) {
+            (Self::Sql, StatementKey::Sql(sql)) => *text == *sql,
+            (Self::Shape(table, shape), StatementKey::Shape { table: other, shape: bytes }) => {
                 *table == other && **shape == *bytes
             }
             _ => false,
-        };
-        same && *self.types == *types
+        }
     }
 }
 
@@ -283,6 +329,27 @@ mod tests {
         let (second, _) = cache.insert(key(2), &[], "select 2", 1);
         assert_eq!(cache.find(key(1), &[], 2), Some(first));
         assert_eq!(cache.find(key(2), &[], 2), Some(second));
+    }
+
+    #[test]
+    fn shapes_of_one_text_share_its_statement() {
+        let mut cache = Cache::new(8);
+        let key = |shape| StatementKey::Shape { table: 1, shape };
+        let (first, _) = cache.insert(key(b"a"), &[], "select 1", 1);
+        let (second, _) = cache.insert(key(b"b"), &[], "select 1", 1);
+        let (third, _) = cache.insert(sql("select 1"), &[], "select 1", 1);
+        assert_eq!((first, first), (second, third));
+        assert_eq!(cache.len(), 1);
+        for n in 0..100_u8 {
+            let shape = [n, n];
+            let key = StatementKey::Shape { table: 1, shape: &shape };
+            cache.insert(key, &[], "select 1", 1);
+            assert_eq!(cache.find(key, &[], 2), Some(first));
+        }
+        assert!(cache.by_hash.len() <= MOST_KEYS);
+        cache.remove(first);
+        assert!(cache.by_hash.is_empty());
+        assert_eq!(cache.find(key(b"b"), &[], 2), None);
     }
 
     #[test]

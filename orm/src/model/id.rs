@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use stellata_protocol::{Buffer, Decode, Encode, IsNull, Oid, PgType, Result, Type};
+use stellata_protocol::{Buffer, Decode, Encode, IsNull, Oid, PgType, Type};
 
 /// The key of a row of the model `M`, so that a post's key can't be passed where a user's is wanted.
 ///
@@ -93,13 +93,27 @@ impl<M, T: PgType> PgType for Id<M, T> {
 }
 
 impl<M, T: Encode> Encode for Id<M, T> {
-    fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
+    fn encode(&self, oid: Oid, out: &mut Buffer) -> stellata_protocol::Result<IsNull> {
         self.value.encode(oid, out)
     }
 }
 
 impl<'a, M, T: Decode<'a>> Decode<'a> for Id<M, T> {
-    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+    fn decode(oid: Oid, raw: &'a [u8]) -> stellata_protocol::Result<Self> {
         T::decode(oid, raw).map(Self::new)
+    }
+}
+
+#[cfg(feature = "serde_json")]
+impl<M, T: serde::Serialize> serde::Serialize for Id<M, T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde_json")]
+impl<'de, M, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Id<M, T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::new)
     }
 }

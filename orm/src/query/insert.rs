@@ -12,6 +12,7 @@ use crate::expr::fragment::Fragment;
 use crate::model::table::Table;
 use crate::model::{Model, NewRow};
 use crate::query::expect;
+use crate::render;
 use crate::render::statement::{Conflict, Kind, RETURNING, columns_of, mask_of};
 
 /// The statement that inserts one row.
@@ -84,6 +85,22 @@ impl<M: Model> InsertMany<M> {
                 .map_err(|error| error.at(caller))?;
             Ok(rows)
         }
+    }
+
+    /// The SQL that [`exec`](Self::exec) would send, with `$1`, `$2` for values: a statement a line. Empty where there
+    /// are no rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a value that its column's type can't hold.
+    pub fn sql(&self) -> Result<String> {
+        let mut sql = String::new();
+        for statement in statements::<M>(&self.rows, 0)? {
+            if !sql.is_empty() {
+                sql.push('\n');
+            }
+            sql.push_str(&render::sql(M::TABLE, statement.tokens()).map_err(Error::usage)?);
+        }
+        Ok(sql)
     }
 }
 

@@ -4,7 +4,7 @@
 //! that none of them waits for an answer. Here the rows are then given to the rows that they belong to.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use stellata_protocol::{
     ColumnError, Columns, Error as WireError, ErrorKind as WireKind, Oid, Params,
@@ -153,36 +153,53 @@ fn close(branch: &Branch, slot: u8, stores: &[u8]) -> Result<Fragment> {
     Ok(fragment)
 }
 
-/// Hashes keys of a few bytes. The keys come from the database by a query of the user's; whoever can choose them all
-/// could as well make the query slow.
-#[derive(Default)]
+/// Hashes keys of a few bytes: a multiplication for each eight of them, begun with a number drawn for each load, so that
+/// nobody can choose keys that meet in one place.
 struct KeyHasher(u64);
 
+#[derive(Clone)]
+struct KeyHash(u64);
+
+impl KeyHash {
+    fn new() -> Self {
+        Self(RandomState::new().build_hasher().finish())
+    }
+}
+
+impl BuildHasher for KeyHash {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher(self.0)
+    }
+}
+
 impl Hasher for KeyHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (chunks, rest) = bytes.as_chunks::<8>();
         for chunk in chunks {
             self.write_u64(u64::from_le_bytes(*chunk));
         }
-        let mut last = [0; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        self.write_u64(u64::from_le_bytes(last));
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            self.write_u64(u64::from_le_bytes(last));
+        }
     }
 
+    #[inline]
     fn write_u64(&mut self, value: u64) {
-        let mixed = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-        let (high, low) = ((mixed >> 64), mixed & u128::from(u64::MAX));
-        self.0 = u64::try_from((high & u128::from(u64::MAX)) ^ low).unwrap_or_default();
+        let product = u128::from(self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (product >> 64) as u64 ^ product as u64;
     }
 
+    #[inline]
     fn write_usize(&mut self, value: usize) {
-        self.write_u64(u64::try_from(value).unwrap_or_default());
+        self.write_u64(value as u64);
     }
 
-    fn write_u8(&mut self, value: u8) {
-        self.write_u64(u64::from(value));
-    }
-
+    #[inline]
     fn finish(&self) -> u64 {
         self.0
     }
@@ -234,8 +251,8 @@ fn give(parents: &mut dyn Rows, children: &mut dyn Rows, branch: &Branch) -> Res
     let parent_keys = Keys::of(parents, (relation.columns)())?;
     // The children of each key are a chain through `next`, in the order in which they came.
     let mut next: Vec<u32> = vec![NONE; children.len()];
-    let mut chains: HashMap<&[u8], Chain, BuildHasherDefault<KeyHasher>> =
-        HashMap::with_capacity_and_hasher(children.len(), BuildHasherDefault::default());
+    let mut chains: HashMap<&[u8], Chain, KeyHash> =
+        HashMap::with_capacity_and_hasher(children.len(), KeyHash::new());
     for (row, place) in (0..children.len()).zip(0_u32..) {
         let Some(key) = child_keys.get(row) else { continue };
         match chains.entry(key) {

@@ -12,6 +12,7 @@ use crate::model::path::Path;
 use crate::model::unique::UniqueKey;
 use crate::model::{Model, NewRow};
 use crate::query::{expect, insert};
+use crate::render;
 use crate::render::statement::{Conflict, key_bytes};
 
 /// A row that is to be inserted or, where one with its key is there, to change that one. Made by
@@ -114,11 +115,7 @@ impl<M: Model> UpsertUpdate<M> {
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Upserted<M>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let key = key_bytes(self.key.columns);
-        let statement = match self.set {
-            Some(set) => insert::one(&self.new, set, Conflict::Update { key: &key }),
-            None => insert::one(&self.new, Fragment::default(), Conflict::UpdateAll { key: &key }),
-        };
+        let statement = self.statement();
         async move {
             let done = async {
                 let mut found = None;
@@ -132,6 +129,23 @@ impl<M: Model> UpsertUpdate<M> {
             };
             done.await.map_err(|error| error.at(caller))
         }
+    }
+
+    fn statement(&self) -> Result<Fragment> {
+        let key = key_bytes(self.key.columns);
+        match &self.set {
+            Some(set) => insert::one(&self.new, set.clone(), Conflict::Update { key: &key }),
+            None => insert::one(&self.new, Fragment::default(), Conflict::UpdateAll { key: &key }),
+        }
+    }
+
+    /// The SQL that [`one`](Self::one) would send, with `$1`, `$2` for values.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when it makes no sense.
+    pub fn sql(&self) -> Result<String> {
+        let statement = self.statement()?;
+        render::sql(M::TABLE, statement.tokens()).map_err(Error::usage)
     }
 }
 

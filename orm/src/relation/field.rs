@@ -66,7 +66,7 @@ pub struct HasMany<M> {
 }
 
 macro_rules! field {
-    ($field:ident) => {
+    ($field:ident, $view:expr) => {
         impl<M> $field<M> {
             /// A field that is not loaded, of the relation at `relation` in `table`. Called by derived code.
             #[doc(hidden)]
@@ -79,6 +79,24 @@ macro_rules! field {
             #[must_use]
             pub const fn is_loaded(&self) -> bool {
                 matches!(self.state, State::Loaded(_))
+            }
+
+            /// Whether no query has loaded it: for serde's `skip_serializing_if`, so that what was not loaded is left
+            /// out.
+            #[must_use]
+            pub const fn is_not_loaded(&self) -> bool {
+                !self.is_loaded()
+            }
+        }
+
+        /// Loaded rows as they are; a relation that is not loaded as nothing at all (`null` in JSON).
+        #[cfg(feature = "serde_json")]
+        impl<M: serde::Serialize> serde::Serialize for $field<M> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match &self.state {
+                    State::Loaded(rows) => ($view)(rows).serialize(serializer),
+                    State::NotLoaded(_) => serializer.serialize_unit(),
+                }
             }
         }
 
@@ -96,9 +114,9 @@ macro_rules! field {
     };
 }
 
-field!(BelongsTo);
-field!(HasOne);
-field!(HasMany);
+field!(BelongsTo, Option::as_deref);
+field!(HasOne, Option::as_deref);
+field!(HasMany, Vec::as_slice);
 
 impl<M: Model> BelongsTo<M> {
     /// The related row, which is there.

@@ -1,0 +1,163 @@
+//! SQL by hand.
+
+use std::panic::Location;
+
+use stellata_client::Statement;
+use stellata_protocol::{Encode, FromRow, Params};
+
+use crate::db::Db;
+use crate::error::{Error, ErrorKind, Result};
+use crate::executor::{Executor, Source, no_rows, run_statement};
+use crate::transaction::Transaction;
+
+/// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
+///
+/// Rows are read into tuples, or into a model whose columns stand in the order of its fields.
+///
+/// ```no_run
+/// # use stellata::prelude::*;
+/// # async fn example(db: &Db) -> stellata::Result<()> {
+/// let busy: Vec<(String, i64)> = db
+///     .sql("select origin, count(*) from flight where hour > $1 group by 1 order by 2 desc")
+///     .bind(12_i64)
+///     .all()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is sent until it is run"]
+#[derive(Debug)]
+pub struct Sql<'a> {
+    source: Source<'a>,
+    text: &'a str,
+    params: Params,
+    fault: Option<stellata_protocol::Error>,
+    caller: &'static Location<'static>,
+}
+
+impl Db {
+    /// A statement in SQL.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(self.source(), text)
+    }
+}
+
+impl Transaction {
+    /// A statement in SQL.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(self.source(), text)
+    }
+}
+
+impl<'a> Sql<'a> {
+    #[track_caller]
+    fn new(source: Source<'a>, text: &'a str) -> Self {
+        Self { source, text, params: Params::new(), fault: None, caller: Location::caller() }
+    }
+
+    /// Gives the next of `$1`, `$2`.. a value, in the PostgreSQL type of its Rust type.
+    pub fn bind<T: Encode>(mut self, value: T) -> Self {
+        if let Err(error) = self.params.push(&value) {
+            self.fault.get_or_insert(error);
+        }
+        self
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Database`] with a mark at the place that the server names, [`ErrorKind::Decode`] when the columns are
+    /// not those of `T`, [`ErrorKind::Usage`] for a value that can't be written, and what constraints and the connection
+    /// say.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the statement may run all the same; the connection stays usable.
+    pub async fn all<T: for<'r> FromRow<'r> + Send>(self) -> Result<Vec<T>> {
+        let mut rows = Vec::new();
+        self.read(|row| rows.push(row)).await?;
+        Ok(rows)
+    }
+
+    /// The first row, if there is one. The others are passed over.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    ///
+    /// # Cancel safety
+    /// As [`all`](Self::all).
+    pub async fn first<T: for<'r> FromRow<'r> + Send>(self) -> Result<Option<T>> {
+        let mut first = None;
+        self.read(|row| {
+            first.get_or_insert(row);
+        })
+        .await?;
+        Ok(first)
+    }
+
+    /// The only row.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Multiple`], and as [`all`](Self::all).
+    ///
+    /// # Cancel safety
+    /// As [`all`](Self::all).
+    pub async fn one<T: for<'r> FromRow<'r> + Send>(self) -> Result<T> {
+        let caller = self.caller;
+        let (mut only, mut more) = (None, false);
+        self.read(|row| {
+            more |= only.is_some();
+            only.get_or_insert(row);
+        })
+        .await?;
+        match (only, more) {
+            (Some(row), false) => Ok(row),
+            (Some(_), true) => Err(Error::new(
+                ErrorKind::Multiple,
+                "the statement returned several rows, where one was wanted",
+            )
+            .at(caller)),
+            (None, _) => {
+                Err(Error::new(ErrorKind::NotFound, "the statement returned no row").at(caller))
+            }
+        }
+    }
+
+    /// Runs the statement; returns how many rows it wrote or read.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    ///
+    /// # Cancel safety
+    /// As [`all`](Self::all).
+    pub async fn exec(self) -> Result<u64> {
+        let caller = self.caller;
+        let done = self.run(no_rows, &mut |_| Ok(())).await;
+        done.map_err(|error| error.at(caller))
+    }
+
+    async fn read<T: for<'r> FromRow<'r>>(self, mut take: impl FnMut(T) + Send) -> Result<()> {
+        let caller = self.caller;
+        let done = self
+            .run(T::expect, &mut |columns| {
+                take(T::from_row(columns)?);
+                Ok(())
+            })
+            .await;
+        done.map(drop).map_err(|error| error.at(caller))
+    }
+
+    async fn run(
+        self,
+        check: crate::executor::Check,
+        sink: crate::executor::Sink<'_>,
+    ) -> Result<u64> {
+        if let Some(error) = self.fault {
+            return Err(Error::usage(error));
+        }
+        let statement: &dyn Statement = &self.text;
+        let done = run_statement(self.source, None, statement, &self.params, check, sink).await?;
+        Ok(done.rows)
+    }
+}

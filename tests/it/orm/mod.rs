@@ -1,0 +1,9 @@
+//! Models against a real server.
+
+mod errors;
+mod models;
+mod read;
+mod relations;
+mod sql;
+mod transactions;
+mod write;
