@@ -292,7 +292,7 @@ pub(crate) async fn run_statement(
     let ran = match &mut guard {
         Guard::Held(lease, pending) if !pending.is_empty() => {
             let pending = std::mem::take(pending);
-            run_after(lease, &pending, statement, params, check, sink).await
+            Box::pin(run_after(lease, &pending, statement, params, check, sink)).await
         }
         guard => guard.run(statement, params, check, sink).await,
     };
