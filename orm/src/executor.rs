@@ -16,12 +16,10 @@ use crate::failure;
 use crate::model::table::Table;
 use crate::render;
 
-mod sealed {
+pub(crate) mod sealed {
     /// Keeps the executors to those of this crate.
     pub trait Sealed {}
 
-    impl Sealed for crate::db::Db {}
-    impl Sealed for crate::transaction::Transaction {}
     impl<E: Sealed + ?Sized> Sealed for &E {}
 }
 

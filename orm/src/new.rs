@@ -82,19 +82,55 @@ conversions! {
 /// `default` or `default_sql`, and relations. A column that is missing is a compile error that names it, and so is one
 /// that does not exist or gets a value of another type. Values are converted by [`IntoField`], so that `"Malibu"` fits a
 /// `String` and a plain value its `Option`. As in a struct literal, `artist_id` alone stands for `artist_id: artist_id`.
+///
+/// ```
+/// # use stellata::{Field, Id, Model, new};
+/// #[derive(Model)]
+/// struct Album {
+///     #[model(key, identity)]
+///     id: Id<Album>,
+///     title: String,
+///     released: Option<i32>,
+/// }
+///
+/// let released = 2016;
+/// let row = new!(Album { title: "Malibu", released });
+/// assert_eq!(row.title, Field::Set("Malibu".to_owned()));
+/// assert_eq!(row.id, Field::Unset);
+/// ```
+///
+/// ```compile_fail,E0080
+/// # use stellata::{Id, Model, new};
+/// # #[derive(Model)]
+/// # struct Album {
+/// #     #[model(key, identity)]
+/// #     id: Id<Album>,
+/// #     title: String,
+/// #     released: Option<i32>,
+/// # }
+/// let row = new!(Album { released: 2016 }); // missing field `title` of `Album`
+/// ```
 #[macro_export]
 macro_rules! new {
-    ($($model:ident)::+ { $($field:ident $(: $value:expr)?),* $(,)? }) => {{
+    // A field is matched as a token, not as an identifier, since only a token keeps its place in the user's code, where
+    // an error about it is shown.
+    ($($model:ident)::+ { $($field:tt $(: $value:expr)?),* $(,)? }) => {{
         const _: () = $crate::__private::require::<$($model)::+>(&[$(::core::stringify!($field)),*]);
         #[allow(unused_mut, reason = "a row may have nothing but defaults")]
         let mut row = <<$($model)::+ as $crate::Model>::New as ::core::default::Default>::default();
-        $($crate::new!(@set row $field $($value)?);)*
+        $($crate::__set!(row $field $($value)?);)*
         row
     }};
-    (@set $row:ident $field:ident) => {
-        $crate::new!(@set $row $field $field)
+}
+
+/// Sets one field of a new row: to the value given, or to the variable of the field's name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __set {
+    ($row:ident $field:tt) => {
+        $row.$field = $crate::IntoField::into_field($field)
     };
-    (@set $row:ident $field:ident $value:expr) => {
+    ($row:ident $field:tt $value:expr) => {
         $row.$field = $crate::IntoField::into_field($value)
     };
 }

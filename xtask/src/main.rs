@@ -7,10 +7,13 @@
 mod shell;
 mod workspace;
 
+mod apt;
+
 mod server;
 
 mod data;
 
+mod budgets;
 mod ci;
 mod demo;
 mod test;
@@ -46,6 +49,7 @@ usage: cargo xtask <command> [options]
   demo   [--full]                   run the tour on real data against a throwaway server
   test   [--servers N,N|all] [-- ..]  run the whole test suite; what follows `--` goes to `cargo test`
   tidy                              check the rules of the house that the compiler does not
+  budgets [--record] [words]        count what the operations cost, beside what they may cost
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     let outcome = match command.as_str() {
+        "budgets" => budgets::run(&rest),
         "ci" => ci::run(&rest),
         "data" => data::run(&rest),
         "demo" => demo::run(&rest),

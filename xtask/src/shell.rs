@@ -27,12 +27,19 @@ pub(crate) fn capture(command: &mut Command) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Runs the command silently; when it fails, what it wrote to standard error is part of the failure.
+pub(crate) fn succeed(command: &mut Command) -> Outcome {
+    let output = command.output().map_err(|error| not_started(command, &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("{} failed ({}): {}", line(command), output.status, said.trim())))
+}
+
 /// Prints the command line that is about to run.
 pub(crate) fn announce(command: &Command) {
-    let words: Vec<_> = std::iter::once(name(command))
-        .chain(command.get_args().map(|word| word.to_string_lossy().into_owned()))
-        .collect();
-    eprintln!("\n$ {}", words.join(" "));
+    eprintln!("\n$ {}", line(command));
 }
 
 /// A program that could not be started, in words.
@@ -44,6 +51,13 @@ pub(crate) fn not_started(command: &Command, error: &std::io::Error) -> Failure 
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn line(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(name(command))
+        .chain(command.get_args().map(|word| word.to_string_lossy().into_owned()))
+        .collect();
+    words.join(" ")
 }
 
 fn name(command: &Command) -> String {

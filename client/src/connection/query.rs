@@ -53,11 +53,9 @@ impl Connection {
     where
         T: for<'r> FromRow<'r> + Send,
     {
-        let mut rows = self.query(sql, params).await?;
-        match (rows.pop(), rows.len()) {
-            (Some(row), 0) => Ok(row),
-            (None, _) => Err(count_error("no row")),
-            (Some(_), _) => Err(count_error("several rows")),
+        match self.query_opt(sql, params).await? {
+            Some(row) => Ok(row),
+            None => Err(count_error("no row")),
         }
     }
 
@@ -72,9 +70,15 @@ impl Connection {
     where
         T: for<'r> FromRow<'r> + Send,
     {
-        let mut rows = self.query(sql, params).await?;
-        let row = rows.pop();
-        if rows.is_empty() { Ok(row) } else { Err(count_error("several rows")) }
+        let params = collect(params)?;
+        let (mut row, mut count) = (None, 0_u64);
+        self.run(sql, &params, <T as FromRow<'_>>::expect, &mut |columns| {
+            count += 1;
+            row = Some(T::from_row(columns)?);
+            Ok(())
+        })
+        .await?;
+        if count > 1 { Err(count_error("several rows")) } else { Ok(row) }
     }
 
     /// Runs a statement and hands each row to `sink`, borrowed from the read buffer: nothing is copied that `sink` does

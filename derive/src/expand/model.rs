@@ -21,6 +21,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
     let bodies = Bodies::of(model, sound);
     let Bodies { key, expect, from_columns, push_column, relation_mut } = &bodies;
     let key_impl = key_impl(model, &key_type, sound);
+    let from_row_impl = from_row_impl(model);
     quote! {
         #[automatically_derived]
         impl __orm::Model for #ident {
@@ -57,6 +58,14 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
             }
         }
         #key_impl
+        #from_row_impl
+    }
+}
+
+/// How raw SQL reads the model: by position, and nothing may be left over.
+fn from_row_impl(model: &Model<'_>) -> TokenStream {
+    let ident = &model.input.ident;
+    quote! {
         #[automatically_derived]
         impl<'r> __orm::FromRow<'r> for #ident {
             fn expect(
@@ -141,15 +150,10 @@ impl Bodies {
             let read = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::read);
             quote!(#ident: #read(columns)?)
         });
-        let relations = || (0..).map(number).zip(&model.relations);
-        let not_loaded = relations().map(|(index, relation)| {
+        let not_loaded = (0..).map(number).zip(&model.relations).map(|(index, relation)| {
             let ident = &relation.field.ident;
             let field = Ident::new(relation.kind.type_name(), Span::call_site());
             quote!(#ident: __orm::#field::not_loaded(&TABLE, #index))
-        });
-        let slots = relations().map(|(index, relation)| {
-            let ident = &relation.field.ident;
-            quote!(#index => ::core::option::Option::Some(&mut self.#ident))
         });
         let pushed = (0..).map(number).zip(&model.columns).map(|(index, column)| {
             let (ident, ty) = (&column.field.ident, &column.field.ty);
@@ -166,19 +170,28 @@ impl Bodies {
                     _ => __orm::no_column(),
                 }
             },
-            relation_mut: match model.relations.as_slice() {
-                [] => quote! {
-                    let _ = relation;
-                    ::core::option::Option::None
-                },
-                _ => quote! {
-                    match relation {
-                        #(#slots,)*
-                        _ => ::core::option::Option::None,
-                    }
-                },
-            },
+            relation_mut: relation_mut(model),
         }
+    }
+}
+
+/// The field of a relation by its index.
+fn relation_mut(model: &Model<'_>) -> TokenStream {
+    let slots = (0..).map(number).zip(&model.relations).map(|(index, relation)| {
+        let ident = &relation.field.ident;
+        quote!(#index => ::core::option::Option::Some(&mut self.#ident))
+    });
+    match model.relations.as_slice() {
+        [] => quote! {
+            let _ = relation;
+            ::core::option::Option::None
+        },
+        _ => quote! {
+            match relation {
+                #(#slots,)*
+                _ => ::core::option::Option::None,
+            }
+        },
     }
 }
 

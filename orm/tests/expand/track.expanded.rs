@@ -5,8 +5,8 @@ struct Track {
     position: i32,
     plays: i64,
     rating: Option<f64>,
-    price: String,
-    recorded: String,
+    label: String,
+    genre: String,
     album_id: Id<Album>,
     album: BelongsTo<Album>,
     verses: HasMany<Verse>,
@@ -25,10 +25,10 @@ struct TrackFields<R> {
     plays: ::stellata::Column<R, i64>,
     /// The column `rating`.
     rating: ::stellata::Column<R, Option<f64>>,
-    /// The column `price`.
-    price: ::stellata::Column<R, String>,
-    /// The column `recorded`.
-    recorded: ::stellata::Column<R, String>,
+    /// The column `label`.
+    label: ::stellata::Column<R, String>,
+    /// The column `genre`.
+    genre: ::stellata::Column<R, String>,
     /// The column `album_id`.
     album_id: ::stellata::Column<R, Id<Album>>,
     __path: ::stellata::Path,
@@ -65,10 +65,10 @@ struct NewTrack {
     plays: ::stellata::Field<i64>,
     /// The column `rating`.
     rating: ::stellata::Field<Option<f64>>,
-    /// The column `price`.
-    price: ::stellata::Field<String>,
-    /// The column `recorded`.
-    recorded: ::stellata::Field<String>,
+    /// The column `label`.
+    label: ::stellata::Field<String>,
+    /// The column `genre`.
+    genre: ::stellata::Field<String>,
     /// The column `album_id`.
     album_id: ::stellata::Field<Id<Album>>,
 }
@@ -85,9 +85,9 @@ const _: () = {
             <i64 as __orm::Cell>::COLUMN.field("plays"),
             <Option<f64> as __orm::Cell>::COLUMN.field("rating"),
             <String as __orm::Cell>::COLUMN
-                .field("price")
-                .sql_type("numeric(10,2)", __orm::Oid::NUMERIC),
-            <String as __orm::Cell>::COLUMN.field("recorded").default_sql("now()"),
+                .field("label")
+                .sql_type("varchar(20)", __orm::Oid::VARCHAR),
+            <String as __orm::Cell>::COLUMN.field("genre").default_sql("'unknown'"),
             <Id<Album> as __orm::Cell>::COLUMN.field("album_id"),
         ],
         key: &[0],
@@ -151,7 +151,7 @@ const _: () = {
             "title",
             "position",
             "plays",
-            "price",
+            "label",
             "album_id",
         ];
         type Fields<R> = TrackFields<R>;
@@ -165,8 +165,8 @@ const _: () = {
                 position: __orm::Column::new(path, 2, TABLE.columns[2].oid),
                 plays: __orm::Column::new(path, 3, TABLE.columns[3].oid),
                 rating: __orm::Column::new(path, 4, TABLE.columns[4].oid),
-                price: __orm::Column::new(path, 5, TABLE.columns[5].oid),
-                recorded: __orm::Column::new(path, 6, TABLE.columns[6].oid),
+                label: __orm::Column::new(path, 5, TABLE.columns[5].oid),
+                genre: __orm::Column::new(path, 6, TABLE.columns[6].oid),
                 album_id: __orm::Column::new(path, 7, TABLE.columns[7].oid),
                 __path: path,
             }
@@ -192,8 +192,8 @@ const _: () = {
                 position: <i32 as __orm::Cell>::read(columns)?,
                 plays: <i64 as __orm::Cell>::read(columns)?,
                 rating: <Option<f64> as __orm::Cell>::read(columns)?,
-                price: <String as __orm::Cell>::read(columns)?,
-                recorded: <String as __orm::Cell>::read(columns)?,
+                label: <String as __orm::Cell>::read(columns)?,
+                genre: <String as __orm::Cell>::read(columns)?,
                 album_id: <Id<Album> as __orm::Cell>::read(columns)?,
                 album: __orm::BelongsTo::not_loaded(&TABLE, 0),
                 verses: __orm::HasMany::not_loaded(&TABLE, 1),
@@ -206,8 +206,8 @@ const _: () = {
                 2 => <i32 as __orm::Cell>::push(&self.position, &TABLE, 2, out),
                 3 => <i64 as __orm::Cell>::push(&self.plays, &TABLE, 3, out),
                 4 => <Option<f64> as __orm::Cell>::push(&self.rating, &TABLE, 4, out),
-                5 => <String as __orm::Cell>::push(&self.price, &TABLE, 5, out),
-                6 => <String as __orm::Cell>::push(&self.recorded, &TABLE, 6, out),
+                5 => <String as __orm::Cell>::push(&self.label, &TABLE, 5, out),
+                6 => <String as __orm::Cell>::push(&self.genre, &TABLE, 6, out),
                 7 => <Id<Album> as __orm::Cell>::push(&self.album_id, &TABLE, 7, out),
                 _ => __orm::no_column(),
             }
@@ -249,8 +249,8 @@ const _: () = {
                 2 => self.position.is_set(),
                 3 => self.plays.is_set(),
                 4 => self.rating.is_set(),
-                5 => self.price.is_set(),
-                6 => self.recorded.is_set(),
+                5 => self.label.is_set(),
+                6 => self.genre.is_set(),
                 7 => self.album_id.is_set(),
                 _ => false,
             }
@@ -262,8 +262,8 @@ const _: () = {
                 2 => <i32 as __orm::Cell>::put(&self.position, &TABLE, 2, out),
                 3 => <i64 as __orm::Cell>::put(&self.plays, &TABLE, 3, out),
                 4 => <Option<f64> as __orm::Cell>::put(&self.rating, &TABLE, 4, out),
-                5 => <String as __orm::Cell>::put(&self.price, &TABLE, 5, out),
-                6 => <String as __orm::Cell>::put(&self.recorded, &TABLE, 6, out),
+                5 => <String as __orm::Cell>::put(&self.label, &TABLE, 5, out),
+                6 => <String as __orm::Cell>::put(&self.genre, &TABLE, 6, out),
                 7 => <Id<Album> as __orm::Cell>::put(&self.album_id, &TABLE, 7, out),
                 _ => __orm::no_column(),
             }

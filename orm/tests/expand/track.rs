@@ -8,10 +8,10 @@ struct Track {
     position: i32,
     plays: i64,
     rating: Option<f64>,
-    #[model(sql_type = "numeric(10,2)")]
-    price: String,
-    #[model(default_sql = "now()")]
-    recorded: String,
+    #[model(sql_type = "varchar(20)")]
+    label: String,
+    #[model(default_sql = "'unknown'")]
+    genre: String,
     #[model(index)]
     album_id: Id<Album>,
     #[model(belongs_to = album_id, on_delete = cascade)]

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::buffer::Buffer;
+use crate::wire::nul::holds_nul;
 use crate::wire::reader::Reader;
 
 /// Where the session stands as to transactions: the byte of ReadyForQuery, which is the only truth about it.
@@ -63,10 +64,14 @@ impl<'a> CommandTag<'a> {
     /// Any [`Error`] of a malformed body.
     #[inline]
     pub fn read(body: &'a [u8]) -> Result<Self> {
-        let mut reader = Reader::new(body);
-        let text = reader.cstr()?;
-        reader.end()?;
-        Ok(Self { text })
+        match body.split_last() {
+            // The end of the string is the end of the message: no need to look for it byte by byte.
+            Some((0, text)) if !holds_nul(text) => match core::str::from_utf8(text) {
+                Ok(text) => Ok(Self { text }),
+                Err(_) => Err(Error::new(ErrorKind::InvalidText, "a command tag is not UTF-8")),
+            },
+            _ => Err(Error::new(ErrorKind::Truncated, "a command tag has no end, or several")),
+        }
     }
 
     /// The number of rows that the command wrote, read, copied or fetched; 0 for a command that counts none.
@@ -78,7 +83,14 @@ impl<'a> CommandTag<'a> {
     /// ```
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.text.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+        // By bytes, since this is read once for each statement.
+        let mut words = self.text.as_bytes().rsplit(|byte| *byte == b' ');
+        let digits = words.next().unwrap_or_default();
+        let number = digits.iter().try_fold(0_u64, |rows, byte| match byte {
+            b'0'..=b'9' => rows.checked_mul(10)?.checked_add(u64::from(byte.wrapping_sub(b'0'))),
+            _ => None,
+        });
+        number.unwrap_or(0)
     }
 
     /// Writes a CommandComplete, as a server does.
@@ -160,5 +172,28 @@ impl Notification {
             body.put_cstr(&self.channel)?;
             body.put_cstr(&self.payload)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_tag_ends_with_its_message() {
+        assert_eq!(CommandTag::read(b"SELECT 3\0"), Ok(CommandTag { text: "SELECT 3" }));
+        assert_eq!(CommandTag::read(b"\0"), Ok(CommandTag { text: "" }));
+        for broken in [b"".as_slice(), b"SELECT 3", b"SELECT\0 3\0", b"SELECT\0\0", b"\xff\0"] {
+            assert!(CommandTag::read(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_the_last_word_if_that_is_a_number(text in "([A-Z]{0,3} )?([0-9]{0,22} ?){0,3}x?") {
+            let oracle = text.rsplit(' ').next().and_then(|word| word.parse().ok());
+            prop_assert_eq!(CommandTag { text: &text }.rows(), oracle.unwrap_or(0));
+        }
     }
 }

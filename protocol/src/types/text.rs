@@ -13,6 +13,7 @@ use crate::oid::Oid;
 use crate::types::array::ArrayElement;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
+use crate::wire::nul::holds_nul;
 
 impl PgType for str {
     const TYPE: Type = Type { oid: Oid::TEXT, array: Oid::TEXT_ARRAY, name: "text" };
@@ -98,21 +99,6 @@ fn without_nul(text: &str) -> Result<&[u8]> {
     if holds_nul(text.as_bytes()) { Err(nul()) } else { Ok(text.as_bytes()) }
 }
 
-/// Whether a byte is zero: eight at a time, since every text parameter goes through here.
-#[inline]
-fn holds_nul(bytes: &[u8]) -> bool {
-    let zero_in = |word: [u8; 8]| {
-        let word = u64::from_ne_bytes(word);
-        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
-    };
-    let (words, rest) = bytes.as_chunks();
-    let found = words.iter().fold(0, |found, word| found | zero_in(*word));
-    match bytes.last_chunk() {
-        Some(last) => found | zero_in(*last) != 0,
-        None => rest.contains(&0),
-    }
-}
-
 #[cold]
 fn nul() -> Error {
     Error::new(ErrorKind::InvalidText, "text holds a NUL, which PostgreSQL can't store")
@@ -186,18 +172,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_nul_is_found_wherever_it_is(
-            mut bytes in proptest::collection::vec(1..=255_u8, 0..40),
-            at: proptest::sample::Index,
-        ) {
-            prop_assert!(!holds_nul(&bytes));
-            bytes.push(1);
-            let at = at.index(bytes.len());
-            bytes[at] = 0;
-            prop_assert!(holds_nul(&bytes));
-        }
-
         #[test]
         fn every_text_comes_back(text in "[^\0]*") {
             round_trip(&text)?;

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::wire::nul::holds_nul;
 
 /// How many bytes a [`Buffer`] holds before it allocates: enough for the parameters of a point query.
 const INLINE: usize = 96;
@@ -201,9 +202,10 @@ impl Buffer {
     /// # Errors
     /// [`ErrorKind::InvalidText`] when the text holds a zero byte itself: it would end early for the server, and the
     /// rest would be read as something else.
+    #[inline]
     pub fn put_cstr(&mut self, text: &str) -> Result<()> {
-        if text.as_bytes().contains(&0) {
-            return Err(Error::new(ErrorKind::InvalidText, "text for the server holds a NUL byte"));
+        if holds_nul(text.as_bytes()) {
+            return Err(nul());
         }
         self.put_slice(text.as_bytes());
         self.put_u8(0);
@@ -306,6 +308,11 @@ impl Eq for Buffer {}
 fn len32(len: usize) -> Result<i32> {
     i32::try_from(len)
         .map_err(|_| Error::new(ErrorKind::TooLarge, "a message or value is 2 GiB or larger"))
+}
+
+#[cold]
+fn nul() -> Error {
+    Error::new(ErrorKind::InvalidText, "text for the server holds a NUL byte")
 }
 
 #[cfg(test)]

@@ -6,4 +6,5 @@ mod read;
 mod relations;
 mod sql;
 mod transactions;
+mod trips;
 mod write;

@@ -1,0 +1,36 @@
+//! The byte that ends a string on the wire, and so can't be in one.
+
+/// Whether a byte is zero: eight at a time, since every text parameter and every name goes through here.
+#[inline]
+pub(crate) fn holds_nul(bytes: &[u8]) -> bool {
+    let zero_in = |word: [u8; 8]| {
+        let word = u64::from_ne_bytes(word);
+        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
+    };
+    let (words, rest) = bytes.as_chunks();
+    let found = words.iter().fold(0, |found, word| found | zero_in(*word));
+    match bytes.last_chunk() {
+        Some(last) => found | zero_in(*last) != 0,
+        None => rest.contains(&0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_nul_is_found_wherever_it_is(
+            mut bytes in proptest::collection::vec(1..=255_u8, 0..40),
+            at: proptest::sample::Index,
+        ) {
+            prop_assert!(!holds_nul(&bytes));
+            bytes.push(1);
+            let at = at.index(bytes.len());
+            bytes[at] = 0;
+            prop_assert!(holds_nul(&bytes));
+        }
+    }
+}
