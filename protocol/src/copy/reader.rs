@@ -159,6 +159,12 @@ impl BinaryCopyReader {
         }
     }
 
+    /// How much memory the reader holds, in bytes: of the order of what came of a divided row.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.carry.capacity()
+    }
+
     fn step<'c>(&mut self, chunk: &mut &'c [u8]) -> Result<Step<'c>> {
         if let Some(error) = self.failed {
             return Err(error);

@@ -263,11 +263,15 @@ mod tests {
 
     #[test]
     fn unknown_kinds_and_flags_are_refused() {
-        let kind = |payload: &[u8]| PrimaryMessage::read(payload).map_err(|error| error.kind());
+        let kind = |payload: &[u8]| {
+            PrimaryMessage::read(payload).map(|_| ()).map_err(|error| error.kind())
+        };
         assert_eq!(kind(b""), Err(ErrorKind::Truncated));
         assert_eq!(kind(b"r"), Err(ErrorKind::InvalidValue));
         assert_eq!(kind(&[&b"k"[..], &[0; 16], &[2]].concat()), Err(ErrorKind::InvalidValue));
-        let kind = |payload: &[u8]| StandbyMessage::read(payload).map_err(|error| error.kind());
+        let kind = |payload: &[u8]| {
+            StandbyMessage::read(payload).map(|_| ()).map_err(|error| error.kind())
+        };
         assert_eq!(kind(b"w"), Err(ErrorKind::InvalidValue));
         assert_eq!(kind(&[&b"r"[..], &[0; 32], &[2]].concat()), Err(ErrorKind::InvalidValue));
     }
