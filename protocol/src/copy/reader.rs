@@ -83,6 +83,10 @@ enum Step<'c> {
 
 /// Signature, flags, length of the extension.
 const HEADER: usize = 19;
+/// The number of values of a row.
+const COUNT: usize = 2;
+/// The number that ends the rows.
+const TRAILER: usize = COUNT;
 /// Rows begin with an OID: of servers before version 12.
 const FLAG_OIDS: u32 = 1 << 16;
 /// The flags that may not be passed over.
@@ -165,6 +169,7 @@ impl BinaryCopyReader {
         self.carry.capacity()
     }
 
+    #[inline]
     fn step<'c>(&mut self, chunk: &mut &'c [u8]) -> Result<Step<'c>> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -172,84 +177,98 @@ impl BinaryCopyReader {
         if self.spent {
             self.next_item(self.carry.len());
         }
-        loop {
-            match self.state {
-                State::Rows if self.carry.is_empty() => match self.look(chunk)? {
-                    Found::Row(size) => {
-                        let Some((row, rest)) = chunk.split_at_checked(size) else {
-                            return Ok(Step::More);
-                        };
-                        *chunk = rest;
-                        self.next_item(size);
-                        return Ok(Step::InChunk(row));
-                    }
-                    Found::Trailer => {
-                        *chunk = chunk.get(2..).unwrap_or_default();
-                        self.next_item(2);
-                        self.state = State::Done;
-                    }
-                    Found::Need(need) => {
-                        self.need = need;
-                        self.carry.extend_from_slice(chunk);
-                        *chunk = &[];
-                        return Ok(Step::More);
-                    }
-                },
-                State::Rows => {
-                    if !self.fill(chunk) {
-                        return Ok(Step::More);
-                    }
-                    let carry = core::mem::take(&mut self.carry);
-                    let found = self.look(&carry);
-                    self.carry = carry;
-                    match found? {
-                        Found::Row(_) => {
-                            self.spent = true;
-                            return Ok(Step::InCarry);
-                        }
-                        Found::Trailer => {
-                            self.next_item(2);
-                            self.state = State::Done;
-                        }
-                        Found::Need(need) => self.need = need,
-                    }
-                }
-                State::Header => {
-                    let is_there = self.fill(chunk);
-                    self.check_signature()?;
-                    if !is_there {
-                        return Ok(Step::More);
-                    }
-                    self.state = State::Extension(self.read_header()?);
-                    self.next_item(HEADER);
-                }
-                State::Extension(left) => {
-                    let (passed, rest) = chunk.split_at_checked(left).unwrap_or((chunk, &[]));
-                    *chunk = rest;
-                    self.next_item(passed.len());
-                    let left = left.saturating_sub(passed.len());
-                    if left > 0 {
-                        self.state = State::Extension(left);
-                        return Ok(Step::More);
-                    }
-                    self.state = State::Rows;
-                }
-                State::Done if chunk.is_empty() => return Ok(Step::More),
-                State::Done => {
-                    return Err(self.error(
-                        0,
-                        ErrorKind::TrailingBytes,
-                        "there is COPY data behind the trailer",
-                    ));
-                }
+        if self.state != State::Rows && !self.reach_rows(chunk)? {
+            return Ok(Step::More);
+        }
+        if self.carry.is_empty() { self.row_in_chunk(chunk) } else { self.row_in_carry(chunk) }
+    }
+
+    /// Reads what is not rows; whether rows follow now.
+    fn reach_rows(&mut self, chunk: &mut &[u8]) -> Result<bool> {
+        if self.state == State::Header {
+            let is_there = self.fill(chunk);
+            self.check_signature()?;
+            if !is_there {
+                return Ok(false);
+            }
+            self.state = State::Extension(self.read_header()?);
+            self.next_item(HEADER);
+        }
+        if let State::Extension(left) = self.state {
+            let (passed, rest) = chunk.split_at_checked(left).unwrap_or((chunk, &[]));
+            *chunk = rest;
+            self.next_item(passed.len());
+            self.state = match left.saturating_sub(passed.len()) {
+                0 => State::Rows,
+                left => State::Extension(left),
+            };
+        }
+        if self.state == State::Done {
+            self.check_behind_trailer(chunk)?;
+        }
+        Ok(self.state == State::Rows)
+    }
+
+    /// Reads a row whose beginning has not come before.
+    #[inline]
+    fn row_in_chunk<'c>(&mut self, chunk: &mut &'c [u8]) -> Result<Step<'c>> {
+        match self.look(chunk)? {
+            Found::Row(size) => {
+                let Some((row, rest)) = chunk.split_at_checked(size) else {
+                    return Ok(Step::More);
+                };
+                *chunk = rest;
+                self.pass(size);
+                Ok(Step::InChunk(row))
+            }
+            Found::Trailer => {
+                *chunk = chunk.get(TRAILER..).unwrap_or_default();
+                self.end_rows(chunk)
+            }
+            Found::Need(need) => {
+                self.need = need;
+                self.carry.extend_from_slice(chunk);
+                *chunk = &[];
+                Ok(Step::More)
             }
         }
     }
 
+    /// Reads on in a row that began in an earlier chunk.
+    fn row_in_carry<'c>(&mut self, chunk: &mut &'c [u8]) -> Result<Step<'c>> {
+        while self.fill(chunk) {
+            let carry = core::mem::take(&mut self.carry);
+            let found = self.look(&carry);
+            self.carry = carry;
+            match found? {
+                Found::Row(_) => {
+                    self.spent = true;
+                    return Ok(Step::InCarry);
+                }
+                Found::Trailer => return self.end_rows(chunk),
+                Found::Need(need) => self.need = need,
+            }
+        }
+        Ok(Step::More)
+    }
+
+    fn end_rows<'c>(&mut self, rest: &[u8]) -> Result<Step<'c>> {
+        self.next_item(TRAILER);
+        self.state = State::Done;
+        self.check_behind_trailer(rest)?;
+        Ok(Step::More)
+    }
+
+    fn check_behind_trailer(&self, rest: &[u8]) -> Result<()> {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        Err(self.error(0, ErrorKind::TrailingBytes, "there is COPY data behind the trailer"))
+    }
+
     /// Goes on behind a header, row or trailer of so many bytes.
-    #[inline]
     fn next_item(&mut self, size: usize) {
-        self.offset = self.offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+        self.pass(size);
         self.scan = Scan::default();
         self.spent = false;
         if self.carry.capacity() > KEPT {
@@ -257,6 +276,11 @@ impl BinaryCopyReader {
         } else {
             self.carry.clear();
         }
+    }
+
+    #[inline]
+    fn pass(&mut self, size: usize) {
+        self.offset = self.offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
     }
 
     /// Moves bytes from the chunk to `carry`, up to what is needed; whether that is all there.
@@ -310,10 +334,10 @@ impl BinaryCopyReader {
     fn look(&mut self, bytes: &[u8]) -> Result<Found> {
         let mut scan = self.scan;
         if scan.at == 0 {
-            let Some(count) = bytes.first_chunk() else { return Ok(Found::Need(2)) };
+            let Some(count) = bytes.first_chunk() else { return Ok(Found::Need(COUNT)) };
             match i16::from_be_bytes(*count) {
                 -1 => return Ok(Found::Trailer),
-                count => scan = Scan { at: 2, left: self.check_count(count)? },
+                count => scan = Scan { at: COUNT, left: self.check_count(count)? },
             }
         }
         while scan.left > 0 {
