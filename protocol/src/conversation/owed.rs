@@ -196,6 +196,10 @@ impl Queue {
         let Some(&mut (ref mut owed, request)) = self.owed.front_mut() else {
             return Err(unexpected(tag));
         };
+        if tag == b'D' && matches!(owed, Owed::Execute { .. }) {
+            // One row after the other: nothing changes.
+            return Ok((Event::DataRow, request));
+        }
         let (event, then) = match table(*owed, tag) {
             Some(legal) => legal,
             None => return Err(unexpected(tag)),

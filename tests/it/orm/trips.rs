@@ -112,9 +112,8 @@ fn begin_rides_with_the_first_statement() {
             let done: stellata::Result<()> = db
                 .transaction(async |tx| {
                     Album::query().update(|a| a.plays.set(a.plays + 1)).all_rows().exec(tx).await?;
-                    let inner: stellata::Result<u64> = tx
-                        .transaction(async |inner| Album::query().count(inner).await)
-                        .await;
+                    let inner: stellata::Result<u64> =
+                        tx.transaction(async |inner| Album::query().count(inner).await).await;
                     inner.map(drop)
                 })
                 .await;
