@@ -154,6 +154,15 @@ impl Queue {
         self.owed.front().copied()
     }
 
+    /// The call whose rows may come now.
+    #[inline]
+    pub(super) fn rows(&self) -> Option<u64> {
+        match self.owed.front() {
+            Some(&(Owed::Execute { .. }, request)) => Some(request),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }
@@ -196,10 +205,6 @@ impl Queue {
         let Some(&mut (ref mut owed, request)) = self.owed.front_mut() else {
             return Err(unexpected(tag));
         };
-        if tag == b'D' && matches!(owed, Owed::Execute { .. }) {
-            // One row after the other: nothing changes.
-            return Ok((Event::DataRow, request));
-        }
         let (event, then) = match table(*owed, tag) {
             Some(legal) => legal,
             None => return Err(unexpected(tag)),
