@@ -4,7 +4,7 @@ use stellata_client::Config;
 use stellata_pool::{Pool, PoolOptions};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Executor, Source};
+use crate::executor::{Executor, Source, sealed};
 use crate::failure;
 use crate::schema::Schema;
 use crate::transaction::{self, Transaction};
@@ -14,6 +14,8 @@ use crate::transaction::{self, Transaction};
 pub struct Db {
     pool: Pool,
 }
+
+impl sealed::Sealed for Db {}
 
 impl Executor for Db {
     fn source(&self) -> Source<'_> {

@@ -16,12 +16,10 @@ use crate::failure;
 use crate::model::table::Table;
 use crate::render;
 
-mod sealed {
+pub(crate) mod sealed {
     /// Keeps the executors to those of this crate.
     pub trait Sealed {}
 
-    impl Sealed for crate::db::Db {}
-    impl Sealed for crate::transaction::Transaction {}
     impl<E: Sealed + ?Sized> Sealed for &E {}
 }
 
@@ -292,7 +290,7 @@ pub(crate) async fn run_statement(
     let ran = match &mut guard {
         Guard::Held(lease, pending) if !pending.is_empty() => {
             let pending = std::mem::take(pending);
-            run_after(lease, &pending, statement, params, check, sink).await
+            Box::pin(run_after(lease, &pending, statement, params, check, sink)).await
         }
         guard => guard.run(statement, params, check, sink).await,
     };

@@ -1,35 +1,19 @@
 //! stellata: models, queries and relations over a PostgreSQL stack written from the wire up.
-
 mod model;
-
 mod expr;
-
 mod new;
-
 mod error;
-
 mod relation;
-
 mod identifier;
-
 mod render;
-
 mod schema;
-
 mod failure;
-
 mod executor;
-
 mod transaction;
-
 mod db;
-
 mod query;
-
 mod raw;
-
 pub mod prelude;
-
 #[doc(hidden)]
 pub mod __private;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stellata_pool::Pool;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{End, Executor, Held, Source};
+use crate::executor::{End, Executor, Held, Source, sealed};
 use crate::failure;
 
 /// An open transaction, or a savepoint inside one.
@@ -16,6 +16,8 @@ pub struct Transaction {
     held: Arc<Held>,
     depth: u32,
 }
+
+impl sealed::Sealed for Transaction {}
 
 impl Executor for Transaction {
     fn source(&self) -> Source<'_> {

@@ -1,8 +1,8 @@
 //! What a model is: a struct, the table that holds its rows, and the handles by which a query names its columns.
 
-pub(crate) mod column;
 pub(crate) mod id;
 pub(crate) mod path;
+pub(crate) mod column;
 pub(crate) mod slot;
 pub(crate) mod table;
 pub(crate) mod unique;

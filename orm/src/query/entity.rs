@@ -37,7 +37,7 @@ pub trait Entity: Model {
         let (caller, source) = (Location::caller(), on.source());
         let statement = by_key::<Self>(&key.into());
         async move {
-            let found = fetch(source, statement).await.map_err(|error| error.at(caller))?;
+            let found = fetch(source, &statement).await.map_err(|error| error.at(caller))?;
             found.ok_or_else(|| Error::not_found(Self::TABLE).at(caller))
         }
     }
@@ -56,7 +56,7 @@ pub trait Entity: Model {
     ) -> impl Future<Output = Result<Option<Self>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         let statement = by_key::<Self>(&key.into());
-        async move { fetch(source, statement).await.map_err(|error| error.at(caller)) }
+        async move { fetch(source, &statement).await.map_err(|error| error.at(caller)) }
     }
 
     /// New rows, to be inserted together.
@@ -100,7 +100,7 @@ pub trait Entity: Model {
     fn save(&mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<()>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         let statement = save(self);
-        async move { refresh(self, source, statement).await.map_err(|error| error.at(caller)) }
+        async move { refresh(self, source, &statement).await.map_err(|error| error.at(caller)) }
     }
 
     /// Gives some columns of this row new values, in the database and here: `.update(|a| a.title.set("x"), &db)`.
@@ -120,7 +120,7 @@ pub trait Entity: Model {
         let mut fragment = Fragment::default();
         set(Self::fields(Path::ROOT)).write(&mut fragment);
         let statement = with_key(self, fragment, &Kind::Update { flags: BY_KEY | RETURNING });
-        async move { refresh(self, source, statement).await.map_err(|error| error.at(caller)) }
+        async move { refresh(self, source, &statement).await.map_err(|error| error.at(caller)) }
     }
 
     /// Reads this row anew. Its relations are not loaded afterwards.
@@ -135,7 +135,7 @@ pub trait Entity: Model {
     fn reload(&mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<()>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         let statement = by_key::<Self>(&self.key());
-        async move { refresh(self, source, statement).await.map_err(|error| error.at(caller)) }
+        async move { refresh(self, source, &statement).await.map_err(|error| error.at(caller)) }
     }
 
     /// Deletes this row.
@@ -150,41 +150,45 @@ pub trait Entity: Model {
     fn delete(&self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<()>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         let statement = with_key(self, Fragment::default(), &Kind::Delete { flags: BY_KEY });
-        async move { delete::<Self>(source, statement).await.map_err(|error| error.at(caller)) }
+        async move { delete::<Self>(source, &statement).await.map_err(|error| error.at(caller)) }
     }
 }
 
 impl<M: Model> Entity for M {}
 
 /// The statement that reads the row with a key.
-fn by_key<M: Model>(key: &M::Key) -> Result<Fragment> {
+#[inline]
+fn by_key<M: Model>(key: &M::Key) -> Fragment {
     let mut fragment = Fragment::default();
-    key.push(fragment.params_mut()).map_err(Error::usage)?;
+    let pushed = key.push(fragment.params_mut());
+    fragment.note(pushed);
     Kind::Get.write(&mut fragment);
-    Ok(fragment)
+    fragment
 }
 
 /// A statement on this row by its key.
-fn with_key<M: Model>(row: &M, mut fragment: Fragment, kind: &Kind<'_>) -> Result<Fragment> {
-    row.key().push(fragment.params_mut()).map_err(Error::usage)?;
+fn with_key<M: Model>(row: &M, mut fragment: Fragment, kind: &Kind<'_>) -> Fragment {
+    let pushed = row.key().push(fragment.params_mut());
+    fragment.note(pushed);
     kind.write(&mut fragment);
-    Ok(fragment)
+    fragment
 }
 
 /// The statement that writes all columns of a row but its key.
-fn save<M: Model>(row: &M) -> Result<Fragment> {
+fn save<M: Model>(row: &M) -> Fragment {
     let mut fragment = Fragment::default();
     for column in (0_u16..).take(M::TABLE.columns.len()) {
         if !M::TABLE.key.contains(&column) {
-            row.push_column(column, fragment.params_mut()).map_err(Error::usage)?;
+            let pushed = row.push_column(column, fragment.params_mut());
+            fragment.note(pushed);
         }
     }
     with_key(row, fragment, &Kind::Save)
 }
 
-async fn fetch<M: Model>(source: Source<'_>, statement: Result<Fragment>) -> Result<Option<M>> {
+async fn fetch<M: Model>(source: Source<'_>, statement: &Fragment) -> Result<Option<M>> {
     let mut found = None;
-    run(source, M::TABLE, &statement?, expect::<M>, &mut |columns| {
+    run(source, M::TABLE, statement, expect::<M>, &mut |columns| {
         found = Some(M::from_columns(columns)?);
         Ok(())
     })
@@ -192,17 +196,13 @@ async fn fetch<M: Model>(source: Source<'_>, statement: Result<Fragment>) -> Res
     Ok(found)
 }
 
-async fn refresh<M: Model>(
-    row: &mut M,
-    source: Source<'_>,
-    statement: Result<Fragment>,
-) -> Result<()> {
+async fn refresh<M: Model>(row: &mut M, source: Source<'_>, statement: &Fragment) -> Result<()> {
     *row = fetch(source, statement).await?.ok_or_else(|| Error::not_found(M::TABLE))?;
     Ok(())
 }
 
-async fn delete<M: Model>(source: Source<'_>, statement: Result<Fragment>) -> Result<()> {
-    let done = run(source, M::TABLE, &statement?, no_rows, &mut |_| Ok(())).await?;
+async fn delete<M: Model>(source: Source<'_>, statement: &Fragment) -> Result<()> {
+    let done = run(source, M::TABLE, statement, no_rows, &mut |_| Ok(())).await?;
     match done.rows {
         0 => Err(Error::not_found(M::TABLE)),
         _ => Ok(()),

@@ -16,18 +16,15 @@ use crate::render;
 use crate::render::statement::{Conflict, Kind, RETURNING, columns_of, mask_of};
 
 /// The statement that inserts one row.
-pub(crate) fn one<N: NewRow>(
-    new: &N,
-    mut fragment: Fragment,
-    conflict: Conflict<'_>,
-) -> Result<Fragment> {
+pub(crate) fn one<N: NewRow>(new: &N, mut fragment: Fragment, conflict: Conflict<'_>) -> Fragment {
     let table = N::Model::TABLE;
     let mask = mask_of(table.columns.len(), |column| new.is_set(column));
     for column in columns_of(&mask) {
-        new.push_column(column, fragment.params_mut()).map_err(Error::usage)?;
+        let pushed = new.push_column(column, fragment.params_mut());
+        fragment.note(pushed);
     }
     Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(&mut fragment);
-    Ok(fragment)
+    fragment
 }
 
 /// Many new rows. Made by [`Entity::insert_many`](crate::Entity::insert_many).

@@ -19,57 +19,74 @@ use crate::relation::rows::Rows;
 use crate::render::statement::{Kind, LIMIT};
 
 /// A statement of the graph: one relation.
-struct Step<'b> {
-    branch: &'b Branch,
+struct Step {
+    /// The table that has the relation, and the relation's index there.
+    table: &'static Table,
+    relation: u8,
     /// The step whose rows have the relation; `None` for the query's own.
     parent: Option<usize>,
     fragment: Fragment,
+    rows: fn() -> Box<dyn Rows>,
+    check: Check,
 }
 
 /// The relations of a query in the order in which their statements are sent: each behind the one that it depends on.
-pub(crate) struct Graph<'b> {
-    steps: Vec<Step<'b>>,
-    /// What the query's own statement hands over.
-    stores: Vec<u8>,
+#[derive(Default)]
+pub(crate) struct Graph {
+    steps: Vec<Step>,
 }
 
-impl<'b> Graph<'b> {
-    /// Lays the branches out.
-    pub(crate) fn new(branches: &'b Branches) -> Result<Self> {
-        let mut graph = Self { steps: Vec::new(), stores: Vec::new() };
-        graph.stores = graph.add(None, &branches.0)?;
-        Ok(graph)
+impl Graph {
+    /// Lays the branches out; returns also what the query's own statement hands over.
+    pub(crate) fn new(branches: Branches) -> stellata_protocol::Result<(Self, Vec<u8>)> {
+        let mut graph = Self::default();
+        let stores = graph.add(None, branches.0)?;
+        Ok((graph, stores))
     }
 
-    /// What the query's own statement hands over.
-    pub(crate) fn stores(&self) -> &[u8] {
-        &self.stores
+    /// Whether no relations are loaded.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
     }
 
     /// Adds the relations of the rows of `parent`; returns what its statement hands over.
-    fn add(&mut self, parent: Option<usize>, branches: &'b [Branch]) -> Result<Vec<u8>> {
+    fn add(
+        &mut self,
+        parent: Option<usize>,
+        branches: Vec<Branch>,
+    ) -> stellata_protocol::Result<Vec<u8>> {
         let mut stores = Vec::with_capacity(branches.len() * 2);
         for branch in branches {
             if !branch.path.hops().is_empty() {
-                return Err(Error::usage(WireError::new(
+                return Err(WireError::new(
                     WireKind::Usage,
                     "a relation of a relation is loaded by `.include(..)` of the first",
-                )));
+                ));
             }
             let slot = u8::try_from(self.steps.len()).map_err(|_| {
-                Error::usage(WireError::new(
-                    WireKind::TooLarge,
-                    "a query loads more than 256 relations",
-                ))
+                WireError::new(WireKind::TooLarge, "a query loads more than 256 relations")
             })?;
             stores.extend([branch.relation, slot]);
             let at = self.steps.len();
-            let fragment = Fragment::default();
-            self.steps.push(Step { branch, parent, fragment });
-            let inner = self.add(Some(at), &branch.children)?;
-            let fragment = close(branch, slot, &inner)?;
+            self.steps.push(Step {
+                table: branch.table,
+                relation: branch.relation,
+                parent,
+                fragment: branch.stream,
+                rows: branch.rows,
+                check: branch.expect,
+            });
+            let stores = self.add(Some(at), branch.children)?;
+            let mut flags = 0;
             if let Some(step) = self.steps.get_mut(at) {
-                step.fragment = fragment;
+                if let Some(limit) = branch.limit {
+                    flags = LIMIT;
+                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                    step.fragment.params_mut().push_as(Oid::INT8, &limit)?;
+                }
+                let (relation, scope) = (branch.relation, branch.scope);
+                Kind::Child { relation, slot, scope, flags, stores: &stores }
+                    .write(&mut step.fragment);
             }
         }
         Ok(stores)
@@ -87,11 +104,11 @@ impl<'b> Graph<'b> {
         let mut items = Vec::with_capacity(self.steps.len() + 1);
         items.push(Item { table, fragment, check });
         items.extend(self.steps.iter().map(|step| Item {
-            table: step.branch.table,
+            table: step.table,
             fragment: &step.fragment,
-            check: step.branch.expect,
+            check: step.check,
         }));
-        let sets = self.steps.iter().map(|step| (step.branch.rows)()).collect();
+        let sets = self.steps.iter().map(|step| (step.rows)()).collect();
         let mut loaded = Loaded { roots, sets };
         run_batch(source, &items, &mut loaded).await?;
         self.attach(loaded.roots, loaded.sets)
@@ -104,10 +121,10 @@ impl<'b> Graph<'b> {
             let (before, own) = sets.split_at_mut(at);
             let Some(children) = own.first_mut() else { continue };
             match step.parent {
-                None => give(roots, &mut **children, step.branch)?,
+                None => give(roots, &mut **children, step)?,
                 Some(parent) => {
                     if let Some(parents) = before.get_mut(parent) {
-                        give(&mut **parents, &mut **children, step.branch)?;
+                        give(&mut **parents, &mut **children, step)?;
                     }
                 }
             }
@@ -137,20 +154,6 @@ impl Collect for Loaded<'_> {
         self.roots.clear();
         self.sets.iter_mut().for_each(|set| set.clear());
     }
-}
-
-/// The statement of a relation.
-fn close(branch: &Branch, slot: u8, stores: &[u8]) -> Result<Fragment> {
-    let mut fragment = branch.stream.clone();
-    let mut flags = 0;
-    if let Some(limit) = branch.limit {
-        flags = LIMIT;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        fragment.params_mut().push_as(Oid::INT8, &limit).map_err(Error::usage)?;
-    }
-    Kind::Child { relation: branch.relation, slot, scope: branch.scope, flags, stores }
-        .write(&mut fragment);
-    Ok(fragment)
 }
 
 /// Hashes keys of a few bytes: a multiplication for each eight of them, begun with a number drawn for each load, so that
@@ -243,26 +246,32 @@ impl Keys {
 }
 
 /// Gives each parent the children whose key is its own.
-fn give(parents: &mut dyn Rows, children: &mut dyn Rows, branch: &Branch) -> Result<()> {
-    let Some(relation) = branch.table.relations.get(usize::from(branch.relation)) else {
+fn give(parents: &mut dyn Rows, children: &mut dyn Rows, step: &Step) -> Result<()> {
+    let Some(relation) = step.table.relations.get(usize::from(step.relation)) else {
         return Ok(());
     };
     let child_keys = Keys::of(children, (relation.target_columns)())?;
     let parent_keys = Keys::of(parents, (relation.columns)())?;
     // The children of each key are a chain through `next`, in the order in which they came.
     let mut next: Vec<u32> = vec![NONE; children.len()];
-    let mut chains: HashMap<&[u8], Chain, KeyHash> =
-        HashMap::with_capacity_and_hasher(children.len(), KeyHash::new());
+    // There are no more keys among the children than there are parents, or else children.
+    let keys = children.len().min(parents.len());
+    let mut places: HashMap<&[u8], usize, KeyHash> =
+        HashMap::with_capacity_and_hasher(keys, KeyHash::new());
+    let mut chains: Vec<Chain> = Vec::with_capacity(keys);
+    // Children of one row often stand together: they need no look-up.
+    let mut last: Option<(&[u8], usize)> = None;
     for (row, place) in (0..children.len()).zip(0_u32..) {
         let Some(key) = child_keys.get(row) else { continue };
-        match chains.entry(key) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Chain { first: place, last: place });
-            }
-            std::collections::hash_map::Entry::Occupied(mut entry) => {
-                let chain = entry.get_mut();
-                if let Some(link) = usize::try_from(chain.last).ok().and_then(|at| next.get_mut(at))
-                {
+        let at = match last {
+            Some((before, at)) if before == key => at,
+            _ => *places.entry(key).or_insert(chains.len()),
+        };
+        last = Some((key, at));
+        match chains.get_mut(at) {
+            None => chains.push(Chain { first: place, last: place }),
+            Some(chain) => {
+                if let Some(link) = next.get_mut(chain.last as usize) {
                     *link = place;
                 }
                 chain.last = place;
@@ -272,15 +281,13 @@ fn give(parents: &mut dyn Rows, children: &mut dyn Rows, branch: &Branch) -> Res
     let mut picks = Vec::new();
     for row in 0..parents.len() {
         picks.clear();
-        let mut at = match parent_keys.get(row).and_then(|key| chains.get(key)) {
-            Some(chain) => chain.first,
-            None => NONE,
-        };
+        let place = parent_keys.get(row).and_then(|key| places.get(key));
+        let mut at = place.and_then(|&at| chains.get(at)).map_or(NONE, |chain| chain.first);
         while at != NONE {
             picks.push(at);
-            at = usize::try_from(at).ok().and_then(|at| next.get(at)).copied().unwrap_or(NONE);
+            at = next.get(at as usize).copied().unwrap_or(NONE);
         }
-        if let Some(slot) = parents.slot(row, branch.relation) {
+        if let Some(slot) = parents.slot(row, step.relation) {
             slot.fill(children.as_any(), &picks);
         }
     }

@@ -1,15 +1,10 @@
 //! What is asked of models: reading, inserting, changing, deleting.
 
 pub(crate) mod load;
-
 pub(crate) mod change;
-
 pub(crate) mod select;
-
 pub(crate) mod insert;
-
 pub(crate) mod upsert;
-
 pub(crate) mod entity;
 
 use stellata_protocol::{ColumnError, Expect};

@@ -167,7 +167,8 @@ impl<M: Model> Query<M> {
     #[track_caller]
     pub fn all(self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<Vec<M>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        async move { self.rows(source).await.map_err(|error| error.at(caller)) }
+        let plan = self.plan();
+        async move { plan.rows(source).await.map_err(|error| error.at(caller)) }
     }
 
     /// The first row, if there is one.
@@ -184,8 +185,9 @@ impl<M: Model> Query<M> {
     ) -> impl Future<Output = Result<Option<M>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         self.limit = Some(self.limit.map_or(1, |limit| limit.min(1)));
+        let plan = self.plan();
         async move {
-            let first = self.at_most_one(source).await.map_err(|error| error.at(caller))?;
+            let first = plan.at_most_one(source).await.map_err(|error| error.at(caller))?;
             Ok(first.0)
         }
     }
@@ -202,8 +204,9 @@ impl<M: Model> Query<M> {
     pub fn one(mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<M>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         self.limit = Some(self.limit.map_or(2, |limit| limit.min(2)));
+        let plan = self.plan();
         async move {
-            let found = self.at_most_one(source).await.map_err(|error| error.at(caller))?;
+            let found = plan.at_most_one(source).await.map_err(|error| error.at(caller))?;
             match found {
                 (Some(row), false) => Ok(row),
                 (Some(_), true) => Err(several::<M>().at(caller)),
@@ -320,32 +323,52 @@ impl<M: Model> Query<M> {
         flags
     }
 
-    async fn rows(mut self, source: Source<'_>) -> Result<Vec<M>> {
+    /// The statements, ready to be sent.
+    fn plan(mut self) -> Plan<M> {
         let flags = self.bounds();
+        let (graph, stores) = if self.includes.0.is_empty() {
+            (Graph::default(), Vec::new())
+        } else {
+            Graph::new(self.includes).unwrap_or_else(|error| {
+                self.fragment.note(Err(error));
+                (Graph::default(), Vec::new())
+            })
+        };
+        Kind::Select { flags, stores: &stores }.write(&mut self.fragment);
+        Plan { fragment: self.fragment, graph, marker: PhantomData }
+    }
+}
+
+/// The statements of a query: its own, and those of the relations that are loaded along.
+struct Plan<M> {
+    fragment: Fragment,
+    graph: Graph,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<M: Model> Plan<M> {
+    async fn rows(&self, source: Source<'_>) -> Result<Vec<M>> {
         let mut rows = Vec::new();
-        if self.includes.0.is_empty() {
-            Kind::Select { flags, stores: &[] }.write(&mut self.fragment);
+        if self.graph.is_empty() {
             run(source, M::TABLE, &self.fragment, expect::<M>, &mut |columns| {
                 rows.push(M::from_columns(columns)?);
                 Ok(())
             })
             .await?;
         } else {
-            let graph = Graph::new(&self.includes)?;
-            Kind::Select { flags, stores: graph.stores() }.write(&mut self.fragment);
-            graph.run(source, M::TABLE, &self.fragment, expect::<M>, &mut rows).await?;
+            let loading = self.graph.run(source, M::TABLE, &self.fragment, expect::<M>, &mut rows);
+            Box::pin(loading).await?;
         }
         Ok(rows)
     }
 
     /// The first row, and whether there are more.
-    async fn at_most_one(mut self, source: Source<'_>) -> Result<(Option<M>, bool)> {
-        if !self.includes.0.is_empty() {
-            let mut rows = self.rows(source).await?.into_iter();
+    async fn at_most_one(&self, source: Source<'_>) -> Result<(Option<M>, bool)> {
+        if !self.graph.is_empty() {
+            // Boxed, because it is larger than what a lookup needs.
+            let mut rows = Box::pin(self.rows(source)).await?.into_iter();
             return Ok((rows.next(), rows.next().is_some()));
         }
-        let flags = self.bounds();
-        Kind::Select { flags, stores: &[] }.write(&mut self.fragment);
         let (mut found, mut more) = (None, false);
         run(source, M::TABLE, &self.fragment, expect::<M>, &mut |columns| {
             if found.is_none() {

@@ -119,7 +119,7 @@ impl<M: Model> UpsertUpdate<M> {
         async move {
             let done = async {
                 let mut found = None;
-                run(source, M::TABLE, &statement?, expect_upserted::<M>, &mut |columns| {
+                run(source, M::TABLE, &statement, expect_upserted::<M>, &mut |columns| {
                     let row = M::from_columns(columns)?;
                     found = Some(Upserted { row, inserted: columns.next()? });
                     Ok(())
@@ -131,7 +131,7 @@ impl<M: Model> UpsertUpdate<M> {
         }
     }
 
-    fn statement(&self) -> Result<Fragment> {
+    fn statement(&self) -> Fragment {
         let key = key_bytes(self.key.columns);
         match &self.set {
             Some(set) => insert::one(&self.new, set.clone(), Conflict::Update { key: &key }),
@@ -144,7 +144,8 @@ impl<M: Model> UpsertUpdate<M> {
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when it makes no sense.
     pub fn sql(&self) -> Result<String> {
-        let statement = self.statement()?;
+        let statement = self.statement();
+        statement.check().map_err(Error::usage)?;
         render::sql(M::TABLE, statement.tokens()).map_err(Error::usage)
     }
 }
@@ -169,7 +170,7 @@ impl<M: Model> InsertMissing<M> {
         async move {
             let done = async {
                 let mut found = None;
-                run(source, M::TABLE, &statement?, expect::<M>, &mut |columns| {
+                run(source, M::TABLE, &statement, expect::<M>, &mut |columns| {
                     found = Some(M::from_columns(columns)?);
                     Ok(())
                 })
@@ -212,7 +213,7 @@ pub trait Insert: NewRow {
             let done = async {
                 let mut found = None;
                 let (table, check) = (Self::Model::TABLE, expect::<Self::Model>);
-                run(source, table, &statement?, check, &mut |columns| {
+                run(source, table, &statement, check, &mut |columns| {
                     found = Some(Self::Model::from_columns(columns)?);
                     Ok(())
                 })

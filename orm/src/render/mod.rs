@@ -1,15 +1,10 @@
 //! From a statement's shape to SQL text. Runs only when a connection does not know the shape yet.
 
 pub(crate) mod statement;
-
 mod tree;
-
 mod name;
-
 mod expression;
-
 mod select;
-
 mod write;
 
 use stellata_protocol::Result;

@@ -90,7 +90,7 @@ fn null_follows_the_rules_that_are_written_down() {
         assert_eq!(count(all().filter(|a| !a.released.gt(2010))).await, 1);
         assert_eq!(count(all().filter(|a| a.released.is_in(Vec::<i32>::new()))).await, 0);
         assert_eq!(count(all().filter(|a| a.released.not_in(Vec::<i32>::new()))).await, 5);
-        assert_eq!(count(all().filter(|a| a.released.is_in(&[2003, 2013]))).await, 2);
+        assert_eq!(count(all().filter(|a| a.released.is_in([2003, 2013]))).await, 2);
         assert_eq!(count(all().filter(|a| a.released.coalesce(0).eq(0))).await, 2);
         assert_eq!(count(all().filter(|a| a.released.between(2003, 2013))).await, 2);
     });

@@ -34,7 +34,7 @@ fn what_is_done_holds_and_what_fails_does_not() {
             .transaction(async |tx| {
                 add("undone", tx).await?;
                 assert_eq!(names(tx).await, ["kept", "undone"]);
-                Err::<(), _>(Error::from(Label::get(-1, tx).await.unwrap_err()))
+                Err::<(), _>(Label::get(-1, tx).await.unwrap_err())
             })
             .await
             .unwrap_err();
