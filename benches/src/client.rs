@@ -112,7 +112,7 @@ pub async fn insert_many(
     users: &[(&str, Option<&str>)],
 ) -> Result<u64> {
     let params = columns_of(users).map_err(stellata_client::Error::encode)?;
-    connection.execute(INSERT_MANY, &params).await
+    connection.execute(INSERT_MANY, params).await
 }
 
 fn columns_of(users: &[(&str, Option<&str>)]) -> stellata_protocol::Result<Params> {

@@ -4,4 +4,5 @@
 //! write it; whoever measures decides how often it runs.
 
 pub mod client;
+pub mod model;
 pub mod schema;

@@ -12,7 +12,7 @@ use stellata_protocol::{
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
-use crate::statement::cache::{Prepared, SlotId};
+use crate::statement::cache::{Prepared, Slot, SlotId};
 
 /// A statement that was submitted, to be handed to [`Connection::rows`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +80,7 @@ impl Connection {
             Some(slot) => slot,
             None => self.add(statement, params)?,
         };
-        let Some(entry) = self.cache.get(slot) else {
-            return Err(Error::new(ErrorKind::Usage, "the statement is gone from the cache"));
-        };
+        let entry = self.cache.get(slot).ok_or_else(gone)?;
         let conversation = &mut self.driver.conversation;
         let sent = match entry.prepared {
             Prepared::Yes => Ok(()),
@@ -184,29 +182,17 @@ impl Connection {
         sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> Result<Step> {
         loop {
+            while let Some(body) = self.driver.conversation.next_row() {
+                let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+                read_row(body, entry, check, sink)?;
+            }
             let Some(event) = self.advance()? else {
                 return Ok(Step::Wait);
             };
             match event {
                 Event::DataRow => {
-                    let Some(entry) = self.cache.get_mut(slot) else {
-                        return Err(Error::new(
-                            ErrorKind::Usage,
-                            "the statement is gone from the cache",
-                        ));
-                    };
-                    let fields = entry.fields.as_deref().unwrap_or_default();
-                    if entry.checked != check as usize {
-                        check(&mut Expect::new(fields))
-                            .map_err(|error| decode_error(error, fields, &entry.sql))?;
-                        entry.checked = check as usize;
-                    }
-                    let body = self.driver.conversation.body();
-                    let mut columns =
-                        Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
-                    sink(&mut columns).map_err(|error| {
-                        decode_error(error, entry.fields.as_deref().unwrap_or_default(), &entry.sql)
-                    })?;
+                    let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+                    read_row(self.driver.conversation.body(), entry, check, sink)?;
                 }
                 Event::CommandComplete => {
                     let tag = CommandTag::read(self.driver.conversation.body())
@@ -326,6 +312,30 @@ impl Connection {
             entry.checked = 0;
         }
     }
+}
+
+/// Hands one row to the caller, after its columns have been checked.
+#[inline]
+fn read_row(
+    body: &[u8],
+    entry: &mut Slot,
+    check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+    sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+) -> Result<()> {
+    if entry.checked != check as usize {
+        let fields = entry.fields.as_deref().unwrap_or_default();
+        check(&mut Expect::new(fields)).map_err(|error| decode_error(error, fields, &entry.sql))?;
+        entry.checked = check as usize;
+    }
+    let mut columns = Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
+    sink(&mut columns).map_err(|error| {
+        decode_error(error, entry.fields.as_deref().unwrap_or_default(), &entry.sql)
+    })
+}
+
+#[cold]
+fn gone() -> Error {
+    Error::new(ErrorKind::Usage, "the statement is gone from the cache")
 }
 
 /// What became of reading what is there.

@@ -1,5 +1,6 @@
 //! One statement at a time: parameters in, rows out, one round trip.
 
+use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{ColumnError, Columns, Expect, FromRow, IntoParams, Params};
 
 use crate::connection::Connection;
@@ -32,9 +33,10 @@ impl Connection {
     where
         T: for<'r> FromRow<'r> + Send,
     {
-        let params = collect(params)?;
+        let mut collected = Params::new();
+        params.append_to(&mut collected).map_err(Error::encode)?;
         let mut rows = Vec::new();
-        self.run(sql, &params, <T as FromRow<'_>>::expect, &mut |columns| {
+        self.run(sql, &collected, <T as FromRow<'_>>::expect, &mut |columns| {
             rows.push(T::from_row(columns)?);
             Ok(())
         })
@@ -70,9 +72,10 @@ impl Connection {
     where
         T: for<'r> FromRow<'r> + Send,
     {
-        let params = collect(params)?;
+        let mut collected = Params::new();
+        params.append_to(&mut collected).map_err(Error::encode)?;
         let (mut row, mut count) = (None, 0_u64);
-        self.run(sql, &params, <T as FromRow<'_>>::expect, &mut |columns| {
+        self.run(sql, &collected, <T as FromRow<'_>>::expect, &mut |columns| {
             count += 1;
             row = Some(T::from_row(columns)?);
             Ok(())
@@ -108,8 +111,9 @@ impl Connection {
         params: impl IntoParams,
         mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send,
     ) -> Result<u64> {
-        let params = collect(params)?;
-        let completion = self.run(sql, &params, |_| Ok(()), &mut sink).await?;
+        let mut collected = Params::new();
+        params.append_to(&mut collected).map_err(Error::encode)?;
+        let completion = self.run(sql, &collected, |_| Ok(()), &mut sink).await?;
         Ok(completion.rows)
     }
 
@@ -121,8 +125,9 @@ impl Connection {
     /// # Cancel safety
     /// As [`Connection::query`].
     pub async fn execute(&mut self, sql: &str, params: impl IntoParams) -> Result<u64> {
-        let params = collect(params)?;
-        let completion = self.run(sql, &params, |_| Ok(()), &mut |_| Ok(())).await?;
+        let mut collected = Params::new();
+        params.append_to(&mut collected).map_err(Error::encode)?;
+        let completion = self.run(sql, &collected, |_| Ok(()), &mut |_| Ok(())).await?;
         Ok(completion.rows)
     }
 
@@ -143,38 +148,27 @@ impl Connection {
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
         sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> Result<Completion> {
-        let result = self.run_once(&statement, params, check, sink).await;
-        match result {
-            Err(error)
-                if error.is_stale_statement()
-                    && self.status() == stellata_protocol::message::TransactionStatus::Idle =>
-            {
-                self.run_once(&statement, params, check, sink).await
+        let mut again = false;
+        loop {
+            self.begin_batch()?;
+            let ticket = self.submit(&statement, params)?;
+            self.sync()?;
+            match self.rows(ticket, check, sink).await {
+                Ok(completion) => {
+                    self.ready().await?;
+                    return Ok(completion);
+                }
+                Err(error)
+                    if !again
+                        && error.is_stale_statement()
+                        && self.status() == TransactionStatus::Idle =>
+                {
+                    again = true;
+                }
+                Err(error) => return Err(error),
             }
-            result => result,
         }
     }
-
-    async fn run_once(
-        &mut self,
-        statement: &dyn Statement,
-        params: &Params,
-        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
-    ) -> Result<Completion> {
-        self.begin_batch()?;
-        let ticket = self.submit(statement, params)?;
-        self.sync()?;
-        let completion = self.rows(ticket, check, sink).await?;
-        self.ready().await?;
-        Ok(completion)
-    }
-}
-
-fn collect(params: impl IntoParams) -> Result<Params> {
-    let mut collected = Params::new();
-    params.append_to(&mut collected).map_err(Error::encode)?;
-    Ok(collected)
 }
 
 #[cold]

@@ -84,8 +84,13 @@ impl Input {
     #[inline]
     pub(super) fn shrink(&mut self) {
         if self.start == self.end && self.bytes.len() > SMALL {
-            *self = Self::new();
+            self.restart();
         }
+    }
+
+    #[cold]
+    fn restart(&mut self) {
+        *self = Self::new();
     }
 
     /// How much memory is held, in bytes.

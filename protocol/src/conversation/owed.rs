@@ -154,6 +154,15 @@ impl Queue {
         self.owed.front().copied()
     }
 
+    /// The call whose rows may come now.
+    #[inline]
+    pub(super) fn rows(&self) -> Option<u64> {
+        match self.owed.front() {
+            Some(&(Owed::Execute { .. }, request)) => Some(request),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }

@@ -80,14 +80,19 @@ pub fn write_bind(
     out.message(b'B', |body| {
         body.put_cstr(portal)?;
         body.put_cstr(statement)?;
-        body.put_i16(1);
-        body.put_i16(Format::Binary.code());
+        body.put_slice(&formats(Format::Binary));
         body.put_count16(params.len(), "a statement has more than 65535 parameters")?;
         body.put_slice(params.as_slice());
-        body.put_i16(1);
-        body.put_i16(results.code());
+        body.put_slice(&formats(results));
         Ok(())
     })
+}
+
+/// One format code, for all values: their Int16 count and the code.
+#[inline]
+const fn formats(format: Format) -> [u8; 4] {
+    let [high, low] = format.code().to_be_bytes();
+    [0, 1, high, low]
 }
 
 /// Writes a Describe (`D`).
@@ -104,6 +109,11 @@ pub fn write_describe(out: &mut Buffer, target: Target<'_>) -> Result<()> {
 /// `InvalidText` for a NUL in the name, `TooLarge` above 2 147 483 647 rows.
 #[inline]
 pub fn write_execute(out: &mut Buffer, portal: &str, max_rows: u32) -> Result<()> {
+    if portal.is_empty() && max_rows == 0 {
+        // What nearly every statement ends with.
+        out.put_slice(b"E\0\0\0\x09\0\0\0\0\0");
+        return Ok(());
+    }
     out.message(b'E', |body| {
         body.put_cstr(portal)?;
         body.put_len32(usize::try_from(max_rows).unwrap_or(usize::MAX))

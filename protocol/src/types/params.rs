@@ -157,6 +157,18 @@ impl IntoParams for &Params {
     }
 }
 
+impl IntoParams for Params {
+    /// Where there are none yet, these become them: nothing is copied.
+    fn append_to(self, params: &mut Params) -> Result<()> {
+        if params.is_empty() {
+            *params = self;
+        } else {
+            params.append(&self);
+        }
+        Ok(())
+    }
+}
+
 impl IntoParams for &[&dyn Parameter] {
     fn append_to(self, params: &mut Params) -> Result<()> {
         self.iter().try_for_each(|value| value.append_to(params))

@@ -178,6 +178,7 @@ impl Buffer {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] with the given message above 65 535.
+    #[inline]
     pub fn put_count16(&mut self, count: usize, message: &'static str) -> Result<()> {
         match u16::try_from(count) {
             Ok(count) => {
@@ -192,6 +193,7 @@ impl Buffer {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] above 2 147 483 647.
+    #[inline]
     pub fn put_len32(&mut self, len: usize) -> Result<()> {
         self.put_i32(len32(len)?);
         Ok(())
@@ -219,8 +221,9 @@ impl Buffer {
     #[inline]
     pub fn message(&mut self, tag: u8, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let start = self.len();
-        self.put_u8(tag);
-        let done = self.sized(true, write);
+        self.put_slice(&[tag, 0, 0, 0, 0]);
+        let length = start.wrapping_add(1);
+        let done = write(self).and_then(|()| self.patch(length, self.len().wrapping_sub(length)));
         if done.is_err() {
             self.truncate(start);
         }
@@ -306,8 +309,12 @@ impl Eq for Buffer {}
 
 #[inline]
 fn len32(len: usize) -> Result<i32> {
-    i32::try_from(len)
-        .map_err(|_| Error::new(ErrorKind::TooLarge, "a message or value is 2 GiB or larger"))
+    i32::try_from(len).map_err(|_| too_large())
+}
+
+#[cold]
+fn too_large() -> Error {
+    Error::new(ErrorKind::TooLarge, "a message or value is 2 GiB or larger")
 }
 
 #[cold]

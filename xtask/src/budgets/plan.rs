@@ -192,6 +192,67 @@ pub(super) const OPERATIONS: &[Operation] = &[
         4,
         &[Limit::new(Measure::Memory, 40.0 * 1024.0)],
     ),
+    Operation::new(
+        "model-w1",
+        "model W1 get by key",
+        200,
+        &[trips(1.0), calls(3.0), allocations(TEXTS), instructions(5_000.0)],
+    ),
+    Operation::new(
+        "model-w1-filter",
+        "model W1 filter and first",
+        200,
+        &[trips(1.0), calls(3.0), allocations(TEXTS), instructions(5_000.0)],
+    ),
+    Operation::new(
+        "model-w2",
+        "model W2 10 000 rows",
+        2,
+        &[
+            trips(1.0),
+            Limit::a_row(Measure::Allocations, TEXTS, 10_000.0),
+            Limit::a_row(Measure::Instructions, 1_350.0, 10_000.0),
+        ],
+    )
+    .racing(),
+    Operation::new(
+        "model-w3",
+        "model W3 insert one, row back",
+        200,
+        // The texts that go in and those that come back.
+        &[trips(1.0), calls(3.0), allocations(2.0 * TEXTS), instructions(4_500.0)],
+    ),
+    Operation::new(
+        "model-w3-100",
+        "model W3 insert 100",
+        8,
+        &[trips(1.0), allocations(BULK), Limit::a_row(Measure::Instructions, 300.0, 100.0)],
+    ),
+    Operation::new(
+        "model-w3-1000",
+        "model W3 insert 1 000",
+        4,
+        &[trips(1.0), allocations(BULK), Limit::a_row(Measure::Instructions, 300.0, 1_000.0)],
+    ),
+    Operation::new(
+        "model-w4",
+        "model W4 100 users, 10 posts, 5 comments",
+        2,
+        &[trips(1.0), allocations(9_300.0), instructions(7_000_000.0)],
+    )
+    .racing(),
+    Operation::new(
+        "model-w6b",
+        "model W6b 64 tasks, pool of 8, get",
+        640,
+        &[trips(1.0), instructions(6_500.0)],
+    ),
+    Operation::new(
+        "model-transaction",
+        "model transaction: 2 statements, COMMIT",
+        50,
+        &[trips(3.0)],
+    ),
 ];
 
 /// Allocations of a bulk insert, whatever the number of rows: what the best peer needs for 100.
