@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::authentication::{
     Authentication, write_password, write_sasl_initial_response, write_sasl_response,
 };
-use crate::message::startup::{BackendKey, PROTOCOL_3_0, write_startup};
+use crate::message::startup::{BackendKey, NegotiateProtocolVersion, PROTOCOL_3_0, write_startup};
 use crate::message::status::TransactionStatus;
 use crate::wire::buffer::Buffer;
 
@@ -160,8 +160,7 @@ impl LoginState {
             (b'K', Step::LoggedIn) => BackendKey::read(body).map(Progress::Key),
             (b'S', Step::LoggedIn) => Ok(Progress::Parameter),
             (b'Z', Step::LoggedIn) => TransactionStatus::read(body).map(Progress::Done),
-            // The server speaks 3.0, which is what was asked for, and may list options that it does not know.
-            (b'v', Step::Asked) => Ok(Progress::Goes),
+            (b'v', Step::Asked) => negotiated(body),
             _ => Err(unexpected(tag)),
         }
     }
@@ -236,6 +235,15 @@ impl LoginState {
         }
     }
 
+    /// Nothing goes on: the server reported an error.
+    pub(super) fn refuse(&mut self) {
+        self.step = Step::Refused;
+    }
+
+    pub(super) fn is_logged_in(&self) -> bool {
+        matches!(self.step, Step::LoggedIn)
+    }
+
     fn password(&self) -> Result<&[u8]> {
         match &self.login.password {
             Some(password) => Ok(password),
@@ -262,6 +270,21 @@ impl LoginState {
                 Err(Error::new(ErrorKind::Usage, "the login does not wait for keys"))
             }
         }
+    }
+}
+
+/// 3.0 was asked for, so that there is no lower version to go down to; all that a server can say is which options it
+/// does not know.
+fn negotiated(body: &[u8]) -> Result<Progress> {
+    let version = NegotiateProtocolVersion::read(body)?.version;
+    // Some servers send the whole version, others its minor part alone.
+    if version == PROTOCOL_3_0 || version == 0 {
+        Ok(Progress::Goes)
+    } else {
+        Err(Error::new(
+            ErrorKind::InvalidValue,
+            "the server names a version that was not asked for",
+        ))
     }
 }
 

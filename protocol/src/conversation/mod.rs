@@ -352,15 +352,11 @@ impl Conversation {
                     let notice = ServerError::read(self.body())?;
                     keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
                 }
+                b'A' if self.hears_notifications() => self.notification()?,
                 _ if self.login.is_some() => {
                     if let Some(event) = self.login_message(frame.tag)? {
                         return Ok(Some(self.answer(event, 0)));
                     }
-                }
-                b'A' => {
-                    let notification = Notification::read(self.body())?;
-                    let limit = self.limits.notifications;
-                    keep(&mut self.notifications, notification, limit, &mut self.dropped);
                 }
                 b'S' => self.parameter_status()?,
                 tag => {
@@ -369,7 +365,7 @@ impl Conversation {
                         Event::ReadyForQuery => {
                             self.status = TransactionStatus::read(self.body())?;
                             if self.queue.is_empty() {
-                                self.input.shrink();
+                                self.body = self.input.shrink(self.body.clone());
                             }
                         }
                         Event::CopyInRefused => self.refuse_copy_in()?,
@@ -393,10 +389,11 @@ impl Conversation {
         if error.ends_session() {
             self.ended = true;
         }
+        if let Some(login) = self.login.as_mut() {
+            login.refuse();
+            self.ended = true;
+        }
         if let Some(request) = self.queue.fail() {
-            if request == 0 {
-                self.ended = true;
-            }
             return Ok(self.answer(Event::Error, request));
         }
         if self.ended {
@@ -431,6 +428,18 @@ impl Conversation {
         }
     }
 
+    /// Before the login is done nobody can have asked for notifications.
+    fn hears_notifications(&self) -> bool {
+        self.login.as_ref().is_none_or(LoginState::is_logged_in)
+    }
+
+    #[cold]
+    fn notification(&mut self) -> Result<()> {
+        let notification = Notification::read(self.body())?;
+        keep(&mut self.notifications, notification, self.limits.notifications, &mut self.dropped);
+        Ok(())
+    }
+
     fn parameter_status(&mut self) -> Result<()> {
         let range = self.body.clone();
         let status = ParameterStatus::read(self.input.at(range))?;
@@ -446,12 +455,14 @@ impl Conversation {
         Ok(())
     }
 
-    /// Ends a COPY that waits for data which nobody has. In the extended protocol the server ignores the Sync that it was
-    /// sent already and waits for one behind the CopyFail, so that the count of ReadyForQuery stays right.
+    /// Ends a COPY that waits for data which nobody has.
+    ///
+    /// While a server waits for data it passes over every Sync, so that those which were sent already are lost: each is
+    /// sent again behind the CopyFail, and the count of ReadyForQuery stays right.
     #[cold]
     fn refuse_copy_in(&mut self) -> Result<()> {
         write_copy_fail(&mut self.output, "no data was given for COPY FROM STDIN")?;
-        if self.queue.front().is_some_and(|front| front.0 == Owed::Execute) {
+        for _ in 0..self.queue.syncs_behind() {
             write_sync(&mut self.output);
         }
         Ok(())
@@ -485,8 +496,11 @@ impl Conversation {
     /// Hands in what [`Conversation::key_derivation`] came to; the login goes on.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the login does not wait for it.
+    /// [`ErrorKind::Usage`] when the login does not wait for it, or the error that ended the conversation.
     pub fn provide_keys(&mut self, keys: Keys) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         match self.login.as_mut() {
             Some(login) => login.provide_keys(keys, &mut self.output),
             None => Err(Error::new(ErrorKind::Usage, "no login waits for keys")),
@@ -516,7 +530,7 @@ impl Conversation {
         self.ended || self.failed.is_some()
     }
 
-    /// How many ReadyForQuery are due.
+    /// How many ReadyForQuery are due, that of the login not counted.
     #[must_use]
     pub fn ready_due(&self) -> usize {
         self.queue.syncs()

@@ -21,6 +21,8 @@ pub(super) enum Owed {
     Execute,
     /// Execute of a COPY that sends data.
     ExecuteCopyOut,
+    /// Execute of a COPY that waited for data and was refused: only an error may come.
+    ExecuteCopyIn,
     Close,
     Sync,
     /// A simple query between two results.
@@ -29,6 +31,18 @@ pub(super) enum Owed {
     QueryRows,
     /// A simple query with a COPY that sends data.
     QueryCopyOut,
+    /// A simple query with a COPY that waited for data and was refused: only an error may come.
+    QueryCopyIn,
+}
+
+impl Owed {
+    /// Whether a ReadyForQuery will come for it, and nothing can keep that away.
+    const fn ends_with_ready(self) -> bool {
+        matches!(
+            self,
+            Self::Sync | Self::Query | Self::QueryRows | Self::QueryCopyOut | Self::QueryCopyIn
+        )
+    }
 }
 
 /// What came, as far as the conversation has to know.
@@ -98,11 +112,6 @@ impl Queue {
         }
     }
 
-    #[inline]
-    pub(super) fn front(&self) -> Option<(Owed, u64)> {
-        self.owed.front().copied()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }
@@ -113,21 +122,17 @@ impl Queue {
 
     /// Whether the last request ends a series, so that a simple query may follow.
     pub(super) fn ends_with_sync(&self) -> bool {
-        !self.skipping
-            && matches!(
-                self.owed.back(),
-                None | Some((Owed::Sync | Owed::Query | Owed::QueryRows | Owed::QueryCopyOut, _))
-            )
+        !self.skipping && self.owed.back().is_none_or(|(owed, _)| owed.ends_with_ready())
     }
 
     /// How many ReadyForQuery are due.
     pub(super) fn syncs(&self) -> usize {
-        self.owed
-            .iter()
-            .filter(|(owed, _)| {
-                matches!(owed, Owed::Sync | Owed::Query | Owed::QueryRows | Owed::QueryCopyOut)
-            })
-            .count()
+        self.owed.iter().filter(|(owed, _)| owed.ends_with_ready()).count()
+    }
+
+    /// How many Syncs stand behind the oldest request.
+    pub(super) fn syncs_behind(&self) -> usize {
+        self.owed.iter().skip(1).filter(|(owed, _)| *owed == Owed::Sync).count()
     }
 
     pub(super) fn finish_login(&mut self) {
@@ -159,7 +164,9 @@ impl Queue {
         let &mut (ref mut owed, request) = self.owed.front_mut()?;
         match owed {
             Owed::Login | Owed::Sync => {}
-            Owed::Query | Owed::QueryRows | Owed::QueryCopyOut => *owed = Owed::Sync,
+            Owed::Query | Owed::QueryRows | Owed::QueryCopyOut | Owed::QueryCopyIn => {
+                *owed = Owed::Sync;
+            }
             _ => {
                 while self.owed.front().is_some_and(|front| front.0 != Owed::Sync) {
                     self.owed.pop_front();
@@ -190,14 +197,14 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::Close, b'3') => (Event::CloseComplete, IsDone),
         (Owed::Execute, b'I') => (Event::EmptyQuery, IsDone),
         (Owed::Execute, b's') => (Event::PortalSuspended, IsDone),
-        (Owed::Execute, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Execute, b'G') => (Event::CopyInRefused, Becomes(Owed::ExecuteCopyIn)),
         (Owed::Execute, b'H') => (Event::CopyOut, Becomes(Owed::ExecuteCopyOut)),
         (Owed::ExecuteCopyOut | Owed::QueryCopyOut, b'd') => (Event::CopyData, Stays),
         (Owed::ExecuteCopyOut, b'c') => (Event::CopyDone, Becomes(Owed::Execute)),
         (Owed::Query, b'T') => (Event::RowDescription, Becomes(Owed::QueryRows)),
         (Owed::Query, b'C') => (Event::CommandComplete, Stays),
         (Owed::Query, b'I') => (Event::EmptyQuery, Stays),
-        (Owed::Query, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Query, b'G') => (Event::CopyInRefused, Becomes(Owed::QueryCopyIn)),
         (Owed::Query, b'H') => (Event::CopyOut, Becomes(Owed::QueryCopyOut)),
         (Owed::Query, b'Z') => (Event::ReadyForQuery, IsDone),
         (Owed::QueryRows, b'D') => (Event::DataRow, Stays),
@@ -233,25 +240,27 @@ pub(super) fn unexpected(tag: u8) -> Error {
 mod tests {
     use super::*;
 
-    const ALL: [Owed; 11] = [
+    const ALL: [Owed; 13] = [
         Owed::Parse,
         Owed::Bind,
         Owed::DescribeStatement,
         Owed::DescribeRows,
         Owed::Execute,
         Owed::ExecuteCopyOut,
+        Owed::ExecuteCopyIn,
         Owed::Close,
         Owed::Sync,
         Owed::Query,
         Owed::QueryRows,
         Owed::QueryCopyOut,
+        Owed::QueryCopyIn,
     ];
 
     #[test]
     fn every_request_meets_every_message() {
         let legal = |owed| -> &[u8] {
             match owed {
-                Owed::Login => b"",
+                Owed::Login | Owed::ExecuteCopyIn | Owed::QueryCopyIn => b"",
                 Owed::Parse => b"1",
                 Owed::Bind => b"2",
                 Owed::DescribeStatement => b"t",

@@ -21,5 +21,7 @@ pub use notice::{ServerError, Severity};
 pub use row::{
     FieldDescription, Format, read_row_description, write_data_row, write_row_description,
 };
-pub use startup::{BackendKey, PROTOCOL_3_0, read_startup, write_startup};
+pub use startup::{
+    BackendKey, NegotiateProtocolVersion, PROTOCOL_3_0, read_startup, write_startup,
+};
 pub use status::{CommandTag, Notification, ParameterStatus, TransactionStatus};

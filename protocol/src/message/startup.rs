@@ -55,6 +55,48 @@ pub fn read_startup(body: &[u8]) -> Result<(u32, Vec<(&str, &str)>)> {
     Ok((version, parameters))
 }
 
+/// The newest version that a server speaks, and what it does not know of a start-up: NegotiateProtocolVersion (`v`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiateProtocolVersion<'a> {
+    /// The newest version that the server speaks below the one that was asked for. Some servers send its minor part
+    /// alone.
+    pub version: u32,
+    /// Options of the protocol (their names begin with `_pq_.`) that the server does not know.
+    pub unknown_options: Vec<&'a str>,
+}
+
+impl<'a> NegotiateProtocolVersion<'a> {
+    /// Reads the body: Int32 version, Int32 count of options, their names.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a malformed body.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let version = reader.u32()?;
+        let Ok(count) = usize::try_from(reader.i32()?) else {
+            return Err(reader.error(ErrorKind::InvalidLength, "a count of options is negative"));
+        };
+        let mut unknown_options = Vec::new();
+        for _ in 0..count {
+            unknown_options.push(reader.cstr()?);
+        }
+        reader.end()?;
+        Ok(Self { version, unknown_options })
+    }
+
+    /// Writes the message, as a server does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidText`] for a NUL in a name.
+    pub fn write(&self, out: &mut Buffer) -> Result<()> {
+        out.message(b'v', |body| {
+            body.put_u32(self.version);
+            body.put_len32(self.unknown_options.len())?;
+            self.unknown_options.iter().try_for_each(|name| body.put_cstr(name))
+        })
+    }
+}
+
 /// What a server gives a session so that another connection may cancel its query: BackendKeyData (`K`).
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct BackendKey {
