@@ -8,7 +8,8 @@ const SMALL: usize = 16 * 1024;
 /// The size that the buffer has at least as soon as one read fills it: large reads are what makes a long answer cheap.
 const LARGE: usize = 128 * 1024;
 
-/// The largest step by which the buffer grows ahead of the bytes that have come.
+/// How far at most the buffer grows ahead of the bytes that have come, or a quarter of them where that is more: so that
+/// the copying stays in proportion.
 const STEP: usize = 1024 * 1024;
 
 /// Received bytes in one piece of memory, read from the front and filled at the end.
@@ -63,15 +64,24 @@ impl Input {
                 self.start = 0;
                 self.end = unread;
             }
-            if self.filled || unread > self.bytes.len() / 2 {
-                let grown = unread.saturating_add(unread.clamp(LARGE, STEP));
-                if self.bytes.len() < grown {
-                    self.bytes.resize(grown, 0);
-                }
+            if self.filled || full || unread > self.bytes.len() / 2 {
+                self.grow(unread, self.filled || full);
             }
         }
         self.filled = false;
         self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Makes room for as much again as is `unread`, within bounds; when there is no haste, only where that is a good deal
+    /// more than there is.
+    fn grow(&mut self, unread: usize, haste: bool) {
+        let ahead = unread.clamp(LARGE, STEP).max(unread / 4);
+        let grown = unread.saturating_add(ahead);
+        let worth = if haste { grown } else { grown.saturating_sub(grown / 4) };
+        if self.bytes.len() < worth {
+            self.bytes.reserve_exact(grown.saturating_sub(self.bytes.len()));
+            self.bytes.resize(grown, 0);
+        }
     }
 
     /// Says that a read put `count` bytes into [`Input::space`].
@@ -80,22 +90,27 @@ impl Input {
         self.filled = self.end == self.bytes.len();
     }
 
-    /// Gives back the memory of a large answer, when all of it is used.
+    /// Gives back the memory of a large answer, when all of it is used. The bytes at `kept` stay; returns where.
     #[inline]
-    pub(super) fn shrink(&mut self) {
-        if self.start == self.end && self.bytes.len() > SMALL {
-            self.restart();
-        }
+    pub(super) fn shrink(&mut self, kept: Range<usize>) -> Range<usize> {
+        if self.start == self.end && self.bytes.len() > SMALL { self.replace(kept) } else { kept }
     }
 
     #[cold]
-    fn restart(&mut self) {
-        *self = Self::new();
+    fn replace(&mut self, kept: Range<usize>) -> Range<usize> {
+        let mut small = Self::new();
+        let bytes = self.at(kept);
+        let Some(place) = small.bytes.get_mut(..bytes.len()) else { return 0..0 };
+        place.copy_from_slice(bytes);
+        small.start = bytes.len();
+        small.end = bytes.len();
+        *self = small;
+        0..self.end
     }
 
     /// How much memory is held, in bytes.
     pub(super) fn capacity(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity()
     }
 }
 
@@ -133,11 +148,14 @@ mod tests {
     fn memory_grows_with_what_has_come_and_is_given_back() {
         let mut input = Input::new();
         feed(&mut input, &vec![7; 5_000_000]);
-        assert!(input.capacity() <= 5_000_000 + 2 * STEP, "{}", input.capacity());
-        input.shrink();
+        assert!(input.capacity() <= 5_000_000 + 5_000_000 / 4 + STEP, "{}", input.capacity());
+        let kept = input.shrink(0..0);
         assert!(input.capacity() >= 5_000_000, "unread bytes stay");
-        input.take(5_000_000, 0);
-        input.shrink();
+        assert_eq!(kept, 0..0);
+        let body = input.take(5_000_000, 4_999_999);
+        let kept = input.shrink(body);
         assert_eq!(input.capacity(), SMALL);
+        assert_eq!(input.at(kept), [7], "the newest message stays");
+        assert!(input.unread().is_empty());
     }
 }

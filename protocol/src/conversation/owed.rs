@@ -24,6 +24,8 @@ pub(super) enum Owed {
     },
     /// Execute of a COPY that takes data.
     ExecuteCopyIn,
+    /// Execute of a COPY that wanted data and was refused: only an error may come.
+    ExecuteCopyRefused,
     /// Execute of a COPY that sends data.
     ExecuteCopyOut,
     Close,
@@ -39,6 +41,8 @@ pub(super) enum Owed {
     },
     /// A simple query with a COPY that takes data.
     QueryCopyIn,
+    /// A simple query with a COPY that wanted data and was refused: only an error may come.
+    QueryCopyRefused,
     /// A simple query with a COPY that sends data.
     QueryCopyOut {
         data: bool,
@@ -55,6 +59,7 @@ impl Owed {
             Self::Query { .. }
                 | Self::QueryRows { .. }
                 | Self::QueryCopyIn
+                | Self::QueryCopyRefused
                 | Self::QueryCopyOut { .. }
                 | Self::QueryCopyBoth
         )
@@ -149,11 +154,6 @@ impl Queue {
         }
     }
 
-    #[inline]
-    pub(super) fn front(&self) -> Option<(Owed, u64)> {
-        self.owed.front().copied()
-    }
-
     /// The call whose rows may come now.
     #[inline]
     pub(super) fn rows(&self) -> Option<u64> {
@@ -193,6 +193,11 @@ impl Queue {
             .iter()
             .filter(|(owed, _)| matches!(owed, Owed::Sync | Owed::FunctionCall) || owed.is_query())
             .count()
+    }
+
+    /// How many Syncs stand behind the oldest request.
+    pub(super) fn syncs_behind(&self) -> usize {
+        self.owed.iter().skip(1).filter(|(owed, _)| *owed == Owed::Sync).count()
     }
 
     pub(super) fn finish_login(&mut self) {
@@ -259,7 +264,9 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::Close, b'3') => (Event::CloseComplete, IsDone),
         (Owed::Execute { .. }, b'I') => (Event::EmptyQuery, IsDone),
         (Owed::Execute { .. }, b's') => (Event::PortalSuspended, IsDone),
-        (Owed::Execute { data: false }, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Execute { data: false }, b'G') => {
+            (Event::CopyInRefused, Becomes(Owed::ExecuteCopyRefused))
+        }
         (Owed::Execute { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::ExecuteCopyIn)),
         (Owed::Execute { .. }, b'H') => (Event::CopyOut, Becomes(Owed::ExecuteCopyOut)),
         (Owed::ExecuteCopyOut | Owed::QueryCopyOut { .. } | Owed::QueryCopyBoth, b'd') => {
@@ -271,7 +278,9 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::Query { .. }, b'C') => (Event::CommandComplete, Stays),
         (Owed::QueryCopyIn, b'C') => (Event::CommandComplete, Becomes(Owed::Query { data: true })),
         (Owed::Query { .. }, b'I') => (Event::EmptyQuery, Stays),
-        (Owed::Query { data: false }, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Query { data: false }, b'G') => {
+            (Event::CopyInRefused, Becomes(Owed::QueryCopyRefused))
+        }
         (Owed::Query { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::QueryCopyIn)),
         (Owed::Query { data: true }, b'W') => (Event::CopyBoth, Becomes(Owed::QueryCopyBoth)),
         (Owed::Query { data }, b'H') => (Event::CopyOut, Becomes(Owed::QueryCopyOut { data })),
@@ -319,6 +328,7 @@ mod tests {
         (Owed::Execute { data: false }, b"DCIsGH"),
         (Owed::Execute { data: true }, b"DCIsGH"),
         (Owed::ExecuteCopyIn, b"C"),
+        (Owed::ExecuteCopyRefused, b""),
         (Owed::ExecuteCopyOut, b"dc"),
         (Owed::Close, b"3"),
         (Owed::FunctionCall, b"V"),
@@ -328,6 +338,7 @@ mod tests {
         (Owed::QueryRows { data: false }, b"DC"),
         (Owed::QueryRows { data: true }, b"DC"),
         (Owed::QueryCopyIn, b"C"),
+        (Owed::QueryCopyRefused, b""),
         (Owed::QueryCopyOut { data: false }, b"dc"),
         (Owed::QueryCopyOut { data: true }, b"dc"),
         (Owed::QueryCopyBoth, b"dc"),

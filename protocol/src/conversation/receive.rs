@@ -1,7 +1,7 @@
 //! What comes in: bytes, and the events that they mean.
 
-use crate::conversation::login::Progress;
-use crate::conversation::owed::{Event, Owed, unexpected};
+use crate::conversation::login::{LoginState, Progress};
+use crate::conversation::owed::{Event, unexpected};
 use crate::conversation::{Answer, Conversation, keep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::copy::write_copy_fail;
@@ -87,7 +87,7 @@ impl Conversation {
                 Event::ReadyForQuery => {
                     self.status = TransactionStatus::read(self.body())?;
                     if self.queue.is_empty() {
-                        self.input.shrink();
+                        self.body = self.input.shrink(self.body.clone());
                     }
                 }
                 Event::CopyInRefused => self.refuse_copy_in()?,
@@ -107,18 +107,23 @@ impl Conversation {
                 let notice = ServerError::read(self.body())?;
                 keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
             }
-            _ if self.login.is_some() => {
-                let event = self.login_message(tag)?;
-                return Ok(event.map(|event| self.answer(event, 0)));
-            }
-            b'A' => {
+            b'A' if self.hears_notifications() => {
                 let notification = Notification::read(self.body())?;
                 let limit = self.limits.notifications;
                 keep(&mut self.notifications, notification, limit, &mut self.dropped);
             }
+            _ if self.login.is_some() => {
+                let event = self.login_message(tag)?;
+                return Ok(event.map(|event| self.answer(event, 0)));
+            }
             _ => self.parameter_status()?,
         }
         Ok(None)
+    }
+
+    /// Before the login is done nobody can have asked for notifications.
+    fn hears_notifications(&self) -> bool {
+        self.login.as_ref().is_none_or(LoginState::is_logged_in)
     }
 
     #[inline]
@@ -132,10 +137,11 @@ impl Conversation {
         if error.ends_session() {
             self.ended = true;
         }
+        if let Some(login) = self.login.as_mut() {
+            login.refuse();
+            self.ended = true;
+        }
         if let Some(request) = self.queue.fail() {
-            if request == 0 {
-                self.ended = true;
-            }
             return Ok(self.answer(Event::Error, request));
         }
         if self.ended {
@@ -190,12 +196,14 @@ impl Conversation {
         Ok(())
     }
 
-    /// Ends a COPY that waits for data which nobody has. In the extended protocol the server ignores the Sync that it was
-    /// sent already and waits for one behind the CopyFail, so that the count of ReadyForQuery stays right.
+    /// Ends a COPY that waits for data which nobody has.
+    ///
+    /// While a server waits for data it passes over every Sync, so that those which were sent already are lost: each is
+    /// sent again behind the CopyFail, and the count of ReadyForQuery stays right.
     #[cold]
     fn refuse_copy_in(&mut self) -> Result<()> {
         write_copy_fail(&mut self.output, "no data was given for COPY FROM STDIN")?;
-        if self.queue.front().is_some_and(|front| front.0 == Owed::Execute { data: false }) {
+        for _ in 0..self.queue.syncs_behind() {
             write_sync(&mut self.output);
         }
         Ok(())
