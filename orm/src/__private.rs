@@ -1,6 +1,6 @@
 //! What derived code names. No part of the public API: it may change with every version.
 
-pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, Oid, Params};
+pub use stellata_protocol::{Buffer, ColumnError, Columns, Expect, FromRow, Oid, Params};
 
 use stellata_protocol::{Decode, Encode, Error, ErrorKind};
 
@@ -45,19 +45,26 @@ pub trait Cell: Sized {
     /// When it is not such a value.
     fn read(columns: &mut Columns<'_>) -> Read<Self>;
 
-    /// Appends the value of a column of `table`.
+    /// Appends the value of a column of `table` as a parameter.
     ///
     /// # Errors
     /// When the column's type can't hold it.
     fn push(&self, table: &Table, column: usize, out: &mut Params) -> Written;
 
-    /// Appends the value of a column of `table` in a new row.
+    /// Appends the value of a column of `table` with its length in front.
+    ///
+    /// # Errors
+    /// When the column's type can't hold it.
+    fn write(&self, table: &Table, column: usize, out: &mut Buffer) -> Written;
+
+    /// Appends the value of a column of `table` in a new row with its length in front.
     ///
     /// # Errors
     /// When the column's type can't hold it, or no value was given.
-    fn put(field: &Field<Self>, table: &Table, column: usize, out: &mut Params) -> Written {
+    #[inline]
+    fn put(field: &Field<Self>, table: &Table, column: usize, out: &mut Buffer) -> Written {
         match field {
-            Field::Set(value) => value.push(table, column, out),
+            Field::Set(value) => value.write(table, column, out),
             Field::Unset => Err(Error::new(ErrorKind::Usage, "the column has no value")),
         }
     }
@@ -89,6 +96,14 @@ impl<T: Encode + for<'a> Decode<'a>> Cell for T {
     fn push(&self, table: &Table, column: usize, out: &mut Params) -> Written {
         match table.columns.get(column) {
             Some(column) => out.push_as(column.oid, self),
+            None => no_column(),
+        }
+    }
+
+    #[inline]
+    fn write(&self, table: &Table, column: usize, out: &mut Buffer) -> Written {
+        match table.columns.get(column) {
+            Some(column) => self.encode_sized(column.oid, out).map(|_| ()),
             None => no_column(),
         }
     }

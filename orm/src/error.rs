@@ -190,11 +190,18 @@ impl Error {
 
     /// Whether it is about this field of the model `M`.
     ///
-    /// ```ignore
-    /// match new!(User { email }).insert(&db).await {
+    /// ```no_run
+    /// # use stellata::prelude::*;
+    /// # #[derive(Model)]
+    /// # struct User { #[model(key, identity)] id: Id<User>, #[model(unique)] email: String }
+    /// # async fn example(db: &Db) -> stellata::Result<()> {
+    /// match new!(User { email: "a@b.c" }).insert(db).await {
+    ///     Ok(user) => println!("{}", user.id),
     ///     Err(error) if error.is::<User, _>(|u| u.email) => println!("this address is taken"),
-    ///     other => drop(other?),
+    ///     Err(error) => return Err(error),
     /// }
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn is<M: Model, T>(&self, field: impl FnOnce(M::Fields<M>) -> Column<M, T>) -> bool {

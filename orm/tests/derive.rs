@@ -8,7 +8,7 @@ use stellata::{
     BelongsTo, Cond, Field, HasMany, HasOne, Id, Model, NewRow, Path, RelationKind, Schema, Table,
     new,
 };
-use stellata_protocol::{Oid, Params};
+use stellata_protocol::{Buffer, Oid, Params};
 
 /// A musician or a band.
 #[derive(Model, Debug, Clone)]
@@ -236,15 +236,12 @@ fn a_new_row_holds_what_was_given_and_the_defaults_of_the_client() {
     assert_eq!(new.token, Field::Set(42));
     assert_eq!(new.artist_id, Field::Set(Id::new(7)));
     assert_eq!(new.r#type, Field::Set(None));
-    let mut params = Params::new();
-    new.push_column(5, &mut params).unwrap();
-    assert_eq!(
-        (params.types(), params.as_slice()),
-        (&[Oid::INT8][..], &[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7][..])
-    );
-    assert!(new.push_column(0, &mut params).is_err());
-    assert!(new.push_column(7, &mut params).is_err());
-    assert_eq!(params.len(), 1);
+    let mut out = Buffer::new();
+    new.write_column(5, &mut out).unwrap();
+    assert_eq!(out.as_slice(), [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7]);
+    assert!(new.write_column(0, &mut out).is_err());
+    assert!(new.write_column(7, &mut out).is_err());
+    assert_eq!(out.len(), 12);
     let new = new!(Album {
         title: String::from("x"),
         artist_id: Id::new(1),
@@ -262,9 +259,11 @@ fn a_key_is_pushed_in_the_types_of_its_columns() {
     let weather =
         Weather { origin: "JFK".into(), hour: 5, wind: None, flights: HasMany::default() };
     stellata::Key::push(&weather.key(), &mut params).unwrap();
-    weather.push_column(2, &mut params).unwrap();
-    assert_eq!(params.types(), [Oid::TEXT, Oid::INT8, Oid::FLOAT8]);
-    assert!(weather.push_column(3, &mut params).is_err());
+    assert_eq!(params.types(), [Oid::TEXT, Oid::INT8]);
+    let mut out = Buffer::new();
+    weather.write_column(2, &mut out).unwrap();
+    assert_eq!(out.as_slice(), [255; 4], "NULL has the length -1");
+    assert!(weather.write_column(3, &mut out).is_err());
 }
 
 #[test]

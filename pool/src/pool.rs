@@ -54,10 +54,11 @@ impl Pool {
                 if let Some(connection) = self.shared.take_idle() {
                     return Ok(self.lend(connection, permit));
                 }
-                self.open(permit, Instant::now()).await
+                // Boxed, as waiting is below: the future of a lookup need not be as large as that of a login.
+                Box::pin(self.open(permit, Instant::now())).await
             }
             Err(TryAcquireError::Closed) => Err(Error::Closed),
-            Err(TryAcquireError::NoPermits) => self.wait().await,
+            Err(TryAcquireError::NoPermits) => Box::pin(self.wait()).await,
         }
     }
 

@@ -24,10 +24,13 @@ mod error;
 mod oid;
 mod sqlstate;
 mod wire;
+pub mod quote;
 pub mod auth;
 pub mod types;
 pub mod message;
 mod row;
+pub mod copy;
+pub mod replication;
 mod conversation;
 
 pub use conversation::login::Login;

@@ -19,7 +19,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
     };
     let handles = handles(model, sound);
     let bodies = Bodies::of(model, sound);
-    let Bodies { key, expect, from_columns, push_column, relation_mut } = &bodies;
+    let Bodies { key, expect, from_columns, write_column, relation_mut } = &bodies;
     let key_impl = key_impl(model, &key_type, sound);
     let from_row_impl = from_row_impl(model);
     quote! {
@@ -47,8 +47,8 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
             ) -> __orm::Read<Self> {
                 #from_columns
             }
-            fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
-                #push_column
+            fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
+                #write_column
             }
             fn relation_mut(
                 &mut self,
@@ -116,7 +116,7 @@ struct Bodies {
     key: TokenStream,
     expect: TokenStream,
     from_columns: TokenStream,
-    push_column: TokenStream,
+    write_column: TokenStream,
     relation_mut: TokenStream,
 }
 
@@ -128,7 +128,7 @@ impl Bodies {
                 key: never.clone(),
                 expect: never.clone(),
                 from_columns: never.clone(),
-                push_column: never.clone(),
+                write_column: never.clone(),
                 relation_mut: never,
             };
         }
@@ -157,14 +157,14 @@ impl Bodies {
         });
         let pushed = (0..).map(number).zip(&model.columns).map(|(index, column)| {
             let (ident, ty) = (&column.field.ident, &column.field.ty);
-            let push = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::push);
-            quote! { #index => #push(&self.#ident, &TABLE, #index, out) }
+            let write = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::write);
+            quote! { #index => #write(&self.#ident, &TABLE, #index, out) }
         });
         Self {
             key,
             expect: quote!(#(#expected)* ::core::result::Result::Ok(())),
             from_columns: quote!(::core::result::Result::Ok(Self { #(#read,)* #(#not_loaded,)* })),
-            push_column: quote! {
+            write_column: quote! {
                 match column {
                     #(#pushed,)*
                     _ => __orm::no_column(),

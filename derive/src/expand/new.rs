@@ -81,7 +81,7 @@ pub(super) fn expand_row(model: &Model<'_>, names: &Generated, sound: bool) -> T
                     _ => false,
                 }
             }
-            fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
+            fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
                 match column {
                     #(#push,)*
                     _ => __orm::no_column(),

@@ -7,7 +7,7 @@ pub(crate) mod slot;
 pub(crate) mod table;
 pub(crate) mod unique;
 
-use stellata_protocol::{ColumnError, Columns, Expect, Params};
+use stellata_protocol::{Buffer, ColumnError, Columns, Expect, Params};
 
 use crate::model::path::Path;
 use crate::model::slot::Slot;
@@ -53,11 +53,12 @@ pub trait Model: Sized + Send + Sync + 'static {
     /// The first column that can't be read.
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, ColumnError>;
 
-    /// Appends the value of one column, by its index in [`Table::columns`], as a parameter of the column's type.
+    /// Appends the value of one column, by its index in [`Table::columns`], in the binary form of the column's type and
+    /// with its length in front.
     ///
     /// # Errors
     /// When PostgreSQL's type can't hold the value, or `column` is not the index of a column.
-    fn push_column(&self, column: u16, params: &mut Params) -> stellata_protocol::Result<()>;
+    fn write_column(&self, column: u16, out: &mut Buffer) -> stellata_protocol::Result<()>;
 
     /// The field that holds the rows of a relation, by its index in [`Table::relations`].
     fn relation_mut(&mut self, relation: u8) -> Option<&mut dyn Slot>;
@@ -71,11 +72,12 @@ pub trait NewRow: Default + Send + Sync {
     /// Whether a column was given a value; otherwise the database's default applies.
     fn is_set(&self, column: u16) -> bool;
 
-    /// Appends the value of one column that [`is_set`](Self::is_set) as a parameter of the column's type.
+    /// Appends the value of one column that [`is_set`](Self::is_set), in the binary form of the column's type and with its
+    /// length in front.
     ///
     /// # Errors
     /// When PostgreSQL's type can't hold the value, or the column is not set.
-    fn push_column(&self, column: u16, params: &mut Params) -> stellata_protocol::Result<()>;
+    fn write_column(&self, column: u16, out: &mut Buffer) -> stellata_protocol::Result<()>;
 }
 
 /// A value that names one row: the primary key's own type, or a tuple.

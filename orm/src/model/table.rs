@@ -123,6 +123,12 @@ impl Table {
         Some((u16::try_from(index).ok()?, self.columns.get(index)?))
     }
 
+    /// The type of parameters for a column, by its index; [`Oid::UNSPECIFIED`] where there is none.
+    #[inline]
+    pub(crate) fn oid(&self, column: u16) -> Oid {
+        self.columns.get(usize::from(column)).map_or(Oid::UNSPECIFIED, |column| column.oid)
+    }
+
     /// The relation of a struct field.
     #[must_use]
     pub fn relation(&self, field: &str) -> Option<&'static RelationDef> {

@@ -179,7 +179,9 @@ fn save<M: Model>(row: &M) -> Fragment {
     let mut fragment = Fragment::default();
     for column in (0_u16..).take(M::TABLE.columns.len()) {
         if !M::TABLE.key.contains(&column) {
-            let pushed = row.push_column(column, fragment.params_mut());
+            let pushed = fragment
+                .params_mut()
+                .push_sized(M::TABLE.oid(column), |out| row.write_column(column, out));
             fragment.note(pushed);
         }
     }

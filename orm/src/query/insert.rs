@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use smallvec::SmallVec;
-use stellata_protocol::{ColumnError, Columns, Oid, Params};
+use stellata_protocol::{ColumnError, Columns, Oid};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Check, Collect, Executor, Item, Source, no_rows, run_batch};
@@ -20,7 +20,9 @@ pub(crate) fn one<N: NewRow>(new: &N, mut fragment: Fragment, conflict: Conflict
     let table = N::Model::TABLE;
     let mask = mask_of(table.columns.len(), |column| new.is_set(column));
     for column in columns_of(&mask) {
-        let pushed = new.push_column(column, fragment.params_mut());
+        let pushed = fragment
+            .params_mut()
+            .push_sized(table.oid(column), |out| new.write_column(column, out));
         fragment.note(pushed);
     }
     Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(&mut fragment);
@@ -168,39 +170,21 @@ fn statements<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
 fn unnest<M: Model>(rows: &[M::New], mask: &[u8], flags: u8) -> Result<Fragment> {
     let mut fragment = Fragment::default();
     for column in columns_of(mask) {
-        let oid =
-            M::TABLE.columns.get(usize::from(column)).map_or(Oid::UNSPECIFIED, |column| column.oid);
-        let array = oid.array().unwrap_or(Oid::UNSPECIFIED);
-        push_array(fragment.params_mut(), oid, array, rows.len(), |params| {
-            rows.iter().try_for_each(|row| row.push_column(column, params))
-        })
-        .map_err(Error::usage)?;
+        let element = M::TABLE.oid(column);
+        let array = element.array().unwrap_or(Oid::UNSPECIFIED);
+        let pushed = fragment.params_mut().push_with(array, |out| {
+            out.put_i32(1);
+            // Whether there are NULLs: a hint that the server does not look at.
+            out.put_i32(1);
+            out.put_u32(element.0);
+            out.put_len32(rows.len())?;
+            out.put_i32(1);
+            rows.iter().try_for_each(|row| row.write_column(column, out))
+        });
+        pushed.map_err(Error::usage)?;
     }
     Kind::Unnest { flags, mask }.write(&mut fragment);
     Ok(fragment)
-}
-
-/// Appends an array. An element of an array looks as a parameter does: its length, then its bytes.
-fn push_array(
-    params: &mut Params,
-    element: Oid,
-    array: Oid,
-    count: usize,
-    push: impl FnOnce(&mut Params) -> stellata_protocol::Result<()>,
-) -> stellata_protocol::Result<()> {
-    let mut elements = Params::new();
-    push(&mut elements)?;
-    params.push_with(array, |out| {
-        out.reserve(elements.as_slice().len().saturating_add(20));
-        out.put_i32(1);
-        // Whether there are NULLs: a hint that the server does not look at.
-        out.put_i32(1);
-        out.put_u32(element.0);
-        out.put_len32(count)?;
-        out.put_i32(1);
-        out.put_slice(elements.as_slice());
-        Ok(())
-    })
 }
 
 fn values<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
@@ -218,7 +202,10 @@ fn values<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
             masks.clear();
         }
         for column in columns_of(&mask) {
-            row.push_column(column, fragment.params_mut()).map_err(Error::usage)?;
+            fragment
+                .params_mut()
+                .push_sized(M::TABLE.oid(column), |out| row.write_column(column, out))
+                .map_err(Error::usage)?;
         }
         masks.extend_from_slice(&mask);
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use stellata_protocol::{
-    ColumnError, Columns, Error as WireError, ErrorKind as WireKind, Oid, Params,
+    Buffer, ColumnError, Columns, Error as WireError, ErrorKind as WireKind, Oid,
 };
 
 use crate::error::{Error, Result};
@@ -210,7 +210,7 @@ impl Hasher for KeyHasher {
 
 /// The keys of rows, in wire form one behind the other.
 struct Keys {
-    bytes: Params,
+    bytes: Buffer,
     /// Where each row's key ends.
     ends: Vec<usize>,
     /// How many parts a key has.
@@ -219,11 +219,11 @@ struct Keys {
 
 impl Keys {
     fn of(rows: &dyn Rows, columns: &[u16]) -> Result<Self> {
-        let mut bytes = Params::new();
+        let mut bytes = Buffer::new();
         let mut ends = Vec::with_capacity(rows.len());
         for row in 0..rows.len() {
-            rows.push_key(row, columns, &mut bytes).map_err(Error::usage)?;
-            ends.push(bytes.as_slice().len());
+            rows.write_key(row, columns, &mut bytes).map_err(Error::usage)?;
+            ends.push(bytes.len());
         }
         Ok(Self { bytes, ends, parts: columns.len() })
     }

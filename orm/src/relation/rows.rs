@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use stellata_protocol::{ColumnError, Columns, Params, Result};
+use stellata_protocol::{Buffer, ColumnError, Columns, Result};
 
 use crate::model::Model;
 use crate::model::slot::Slot;
@@ -13,7 +13,7 @@ pub(crate) trait Rows: Send {
     fn len(&self) -> usize;
 
     /// Appends the values of `columns` in the row at `index`.
-    fn push_key(&self, index: usize, columns: &[u16], out: &mut Params) -> Result<()>;
+    fn write_key(&self, index: usize, columns: &[u16], out: &mut Buffer) -> Result<()>;
 
     /// The field of a relation in the row at `index`.
     fn slot(&mut self, index: usize, relation: u8) -> Option<&mut dyn Slot>;
@@ -32,9 +32,9 @@ impl<M: Model> Rows for Vec<M> {
         self.len()
     }
 
-    fn push_key(&self, index: usize, columns: &[u16], out: &mut Params) -> Result<()> {
+    fn write_key(&self, index: usize, columns: &[u16], out: &mut Buffer) -> Result<()> {
         match self.get(index) {
-            Some(row) => columns.iter().try_for_each(|&column| row.push_column(column, out)),
+            Some(row) => columns.iter().try_for_each(|&column| row.write_column(column, out)),
             None => Ok(()),
         }
     }
@@ -103,10 +103,10 @@ impl<M: Model> Rows for Children<M> {
         self.rows.len()
     }
 
-    fn push_key(&self, index: usize, columns: &[u16], out: &mut Params) -> Result<()> {
+    fn write_key(&self, index: usize, columns: &[u16], out: &mut Buffer) -> Result<()> {
         match self.rows.get(index) {
             Some(Child::Row(row)) => {
-                columns.iter().try_for_each(|&column| row.push_column(column, out))
+                columns.iter().try_for_each(|&column| row.write_column(column, out))
             }
             _ => Ok(()),
         }

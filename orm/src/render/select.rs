@@ -6,7 +6,7 @@ use stellata_protocol::Result;
 
 use crate::expr::order::{DESCENDING, NULLS_FIRST, NULLS_LAST};
 use crate::identifier::quote;
-use crate::model::table::{RelationKind, Table};
+use crate::model::table::{ColumnDef, RelationKind, Table};
 use crate::render::expression::{Writer, qualified, relation_of, sides, usage};
 use crate::render::name::bare_type;
 use crate::render::statement::{LIMIT, OFFSET, Stores};
@@ -220,33 +220,7 @@ pub(crate) fn child(
         }
         qualified(clauses.alias, there.name, &mut key)?;
     }
-    let mut filter = String::new();
-    if let [(here, _)] = pairs.as_slice() {
-        let of = bare_type(here.sql_type);
-        write(
-            &mut filter,
-            format_args!(
-                "{key} = any((select pg_catalog.current_setting('{}')::{of}[])::{of}[])",
-                setting(slot, 0)
-            ),
-        );
-    } else {
-        write(&mut filter, format_args!("({key}) in (select * from unnest("));
-        for (index, (here, _)) in pairs.iter().enumerate() {
-            if index > 0 {
-                filter.push_str(", ");
-            }
-            write(
-                &mut filter,
-                format_args!(
-                    "(select pg_catalog.current_setting('{}')::{}[])",
-                    setting(slot, index),
-                    bare_type(here.sql_type)
-                ),
-            );
-        }
-        filter.push_str("))");
-    }
+    let mut filter = handed_over(&key, &pairs, slot);
     if !clauses.filter.is_empty() {
         filter.push_str(" and ");
         if statement.filters.len() > 1 {
@@ -285,6 +259,25 @@ pub(crate) fn child(
         ),
     );
     hand_over(table, stores, out)
+}
+
+/// The condition that `key` is among those that were handed over in a slot.
+fn handed_over(key: &str, pairs: &[(&ColumnDef, &ColumnDef)], slot: u8) -> String {
+    if let [(here, _)] = pairs {
+        let (name, of) = (setting(slot, 0), bare_type(here.sql_type));
+        return format!(
+            "{key} = any((select pg_catalog.current_setting('{name}')::{of}[])::{of}[])"
+        );
+    }
+    let arrays: Vec<String> = pairs
+        .iter()
+        .enumerate()
+        .map(|(index, (here, _))| {
+            let (name, of) = (setting(slot, index), bare_type(here.sql_type));
+            format!("(select pg_catalog.current_setting('{name}')::{of}[])")
+        })
+        .collect();
+    format!("({key}) in (select * from unnest({}))", arrays.join(", "))
 }
 
 /// The setting in which a slot's keys travel, one for each column of the key.

@@ -139,12 +139,12 @@ const _: () = {
                 next_to: __orm::BelongsTo::not_loaded(&TABLE, 0),
             })
         }
-        fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
+        fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
             match column {
-                0 => <Id<Room> as __orm::Cell>::push(&self.room, &TABLE, 0, out),
-                1 => <i16 as __orm::Cell>::push(&self.number, &TABLE, 1, out),
-                2 => <String as __orm::Cell>::push(&self.label, &TABLE, 2, out),
-                3 => <Option<i16> as __orm::Cell>::push(&self.neighbour, &TABLE, 3, out),
+                0 => <Id<Room> as __orm::Cell>::write(&self.room, &TABLE, 0, out),
+                1 => <i16 as __orm::Cell>::write(&self.number, &TABLE, 1, out),
+                2 => <String as __orm::Cell>::write(&self.label, &TABLE, 2, out),
+                3 => <Option<i16> as __orm::Cell>::write(&self.neighbour, &TABLE, 3, out),
                 _ => __orm::no_column(),
             }
         }
@@ -188,7 +188,7 @@ const _: () = {
                 _ => false,
             }
         }
-        fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
+        fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
             match column {
                 0 => <Id<Room> as __orm::Cell>::put(&self.room, &TABLE, 0, out),
                 1 => <i16 as __orm::Cell>::put(&self.number, &TABLE, 1, out),

@@ -199,16 +199,16 @@ const _: () = {
                 verses: __orm::HasMany::not_loaded(&TABLE, 1),
             })
         }
-        fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
+        fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
             match column {
-                0 => <Id<Track> as __orm::Cell>::push(&self.id, &TABLE, 0, out),
-                1 => <String as __orm::Cell>::push(&self.title, &TABLE, 1, out),
-                2 => <i32 as __orm::Cell>::push(&self.position, &TABLE, 2, out),
-                3 => <i64 as __orm::Cell>::push(&self.plays, &TABLE, 3, out),
-                4 => <Option<f64> as __orm::Cell>::push(&self.rating, &TABLE, 4, out),
-                5 => <String as __orm::Cell>::push(&self.label, &TABLE, 5, out),
-                6 => <String as __orm::Cell>::push(&self.genre, &TABLE, 6, out),
-                7 => <Id<Album> as __orm::Cell>::push(&self.album_id, &TABLE, 7, out),
+                0 => <Id<Track> as __orm::Cell>::write(&self.id, &TABLE, 0, out),
+                1 => <String as __orm::Cell>::write(&self.title, &TABLE, 1, out),
+                2 => <i32 as __orm::Cell>::write(&self.position, &TABLE, 2, out),
+                3 => <i64 as __orm::Cell>::write(&self.plays, &TABLE, 3, out),
+                4 => <Option<f64> as __orm::Cell>::write(&self.rating, &TABLE, 4, out),
+                5 => <String as __orm::Cell>::write(&self.label, &TABLE, 5, out),
+                6 => <String as __orm::Cell>::write(&self.genre, &TABLE, 6, out),
+                7 => <Id<Album> as __orm::Cell>::write(&self.album_id, &TABLE, 7, out),
                 _ => __orm::no_column(),
             }
         }
@@ -255,7 +255,7 @@ const _: () = {
                 _ => false,
             }
         }
-        fn push_column(&self, column: u16, out: &mut __orm::Params) -> __orm::Written {
+        fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
             match column {
                 0 => <Id<Track> as __orm::Cell>::put(&self.id, &TABLE, 0, out),
                 1 => <String as __orm::Cell>::put(&self.title, &TABLE, 1, out),

@@ -93,6 +93,25 @@ impl Params {
         Ok(())
     }
 
+    /// Adds a value that `write` appends with its length in front: one value, no more.
+    ///
+    /// # Errors
+    /// What `write` returns; nothing is added then.
+    #[inline]
+    pub fn push_sized(
+        &mut self,
+        oid: Oid,
+        write: impl FnOnce(&mut Buffer) -> Result<()>,
+    ) -> Result<()> {
+        let start = self.values.len();
+        if let Err(error) = write(&mut self.values) {
+            self.values.truncate(start);
+            return Err(error);
+        }
+        self.types.push(oid);
+        Ok(())
+    }
+
     /// Adds a NULL of the type `oid`.
     pub fn push_null(&mut self, oid: Oid) {
         self.values.null();

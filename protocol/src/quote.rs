@@ -1,0 +1,177 @@
+//! Names and texts as they stand in a command (manual: "Lexical Structure").
+//!
+//! This is the one way by which a name or a text enters SQL. Values belong in parameters; what is here is for the places
+//! that take none: table and column names, options of COPY, `set`, `listen`, replication commands.
+//!
+//! The input is `&str`, and so is UTF-8: no byte of it can be the tail of a character that the server reads on into the
+//! closing quote (CVE-2025-1094). This holds while the session's `client_encoding` is UTF8, as this crate's are.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A name in double quotes, each double quote in it doubled. Every name is quoted, so that reserved words, capitals and
+/// odd characters are names like any other.
+///
+/// The server cuts names after 63 bytes (`NAMEDATALEN`, which its builder can change), with a notice and no error: this is
+/// left to it.
+///
+/// # Errors
+/// [`ErrorKind::InvalidText`] for a NUL, [`ErrorKind::InvalidValue`] for the empty name, which SQL does not have.
+///
+/// ```
+/// use stellata_protocol::quote;
+/// assert_eq!(quote::identifier("weird \"name\"").unwrap(), r#""weird ""name""""#);
+/// ```
+pub fn identifier(name: &str) -> Result<String> {
+    if name.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidValue, "a name is empty"));
+    }
+    quoted("", name, '"', &['"'])
+}
+
+/// A text in single quotes, for SQL.
+///
+/// A backslash means itself or not, by the setting `standard_conforming_strings`. A text that holds one is written in the
+/// form that does not depend on it: `E'..'`, with each backslash doubled.
+///
+/// # Errors
+/// [`ErrorKind::InvalidText`] for a NUL.
+///
+/// ```
+/// use stellata_protocol::quote;
+/// assert_eq!(quote::literal("it's").unwrap(), "'it''s'");
+/// assert_eq!(quote::literal(r"C:\new").unwrap(), r"E'C:\\new'");
+/// ```
+pub fn literal(text: &str) -> Result<String> {
+    if text.contains('\\') {
+        quoted("E", text, '\'', &['\'', '\\'])
+    } else {
+        quoted("", text, '\'', &['\''])
+    }
+}
+
+/// A text in single quotes, for a command of the replication protocol (manual: "Streaming Replication Protocol").
+///
+/// Those commands have a grammar of their own: it knows no `E'..'`, and a backslash always means itself.
+///
+/// # Errors
+/// [`ErrorKind::InvalidText`] for a NUL.
+///
+/// ```
+/// use stellata_protocol::quote;
+/// assert_eq!(quote::replication_literal(r"a\b'c").unwrap(), r"'a\b''c'");
+/// ```
+pub fn replication_literal(text: &str) -> Result<String> {
+    quoted("", text, '\'', &['\''])
+}
+
+/// `prefix`, then `text` between two `quote`s, with each of the `doubled` characters twice.
+fn quoted(prefix: &str, text: &str, quote: char, doubled: &[char]) -> Result<String> {
+    if text.contains('\0') {
+        return Err(Error::new(ErrorKind::InvalidText, "a name or text for a command holds a NUL"));
+    }
+    // Room for the quotes and a few doubled characters.
+    let mut out = String::with_capacity(text.len().saturating_add(8));
+    out.push_str(prefix);
+    out.push(quote);
+    for character in text.chars() {
+        if doubled.contains(&character) {
+            out.push(character);
+        }
+        out.push(character);
+    }
+    out.push(quote);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a server's lexer makes of a quoted thing at the start of `sql`, and what stands behind it.
+    ///
+    /// `escapes`: a backslash takes the next character as it is, as in `E'..'` and, with
+    /// `standard_conforming_strings` off, in every string.
+    fn lex(sql: &str, quote: char, escapes: bool) -> Option<(String, &str)> {
+        let mut text = String::new();
+        let mut rest = sql.strip_prefix(quote)?.chars();
+        loop {
+            match rest.next()? {
+                '\\' if escapes => text.push(rest.next()?),
+                next if next == quote => match rest.as_str().strip_prefix(quote) {
+                    Some(behind) => {
+                        text.push(quote);
+                        rest = behind.chars();
+                    }
+                    None => return Some((text, rest.as_str())),
+                },
+                next => text.push(next),
+            }
+        }
+    }
+
+    fn lex_literal(sql: &str, conforming: bool) -> Option<(String, &str)> {
+        match sql.strip_prefix('E') {
+            Some(string) => lex(string, '\'', true),
+            None => lex(sql, '\'', !conforming),
+        }
+    }
+
+    /// Text in which the characters that matter are frequent.
+    fn text() -> impl Strategy<Value = String> {
+        proptest::collection::vec(
+            prop_oneof![
+                3 => proptest::sample::select(vec!['\'', '"', '\\', 'E', ';', '-', '\n', '$']),
+                2 => any::<char>().prop_filter("NUL", |character| *character != '\0'),
+            ],
+            0..24,
+        )
+        .prop_map(String::from_iter)
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_read_back_as_itself_and_nothing_escapes(name in text(), behind in text()) {
+            prop_assume!(!name.is_empty() && !behind.starts_with('"'));
+            let sql = format!("{}{behind}", identifier(&name).unwrap());
+            prop_assert_eq!(lex(&sql, '"', false), Some((name, &behind[..])));
+        }
+
+        #[test]
+        fn a_text_is_read_back_as_itself_whatever_the_server_makes_of_backslashes(
+            text in text(),
+            behind in text(),
+            conforming: bool,
+        ) {
+            prop_assume!(!behind.starts_with('\''));
+            let sql = format!("{}{behind}", literal(&text).unwrap());
+            prop_assert_eq!(lex_literal(&sql, conforming), Some((text, &behind[..])));
+        }
+
+        #[test]
+        fn a_replication_command_reads_a_text_back_as_itself(text in text(), behind in text()) {
+            prop_assume!(!behind.starts_with('\''));
+            let sql = format!("{}{behind}", replication_literal(&text).unwrap());
+            prop_assert_eq!(lex(&sql, '\'', false), Some((text, &behind[..])));
+        }
+
+        #[test]
+        fn a_nul_is_refused_wherever_it_stands(before in text(), behind in text()) {
+            let text = format!("{before}\0{behind}");
+            for quote in [identifier, literal, replication_literal] {
+                let kind = quote(&text).map_err(|error| error.kind());
+                prop_assert_eq!(kind, Err(ErrorKind::InvalidText));
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_ones() {
+        assert_eq!(identifier("users").as_deref(), Ok("\"users\""));
+        assert_eq!(identifier("Käse").as_deref(), Ok("\"Käse\""));
+        assert_eq!(identifier("a\"; drop table b").as_deref(), Ok("\"a\"\"; drop table b\""));
+        assert_eq!(identifier("").map_err(|error| error.kind()), Err(ErrorKind::InvalidValue));
+        assert_eq!(literal("").as_deref(), Ok("''"));
+        assert_eq!(literal("\\'").as_deref(), Ok("E'\\\\'''"));
+    }
+}
