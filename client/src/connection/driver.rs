@@ -84,15 +84,17 @@ impl Driver {
     ///
     /// Returns false when the connection can't be used any more.
     pub(crate) fn is_alive(&mut self) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
         loop {
-            if self.closed || self.conversation.is_over() {
+            if self.is_closed() {
                 return false;
             }
-            match self.poll_fill(&mut cx) {
-                Poll::Pending => return true,
-                Poll::Ready(Err(_)) => return false,
-                Poll::Ready(Ok(())) => while let Ok(Some(_)) = self.conversation.advance() {},
+            match self.socket.try_read(self.conversation.space()) {
+                Ok(count) if count > 0 => {
+                    self.conversation.received(count);
+                    while let Ok(Some(_)) = self.conversation.advance() {}
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                _ => self.closed = true,
             }
         }
     }
