@@ -197,6 +197,8 @@ impl Writer {
             token::NOT_DISTINCT => (" is not distinct from ", Level::Sum, Level::Sum),
             token::LIKE => (" like ", Level::Sum, Level::Sum),
             token::ILIKE => (" ilike ", Level::Sum, Level::Sum),
+            token::MATCH => (" ~ ", Level::Sum, Level::Sum),
+            token::IMATCH => (" ~* ", Level::Sum, Level::Sum),
             token::ADD => (" + ", Level::Sum, Level::Product),
             token::SUB => (" - ", Level::Sum, Level::Product),
             token::MUL => (" * ", Level::Product, Level::Sign),
@@ -392,7 +394,7 @@ fn level(node: &Node) -> Level {
     match node {
         Node::Binary(op, ..) => match *op {
             token::DISTINCT | token::NOT_DISTINCT => Level::Is,
-            token::LIKE | token::ILIKE => Level::Pattern,
+            token::LIKE | token::ILIKE | token::MATCH | token::IMATCH => Level::Pattern,
             token::ADD | token::SUB => Level::Sum,
             token::MUL | token::DIV => Level::Product,
             _ => Level::Comparison,

@@ -182,7 +182,7 @@ impl Parser<'_> {
                 parts.extend(right);
                 Node::Joined(op, parts)
             }
-            token::EQ..=token::NOT_IN => {
+            token::EQ..=token::IMATCH => {
                 let right = Box::new(self.pop()?);
                 Node::Binary(op, Box::new(self.pop()?), right)
             }

@@ -259,3 +259,90 @@ fn bounds_count_main_rows_whatever_is_asked_of_or_loaded_with_them() {
         assert_eq!(first.artist.get().unwrap().albums.get().unwrap().len(), 2);
     });
 }
+
+#[derive(Model, Debug, Clone)]
+struct Word {
+    #[model(key)]
+    text: String,
+    #[model(sql_type = "varchar(20)")]
+    short: Option<String>,
+}
+
+#[test]
+fn wildcards_in_a_text_that_is_searched_for_are_letters() {
+    with_database(async |database| {
+        let db = Db::connect(&database.url()).await.unwrap();
+        db.create_all(&Schema::new().model::<Word>()).await.unwrap();
+        let words = ["50%", "50x", "A_b", "axb", "c\\d", "c\\\\d", "%", "_", "\\", "Übel"];
+        Word::insert_many(words.map(|text| new!(Word { text, short: text })))
+            .exec(&db)
+            .await
+            .unwrap();
+        type Search = fn(WordFields<Word>, &str) -> Cond<Word>;
+        type Rule = fn(&str, &str) -> bool;
+        let cases: [(&str, Search, Rule); 9] = [
+            ("eq", |w, t| w.text.eq(t), |text, t| text == t),
+            ("iexact", |w, t| w.text.iexact(t), |text, t| text.to_lowercase() == t.to_lowercase()),
+            ("contains", |w, t| w.text.contains(t), |text, t| text.contains(t)),
+            (
+                "icontains",
+                |w, t| w.text.icontains(t),
+                |text, t| text.to_lowercase().contains(&t.to_lowercase()),
+            ),
+            ("startswith", |w, t| w.text.startswith(t), |text, t| text.starts_with(t)),
+            (
+                "istartswith",
+                |w, t| w.text.istartswith(t),
+                |text, t| text.to_lowercase().starts_with(&t.to_lowercase()),
+            ),
+            ("endswith", |w, t| w.short.endswith(t), |text, t| text.ends_with(t)),
+            (
+                "iendswith",
+                |w, t| w.short.iendswith(t),
+                |text, t| text.to_lowercase().ends_with(&t.to_lowercase()),
+            ),
+            (
+                "lower",
+                |w, t| w.short.lower().contains(t),
+                |text, t| text.to_lowercase().contains(t),
+            ),
+        ];
+        for term in
+            ["%", "_", "\\", "\\\\", "0%", "0x", "a_B", "A_", "_b", "x", "\\d", "üBEL", "", "\\%"]
+        {
+            for (what, search, rule) in &cases {
+                let found = Word::query().filter(|w| search(w, term)).all(&db).await.unwrap();
+                let mut found: Vec<String> = found.into_iter().map(|word| word.text).collect();
+                let mut want: Vec<&str> =
+                    words.into_iter().filter(|word| rule(word, term)).collect();
+                found.sort();
+                want.sort_unstable();
+                assert_eq!(found, want, "{what} {term:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn text_is_matched_by_regular_expressions() {
+    with_database(async |database| {
+        let db = Db::connect(&database.url()).await.unwrap();
+        db.create_all(&Schema::new().model::<Word>()).await.unwrap();
+        let words = ["aab", "AAB", "b", "x.y", "xzy"];
+        Word::insert_many(words.map(|text| new!(Word { text, short: text })))
+            .exec(&db)
+            .await
+            .unwrap();
+        let found = async |cond: fn(WordFields<Word>) -> Cond<Word>| -> Vec<String> {
+            let query = Word::query().filter(cond).order_by(|w| w.text.lower());
+            query.all(&db).await.unwrap().into_iter().map(|word| word.text).collect()
+        };
+        assert_eq!(found(|w| w.text.regex("^a+b$")).await, ["aab"]);
+        assert_eq!(found(|w| w.text.iregex("^a+b$")).await.len(), 2);
+        assert_eq!(found(|w| w.text.regex("x.y")).await, ["x.y", "xzy"]);
+        assert_eq!(found(|w| w.short.regex("x[.]y")).await, ["x.y"]);
+        assert_eq!(found(|w| !w.short.lower().regex("[a-w]")).await, ["x.y", "xzy"]);
+        let wrong = Word::query().filter(|w| w.text.regex("(")).all(&db).await.unwrap_err();
+        assert_eq!(wrong.sqlstate().unwrap().as_str(), "2201B");
+    });
+}
