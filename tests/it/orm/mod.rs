@@ -10,6 +10,7 @@ mod read;
 mod relations;
 mod shown;
 mod sql;
+mod tables;
 mod transactions;
 mod trips;
 mod values;
