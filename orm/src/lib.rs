@@ -28,6 +28,7 @@ pub use expr::operand::{Operand, Value};
 pub use expr::order::{IntoOrder, Order};
 pub use model::column::Column;
 pub use model::id::Id;
+pub use model::key::IntoKey;
 pub use model::path::Path;
 pub use model::slot::Slot;
 pub use model::table::{
