@@ -25,7 +25,7 @@ impl Driver {
     }
 
     /// The next event that is wanted; `None` when the bytes for it have yet to come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<Option<Answer>> {
         self.conversation.advance().map_err(Error::protocol)
     }
@@ -39,7 +39,9 @@ impl Driver {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    /// Writes what is unsent and reads what has come; pending until more bytes have.
+    #[inline]
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.closed {
             return Poll::Ready(Err(closed(None)));
         }

@@ -144,6 +144,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(super) fn push(&mut self, owed: Owed, request: u64) {
         if owed == Owed::Sync {
             self.skipping = false;
@@ -160,6 +161,35 @@ impl Queue {
         match self.owed.front() {
             Some(&(Owed::Execute { .. }, request)) => Some(request),
             _ => None,
+        }
+    }
+
+    /// Takes a Bind away, if it is the oldest request and belongs to a call after `abandoned`.
+    #[inline]
+    pub(super) fn pop_bind(&mut self, abandoned: u64) -> bool {
+        self.pop_if(abandoned, |owed| owed == Owed::Bind)
+    }
+
+    /// Takes an Execute away, as [`Queue::pop_bind`] does a Bind.
+    #[inline]
+    pub(super) fn pop_execute(&mut self, abandoned: u64) -> bool {
+        self.pop_if(abandoned, |owed| matches!(owed, Owed::Execute { .. }))
+    }
+
+    /// Takes a Sync away, as [`Queue::pop_bind`] does a Bind.
+    #[inline]
+    pub(super) fn pop_sync(&mut self, abandoned: u64) -> bool {
+        self.pop_if(abandoned, |owed| owed == Owed::Sync)
+    }
+
+    #[inline]
+    fn pop_if(&mut self, abandoned: u64, is_it: impl FnOnce(Owed) -> bool) -> bool {
+        match self.owed.front() {
+            Some(&(owed, request)) if request > abandoned && is_it(owed) => {
+                self.owed.pop_front();
+                true
+            }
+            _ => false,
         }
     }
 

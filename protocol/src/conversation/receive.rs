@@ -56,6 +56,19 @@ impl Conversation {
         }
     }
 
+    /// Passes over a BindComplete, if that is what comes next, what is owed, and what the caller wants: what
+    /// [`Conversation::advance`] would tell by [`Event::BindComplete`], in fewer steps.
+    #[inline]
+    pub fn pass_bind_complete(&mut self) {
+        const BIND_COMPLETE: &[u8; HEAD] = b"2\0\0\0\x04";
+        if self.input.unread().first_chunk() == Some(BIND_COMPLETE)
+            && self.failed.is_none()
+            && self.queue.pop_bind(self.abandoned)
+        {
+            self.body = self.input.take(HEAD, HEAD);
+        }
+    }
+
     /// The body of the next message, if that is a whole row of the statement that is being answered and the caller wants
     /// it: what [`Conversation::advance`] would tell by [`Event::DataRow`], in fewer steps. In all other cases `None`, and
     /// nothing is passed over: ask [`Conversation::advance`].
@@ -70,6 +83,42 @@ impl Conversation {
         }
         self.body = self.input.take(size, HEAD);
         Some(self.body())
+    }
+
+    /// The body of the next message, if that is the whole CommandComplete of the statement that is being answered and the
+    /// caller wants it: what [`Conversation::advance`] would tell by [`Event::CommandComplete`], in fewer steps. In all
+    /// other cases `None`, and nothing is passed over.
+    #[inline]
+    pub fn next_complete(&mut self) -> Option<&[u8]> {
+        let unread = self.input.unread();
+        // Tags are short: what does not fit one byte is left to the usual way.
+        let &[b'C', 0, 0, 0, size] = unread.first_chunk()? else { return None };
+        let size = usize::from(size).checked_add(1)?;
+        let is_whole = (HEAD..=self.limits.message.min(unread.len())).contains(&size);
+        if !is_whole || self.failed.is_some() || !self.queue.pop_execute(self.abandoned) {
+            return None;
+        }
+        self.body = self.input.take(size, HEAD);
+        Some(self.body())
+    }
+
+    /// Passes over a ReadyForQuery, if that is what comes next, what is owed, and what the caller wants: what
+    /// [`Conversation::advance`] would tell by [`Event::ReadyForQuery`], in fewer steps. Returns whether it did.
+    #[inline]
+    pub fn pass_ready(&mut self) -> bool {
+        let Some(&[b'Z', 0, 0, 0, 5, status]) = self.input.unread().first_chunk() else {
+            return false;
+        };
+        let Ok(status) = TransactionStatus::read(&[status]) else { return false };
+        if self.failed.is_some() || !self.queue.pop_sync(self.abandoned) {
+            return false;
+        }
+        self.status = status;
+        self.body = self.input.take(HEAD.saturating_add(1), HEAD);
+        if self.queue.is_empty() {
+            self.body = self.input.shrink(self.body.clone());
+        }
+        true
     }
 
     #[inline]

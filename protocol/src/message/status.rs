@@ -83,14 +83,19 @@ impl<'a> CommandTag<'a> {
     /// ```
     #[must_use]
     pub fn rows(&self) -> u64 {
-        // By bytes, since this is read once for each statement.
-        let mut words = self.text.as_bytes().rsplit(|byte| *byte == b' ');
-        let digits = words.next().unwrap_or_default();
-        let number = digits.iter().try_fold(0_u64, |rows, byte| match byte {
-            b'0'..=b'9' => rows.checked_mul(10)?.checked_add(u64::from(byte.wrapping_sub(b'0'))),
-            _ => None,
-        });
-        number.unwrap_or(0)
+        count(self.text.as_bytes())
+    }
+
+    /// The number of rows that the body of a CommandComplete tells, without a look at the words before it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] for a tag without its end.
+    #[inline]
+    pub fn count(body: &[u8]) -> Result<u64> {
+        match body.split_last() {
+            Some((0, tag)) => Ok(count(tag)),
+            _ => Err(Error::new(ErrorKind::Truncated, "a string has no end")),
+        }
     }
 
     /// Writes a CommandComplete, as a server does.
@@ -100,6 +105,26 @@ impl<'a> CommandTag<'a> {
     pub fn write(&self, out: &mut Buffer) -> Result<()> {
         out.message(b'C', |body| body.put_cstr(self.text))
     }
+}
+
+/// The number at the end of a tag; 0 where it ends in something else, or in more than a `u64` holds.
+#[inline]
+fn count(tag: &[u8]) -> u64 {
+    let (mut rows, mut place) = (0_u64, 1_u64);
+    for &byte in tag.iter().rev() {
+        let digit = match byte {
+            b'0'..=b'9' => u64::from(byte.wrapping_sub(b'0')),
+            b' ' => return rows,
+            _ => return 0,
+        };
+        let Some(sum) = digit.checked_mul(place).and_then(|value| rows.checked_add(value)) else {
+            return 0;
+        };
+        rows = sum;
+        // Past the last place that fits, only zeros may stand.
+        place = place.saturating_mul(10);
+    }
+    rows
 }
 
 /// A setting that the server reports: ParameterStatus (`S`).
