@@ -51,3 +51,8 @@ pub use stellata_client::{Config, ServerError, SqlState};
 pub use stellata_derive::Model;
 pub use stellata_pool::{Pool, PoolOptions};
 pub use transaction::Transaction;
+
+/// The example of the README is compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

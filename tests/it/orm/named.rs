@@ -21,7 +21,7 @@ struct Place {
 }
 
 #[derive(Model, Debug, Clone)]
-#[model(table = "order by \"1\"; --", key(line, place_id))]
+#[model(schema = "a.b", table = "order by \"1.5\"; --", key(line, place_id))]
 struct Stop {
     #[model(column = "group")]
     line: String,
@@ -78,7 +78,7 @@ fn a_table_is_named_after_its_struct_or_as_told() {
         let db = filled(database).await;
         db.create_all(&Schema::new().model::<HTTPServer>()).await.unwrap();
         let tables = database
-            .run("select schemaname, tablename from pg_tables where schemaname in ('public', 'from') order by 1, 2")
+            .run("select schemaname, tablename from pg_tables where schemaname in ('public', 'from', 'a.b') order by 1, 2")
             .unwrap();
         let tables: Vec<_> = tables
             .iter()
@@ -86,7 +86,7 @@ fn a_table_is_named_after_its_struct_or_as_told() {
             .collect();
         assert_eq!(
             tables,
-            [("from", "where"), ("public", "http_server"), ("public", "order by \"1\"; --")]
+            [("a.b", "order by \"1.5\"; --"), ("from", "where"), ("public", "http_server")]
         );
         let server = new!(HTTPServer { id: 5 }).insert(&db).await.unwrap();
         assert_eq!(HTTPServer::get(5, &db).await.unwrap().id, server.id);
@@ -98,7 +98,7 @@ fn rows_are_written_under_the_names_of_their_columns() {
     with_database(async |database| {
         let db = filled(database).await;
         assert_eq!(columns(database, "where"), ["select", "$1 ; -- 'x' /*", "ключ \"\\ ", "null"]);
-        assert_eq!(columns(database, "order by \"1\"; --"), ["group", "x.y", "%s {} ?"]);
+        assert_eq!(columns(database, "order by \"1.5\"; --"), ["group", "x.y", "%s {} ?"]);
 
         // A list of values, an upsert of every kind, a save, a change of one row, of many, and by a related column.
         let mut fifth = new!(Place { id: 5, name: "Enns", kind: "town" });
