@@ -96,6 +96,33 @@ impl Connection {
         }
     }
 
+    /// Sends a statement alone in a batch of its own: [`Connection::begin_batch`], [`Connection::submit`] and
+    /// [`Connection::sync`] in fewer steps.
+    #[inline]
+    pub(super) fn submit_alone(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+    ) -> Result<Ticket> {
+        self.begin_batch()?;
+        if self.forgotten.is_empty()
+            && let Some(slot) = self.cache.find(statement.key(), params.types(), self.call)
+            && let Some(entry) = self.cache.get(slot)
+            && entry.prepared == Prepared::Yes
+        {
+            return match self.driver.conversation.run_alone(&entry.head, params) {
+                Ok(()) => {
+                    self.open = false;
+                    Ok(Ticket { slot, call: self.call })
+                }
+                Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
+            };
+        }
+        let ticket = self.submit(statement, params)?;
+        self.sync()?;
+        Ok(ticket)
+    }
+
     #[cold]
     fn close_forgotten(&mut self) -> Result<()> {
         for name in self.forgotten.drain(..) {
@@ -227,7 +254,14 @@ impl Connection {
             }
             if let Some(body) = self.driver.conversation.next_complete() {
                 let completion = completion(body)?;
-                self.note_command();
+                // A statement's command never changes: looking at it once is enough, if there is nothing to note.
+                let known = self.cache.get(slot).is_some_and(|entry| entry.everyday);
+                if !known
+                    && self.note_command()
+                    && let Some(entry) = self.cache.get_mut(slot)
+                {
+                    entry.everyday = true;
+                }
                 return Ok(Step::Done(completion));
             }
             let Some(event) = self.advance()? else {

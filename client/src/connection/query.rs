@@ -152,9 +152,7 @@ impl Connection {
     ) -> Result<Completion> {
         let mut again = false;
         loop {
-            self.begin_batch()?;
-            let ticket = self.submit(&statement, params)?;
-            self.sync()?;
+            let ticket = self.submit_alone(&statement, params)?;
             let mut outcome = None;
             let ran = poll_fn(|cx| self.poll_alone(cx, ticket, check, sink, &mut outcome)).await;
             match ran {

@@ -36,8 +36,10 @@ pub trait Entity: Model {
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Self>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let statement = by_key::<Self>(&key.into_key());
+        let key = key.into_key();
         async move {
+            // Made inside the future, where it stays: moving it would cost as much as making it.
+            let statement = by_key::<Self>(&key);
             let found = fetch(source, &statement).await.map_err(|error| error.at(caller))?;
             found.ok_or_else(|| Error::not_found(Self::TABLE).at(caller))
         }
@@ -56,8 +58,11 @@ pub trait Entity: Model {
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<Self>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let statement = by_key::<Self>(&key.into_key());
-        async move { fetch(source, &statement).await.map_err(|error| error.at(caller)) }
+        let key = key.into_key();
+        async move {
+            let statement = by_key::<Self>(&key);
+            fetch(source, &statement).await.map_err(|error| error.at(caller))
+        }
     }
 
     /// New rows, to be inserted together.

@@ -145,9 +145,24 @@ impl Conversation {
     #[inline]
     pub fn run(&mut self, head: &BindHead, params: &Params) -> Result<()> {
         self.may_request()?;
-        write_bind_execute(&mut self.output, head, params)?;
+        write_bind_execute(&mut self.output, head, params, false)?;
         self.ask(Owed::Bind);
         self.ask(Owed::Execute { data: false });
+        Ok(())
+    }
+
+    /// Asks to run a prepared statement that is alone in its series: [`Conversation::run`] and [`Conversation::sync`] in
+    /// fewer steps.
+    ///
+    /// # Errors
+    /// As [`Conversation::bind`].
+    #[inline]
+    pub fn run_alone(&mut self, head: &BindHead, params: &Params) -> Result<()> {
+        self.may_request()?;
+        write_bind_execute(&mut self.output, head, params, true)?;
+        self.ask(Owed::Bind);
+        self.ask(Owed::Execute { data: false });
+        self.ask(Owed::Sync);
         Ok(())
     }
 
