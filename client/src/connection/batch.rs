@@ -254,14 +254,7 @@ impl Connection {
             }
             if let Some(body) = self.driver.conversation.next_complete() {
                 let completion = completion(body)?;
-                // A statement's command never changes: looking at it once is enough, if there is nothing to note.
-                let known = self.cache.get(slot).is_some_and(|entry| entry.everyday);
-                if !known
-                    && self.note_command()
-                    && let Some(entry) = self.cache.get_mut(slot)
-                {
-                    entry.everyday = true;
-                }
+                self.note_command();
                 return Ok(Step::Done(completion));
             }
             let Some(event) = self.advance()? else {

@@ -188,9 +188,7 @@ impl Connection {
         while let Some(answer) = self.driver.advance()? {
             match answer.event {
                 Event::DataRow | Event::BindComplete => {}
-                Event::CommandComplete => {
-                    self.note_command();
-                }
+                Event::CommandComplete => self.note_command(),
                 event => self.note_statement(event, answer.request)?,
             }
             if !answer.abandoned {
@@ -201,22 +199,21 @@ impl Connection {
     }
 
     /// A command other than the everyday ones may leave something behind in the session; some take the prepared
-    /// statements away. Returns whether it is an everyday one.
+    /// statements away.
     #[inline]
-    fn note_command(&mut self) -> bool {
+    fn note_command(&mut self) {
         const OTHERS: [&[u8]; 6] =
             [b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"MERGE"];
         let body = self.driver.conversation.body();
         if matches!(body.first_chunk(), Some(b"SELECT" | b"INSERT" | b"UPDATE" | b"DELETE"))
             || OTHERS.iter().any(|tag| body.starts_with(tag))
         {
-            return true;
+            return;
         }
         self.changed = true;
         if body.starts_with(b"DISCARD ALL") || body.starts_with(b"DEALLOCATE") {
             self.cache.clear_prepared();
         }
-        false
     }
 
     #[cold]

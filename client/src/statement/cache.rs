@@ -44,8 +44,6 @@ pub(crate) struct Slot {
     pub(crate) column_types: Box<[Oid]>,
     /// The row type that the columns were checked against last, as the address of its check.
     pub(crate) checked: usize,
-    /// Its command has been seen, and leaves nothing behind in the session.
-    pub(crate) everyday: bool,
     /// The call that used it last.
     used: u64,
 }
@@ -181,7 +179,6 @@ impl Cache {
             fields: None,
             column_types: Box::default(),
             checked: 0,
-            everyday: false,
             used: 0,
         };
         match self.free.pop() {
