@@ -160,7 +160,8 @@ impl Connection {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
         }
         loop {
-            match self.read_rows(ticket.slot, check, sink)? {
+            let step = self.read_rows(ticket.slot, check, sink);
+            match step.map_err(|error| self.refuse(error))? {
                 Step::Wait => self.driver.fill().await?,
                 Step::Done(completion) => return Ok(completion),
                 Step::Failed(error) => {
@@ -208,6 +209,12 @@ impl Connection {
                 Event::Error => {
                     let sql = self.cache.get(slot).map(|entry| entry.sql.clone());
                     return Ok(Step::Failed(self.server_error(sql)));
+                }
+                Event::PortalSuspended => {
+                    return Err(Error::new(
+                        ErrorKind::Protocol,
+                        "the server holds back rows that were all asked for",
+                    ));
                 }
                 Event::ReadyForQuery => {
                     return Err(Error::new(
@@ -330,7 +337,8 @@ fn read_row(
     let mut columns = Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
     sink(&mut columns).map_err(|error| {
         decode_error(error, entry.fields.as_deref().unwrap_or_default(), &entry.sql)
-    })
+    })?;
+    columns.end().map_err(Error::protocol)
 }
 
 #[cold]

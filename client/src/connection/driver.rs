@@ -118,6 +118,11 @@ impl Driver {
         self.closed = true;
     }
 
+    /// Gives the connection up: nothing is read or written any more.
+    pub(crate) fn abort(&mut self) {
+        self.closed = true;
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed || self.conversation.is_over()
     }

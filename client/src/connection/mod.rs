@@ -223,7 +223,10 @@ impl Connection {
             match answer.event {
                 Event::DataRow | Event::BindComplete => {}
                 Event::CommandComplete => self.note_command(),
-                event => self.note_statement(event, answer.request)?,
+                event => {
+                    let noted = self.note_statement(event, answer.request);
+                    noted.map_err(|error| self.refuse(error))?;
+                }
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
@@ -256,6 +259,15 @@ impl Connection {
         if body.starts_with(b"DISCARD ALL") || body.starts_with(b"DEALLOCATE") {
             self.cache.clear_prepared();
         }
+    }
+
+    /// Closes the connection when the server broke the protocol: what else it says can't be believed.
+    #[cold]
+    fn refuse(&mut self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Protocol {
+            self.driver.abort();
+        }
+        error
     }
 
     #[cold]
