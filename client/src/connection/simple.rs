@@ -60,7 +60,14 @@ impl Connection {
                     results.push(std::mem::take(&mut result));
                 }
                 Event::EmptyQuery => results.push(std::mem::take(&mut result)),
-                Event::Error => failed = Some(self.server_error(Some(sql.into()))),
+                Event::Error => {
+                    let error = self.server_error(Some(sql.into()));
+                    if self.driver.is_closed() {
+                        // A server that ends the session sends no ReadyForQuery.
+                        return Err(error);
+                    }
+                    failed = Some(error);
+                }
                 Event::ReadyForQuery => {
                     return match failed {
                         Some(error) => Err(error),
