@@ -5,6 +5,7 @@ use stellata::prelude::*;
 use stellata_testkit::{Database, with_database};
 
 #[derive(Model, Debug, Clone)]
+#[allow(clippy::duplicated_attributes, reason = "two keys may share a column")]
 #[model(
     unique(city, street),
     unique(city, plot, name = "one plot"),
