@@ -72,6 +72,7 @@ impl Driver {
     }
 
     /// Writes as much as the socket takes now.
+    #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) {
         while self.write_error.is_none() && !self.conversation.output().is_empty() {
             match self.socket.poll_write(cx, self.conversation.output()) {
@@ -82,6 +83,7 @@ impl Driver {
             }
         }
         if self.write_error.is_none()
+            && !self.socket.is_system()
             && let Poll::Ready(Err(error)) = self.socket.poll_flush(cx)
         {
             self.write_error = Some(error);

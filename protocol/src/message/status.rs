@@ -95,7 +95,7 @@ impl<'a> CommandTag<'a> {
     #[inline]
     pub fn count(body: &[u8]) -> Result<u64> {
         match body.split_last() {
-            Some((0, tag)) if tag.is_ascii() && !holds_nul(tag) => Ok(count(tag)),
+            Some((0, tag)) if is_plain(tag) => Ok(count(tag)),
             Some((0, _)) => Err(Error::new(ErrorKind::InvalidText, "a command tag is not ASCII")),
             _ => Err(Error::new(ErrorKind::Truncated, "a string has no end")),
         }
@@ -108,6 +108,12 @@ impl<'a> CommandTag<'a> {
     pub fn write(&self, out: &mut Buffer) -> Result<()> {
         out.message(b'C', |body| body.put_cstr(self.text))
     }
+}
+
+/// Whether all bytes are ASCII and none is zero: the top bit of a byte, or of one less, is set otherwise.
+#[inline]
+fn is_plain(tag: &[u8]) -> bool {
+    tag.iter().fold(0, |bits, byte| bits | byte | byte.wrapping_sub(1)) < 0x80
 }
 
 /// The number at the end of a tag; 0 where it ends in something else, or in more than a `u64` holds.
