@@ -92,7 +92,7 @@ fn tree(seed: &mut u64, depth: u32, point: (i64, Option<i32>)) -> (Cond<Point>, 
         };
     }
     let (left, said) = tree(seed, depth - 1, point);
-    if draw % 3 == 0 {
+    if draw.is_multiple_of(3) {
         return (!left, said.map(|said| !said));
     }
     let (right, also) = tree(seed, depth - 1, point);
