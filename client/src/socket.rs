@@ -1,7 +1,9 @@
-//! TCP and unix sockets as one type.
+//! TCP sockets, unix sockets and streams of the caller's own as one type.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,9 +20,50 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    Other(Other),
+}
+
+/// A stream that the caller has opened.
+pub(crate) struct Other {
+    /// Never locked: it is here because a connection may be shared between threads, and a stream need not.
+    stream: Mutex<Box<dyn Stream>>,
+    /// Bytes were written that the stream may still hold back.
+    unflushed: bool,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Other {
+    fn stream(&mut self) -> Pin<&mut dyn Stream> {
+        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut **stream)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = self.stream().poll_flush(cx);
+        if flushed.is_ready() {
+            self.unflushed = false;
+        }
+        flushed
+    }
+}
+
+impl fmt::Debug for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Other").field("unflushed", &self.unflushed).finish_non_exhaustive()
+    }
 }
 
 impl Socket {
+    /// A stream that is connected to a server already.
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self::Other(Other { stream: Mutex::new(Box::new(stream)), unflushed: false })
+    }
+
     pub(crate) async fn connect(config: &Config) -> Result<Self> {
         match config.host() {
             Host::Tcp(host) => {
@@ -68,6 +111,7 @@ impl Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
         };
         read.map_ok(|()| buffer.filled().len())
     }
@@ -92,7 +136,26 @@ impl Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Other(other) => {
+                let written = other.stream().poll_write(cx, bytes);
+                other.unflushed |= matches!(written, Poll::Ready(Ok(1..)));
+                written
+            }
         }
+    }
+
+    /// Sends on what a stream may hold back of what was written. A socket holds nothing back.
+    #[inline]
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Other(other) => other.poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Whether it is a socket of the system, where reading ends soon after writing has failed.
+    pub(crate) fn is_system(&self) -> bool {
+        !matches!(self, Self::Other(_))
     }
 
     /// Closes the write side, so that the server sees the end after what was written.
@@ -101,6 +164,7 @@ impl Socket {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Other(other) => other.stream().poll_shutdown(cx),
         }
     }
 }

@@ -73,6 +73,19 @@ impl<'r> Columns<'r> {
         self.reader.value()
     }
 
+    /// Checks that the row ends with its last column, if all columns have been read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TrailingBytes`] when something stands behind it.
+    #[inline]
+    pub fn end(&self) -> Result<()> {
+        if self.reader.is_empty() || self.index < self.types.len() {
+            Ok(())
+        } else {
+            self.reader.end()
+        }
+    }
+
     /// How many columns are not yet read.
     #[must_use]
     pub fn remaining(&self) -> usize {

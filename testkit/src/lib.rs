@@ -1,5 +1,6 @@
 //! What the tests of stellata stand on: a throwaway PostgreSQL server, a fresh database for each
-//! test, and a proxy that delays, counts and cuts.
+//! test, a proxy that delays, counts, records and cuts, a server that plays scripts, and streams
+//! that fail when they are told to.
 //!
 //! ```no_run
 //! use stellata_testkit::Database;
@@ -22,8 +23,10 @@
 mod database;
 mod endpoint;
 mod error;
+mod pipe;
 mod proxy;
 mod run;
+mod scripted;
 mod server;
 mod skip;
 pub mod sql;
@@ -32,8 +35,10 @@ mod unique;
 pub use database::Database;
 pub use endpoint::{Endpoint, Host};
 pub use error::Error;
+pub use pipe::{Fault, Operation, Operations, Pipe, PipeControl};
 pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Sent};
 pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
+pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
 pub use server::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown};
 pub use skip::skip;
 pub use stellata_testkit_macros::test;

@@ -2,6 +2,7 @@
 
 mod connect;
 mod dropped;
+mod hostile;
 mod orm;
 mod pool;
 mod query;

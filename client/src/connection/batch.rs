@@ -43,7 +43,8 @@ impl Connection {
     /// Begins a batch. Whatever was asked before is given up: its answers will be passed over.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`] when the connection can't be used any more.
+    /// [`ErrorKind::Closed`] when the connection can't be used any more, or why it can't be used any more where that has
+    /// just come.
     #[inline]
     pub fn begin_batch(&mut self) -> Result<()> {
         if self.driver.is_closed() {
@@ -53,10 +54,23 @@ impl Connection {
             // A batch was left half put together; end it, so that its failure can't reach into this one.
             self.driver.conversation.sync().map_err(Error::protocol)?;
         }
+        if self.driver.conversation.has_strays() {
+            self.take_strays()?;
+        }
         self.driver.conversation.abandon();
         self.call = self.driver.conversation.begin();
         self.open = true;
         Ok(())
+    }
+
+    /// Takes in what came behind the end of the last call, so that it can't pass for the answer to this one.
+    #[cold]
+    fn take_strays(&mut self) -> Result<()> {
+        // The server's goodbye is the only answer that nobody has to ask for; the conversation refuses all others.
+        match self.driver.advance()? {
+            Some(_) => Err(self.server_error(None)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn close_batch(&mut self) {
@@ -178,7 +192,8 @@ impl Connection {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
         }
         loop {
-            match self.read_rows(ticket.slot, check, sink)? {
+            let step = self.read_rows(ticket.slot, check, sink);
+            match step.map_err(|error| self.refuse(error))? {
                 Step::Wait => self.driver.fill().await?,
                 Step::Done(completion) => return Ok(completion),
                 Step::Failed(error) => {
@@ -275,6 +290,12 @@ impl Connection {
                     let sql = self.cache.get(slot).map(|entry| entry.sql.clone());
                     return Ok(Step::Failed(self.server_error(sql)));
                 }
+                Event::PortalSuspended => {
+                    return Err(Error::new(
+                        ErrorKind::Protocol,
+                        "the server holds back rows that were all asked for",
+                    ));
+                }
                 Event::ReadyForQuery => {
                     return Err(Error::new(
                         ErrorKind::Usage,
@@ -299,7 +320,14 @@ impl Connection {
         loop {
             match self.advance()? {
                 None => self.driver.fill().await?,
-                Some(Event::Error) => failed = Some(self.server_error(None)),
+                Some(Event::Error) => {
+                    let error = self.server_error(None);
+                    if self.driver.is_closed() {
+                        // A server that ends the session sends no ReadyForQuery.
+                        return Err(error);
+                    }
+                    failed = Some(error);
+                }
                 Some(Event::ReadyForQuery) => {
                     return match failed {
                         Some(error) => Err(error),
@@ -421,7 +449,8 @@ fn read_row(
     let mut columns = Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
     sink(&mut columns).map_err(|error| {
         decode_error(error, entry.fields.as_deref().unwrap_or_default(), &entry.sql)
-    })
+    })?;
+    columns.end().map_err(Error::protocol)
 }
 
 #[cold]

@@ -14,7 +14,8 @@ use crate::socket::Socket;
 pub(crate) struct Driver {
     socket: Socket,
     pub(crate) conversation: Conversation,
-    /// Why writing failed. The server may have said why it closed, so that reading goes on until it ends too.
+    /// Why writing failed. The server may have said why it closed, so that reading goes on until it ends
+    /// too; a stream of the caller's own may never do so, and is given up when it has nothing more to read.
     write_error: Option<io::Error>,
     closed: bool,
 }
@@ -48,7 +49,13 @@ impl Driver {
         self.poll_flush(cx);
         // Read even while writing waits: the server stops reading when nobody takes what it sends.
         match self.socket.poll_read(cx, self.conversation.space()) {
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => match self.write_error.take_if(|_| !self.socket.is_system()) {
+                None => Poll::Pending,
+                Some(error) => {
+                    self.closed = true;
+                    Poll::Ready(Err(broken(error)))
+                }
+            },
             Poll::Ready(Ok(0)) => {
                 self.closed = true;
                 Poll::Ready(Err(closed(self.write_error.take())))
@@ -59,12 +66,7 @@ impl Driver {
             }
             Poll::Ready(Err(error)) => {
                 self.closed = true;
-                let error = self.write_error.take().unwrap_or(error);
-                Poll::Ready(Err(Error::with_source(
-                    ErrorKind::Io,
-                    format!("the connection broke: {error}"),
-                    error,
-                )))
+                Poll::Ready(Err(broken(self.write_error.take().unwrap_or(error))))
             }
         }
     }
@@ -78,6 +80,11 @@ impl Driver {
                 Poll::Ready(Ok(count)) => self.conversation.wrote(count),
                 Poll::Ready(Err(error)) => self.write_error = Some(error),
             }
+        }
+        if self.write_error.is_none()
+            && let Poll::Ready(Err(error)) = self.socket.poll_flush(cx)
+        {
+            self.write_error = Some(error);
         }
     }
 
@@ -115,9 +122,19 @@ impl Driver {
         self.closed = true;
     }
 
+    /// Gives the connection up: nothing is read or written any more.
+    pub(crate) fn abort(&mut self) {
+        self.closed = true;
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed || self.conversation.is_over()
     }
+}
+
+#[cold]
+fn broken(cause: io::Error) -> Error {
+    Error::with_source(ErrorKind::Io, format!("the connection broke: {cause}"), cause)
 }
 
 #[cold]

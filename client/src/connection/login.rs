@@ -1,9 +1,11 @@
 //! Opening a connection: socket, start-up, authentication.
 
+use std::future::Future;
 use std::time::Duration;
 
 use stellata_protocol::auth::NONCE_LEN;
 use stellata_protocol::{Conversation, Event, Login};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
 use crate::connection::driver::Driver;
@@ -12,12 +14,24 @@ use crate::socket::Socket;
 
 /// Connects and logs in, within the limit of the configuration.
 pub(super) async fn connect(config: &Config) -> Result<Driver> {
+    within(config, async { log_in(Socket::connect(config).await?, config).await }).await
+}
+
+/// Logs in over a stream that is connected, within the limit of the configuration.
+pub(super) async fn over(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    config: &Config,
+) -> Result<Driver> {
+    within(config, log_in(Socket::over(stream), config)).await
+}
+
+async fn within(config: &Config, opening: impl Future<Output = Result<Driver>>) -> Result<Driver> {
     let limit = config.connect_timeout();
     if limit == Duration::MAX {
-        return log_in(config).await;
+        return opening.await;
     }
-    match tokio::time::timeout(limit, log_in(config)).await {
-        Ok(connected) => connected,
+    match tokio::time::timeout(limit, opening).await {
+        Ok(opened) => opened,
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
             format!("connecting and logging in took longer than {limit:?}"),
@@ -25,9 +39,8 @@ pub(super) async fn connect(config: &Config) -> Result<Driver> {
     }
 }
 
-async fn log_in(config: &Config) -> Result<Driver> {
+async fn log_in(socket: Socket, config: &Config) -> Result<Driver> {
     let login = login(config)?;
-    let socket = Socket::connect(config).await?;
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
     loop {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use stellata_protocol::Event;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
 use crate::connection::driver::Driver;
@@ -52,15 +53,48 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        Ok(Self {
-            driver: login::connect(config).await?,
+        Ok(Self::new(login::connect(config).await?, config))
+    }
+
+    /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
+    ///
+    /// Host and port of the configuration are not used, except that a unix socket there says that the way to the server
+    /// is private, so that a password may be sent as it is.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stellata_client::{Config, Connection};
+    ///
+    /// let config = Config::parse("postgres://me:secret@db.internal/music")?;
+    /// let tunnel = tokio::net::TcpStream::connect("gateway.example:7432").await?;
+    /// // ... whatever the gateway wants to hear first
+    /// let connection = Connection::over(tunnel, &config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Connection::connect`], but for reaching the server; [`ErrorKind::Io`] when the stream fails.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the stream is dropped.
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        config: &Config,
+    ) -> Result<Self> {
+        Ok(Self::new(login::over(stream, config).await?, config))
+    }
+
+    fn new(driver: Driver, config: &Config) -> Self {
+        Self {
+            driver,
             cache: Cache::new(config.statement_cache()),
             parsing: VecDeque::new(),
             forgotten: Vec::new(),
             call: 0,
             open: false,
             changed: false,
-        })
+        }
     }
 
     /// Says goodbye to the server and closes the connection.
@@ -189,7 +223,10 @@ impl Connection {
             match answer.event {
                 Event::DataRow | Event::BindComplete => {}
                 Event::CommandComplete => self.note_command(),
-                event => self.note_statement(event, answer.request)?,
+                event => {
+                    let noted = self.note_statement(event, answer.request);
+                    noted.map_err(|error| self.refuse(error))?;
+                }
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
@@ -214,6 +251,15 @@ impl Connection {
         if body.starts_with(b"DISCARD ALL") || body.starts_with(b"DEALLOCATE") {
             self.cache.clear_prepared();
         }
+    }
+
+    /// Closes the connection when the server broke the protocol: what else it says can't be believed.
+    #[cold]
+    fn refuse(&mut self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Protocol {
+            self.driver.abort();
+        }
+        error
     }
 
     #[cold]

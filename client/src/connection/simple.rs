@@ -29,6 +29,11 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the text may run all the same; the connection stays usable.
     pub async fn simple(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
+        let results = self.simple_results(sql).await;
+        results.map_err(|error| self.refuse(error))
+    }
+
+    async fn simple_results(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
         self.begin_batch()?;
         self.driver.conversation.query(sql).map_err(Error::encode)?;
         self.close_batch();
@@ -55,7 +60,14 @@ impl Connection {
                     results.push(std::mem::take(&mut result));
                 }
                 Event::EmptyQuery => results.push(std::mem::take(&mut result)),
-                Event::Error => failed = Some(self.server_error(Some(sql.into()))),
+                Event::Error => {
+                    let error = self.server_error(Some(sql.into()));
+                    if self.driver.is_closed() {
+                        // A server that ends the session sends no ReadyForQuery.
+                        return Err(error);
+                    }
+                    failed = Some(error);
+                }
                 Event::ReadyForQuery => {
                     return match failed {
                         Some(error) => Err(error),

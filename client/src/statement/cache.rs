@@ -87,7 +87,7 @@ impl Cache {
     }
 
     /// Finds a statement by all of its key: two statements never share a place.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(
         &mut self,
         key: StatementKey<'_>,
@@ -105,6 +105,7 @@ impl Cache {
         self.find_other(key, types, call)
     }
 
+    #[inline(never)]
     fn find_other(&mut self, key: StatementKey<'_>, types: &[Oid], call: u64) -> Option<SlotId> {
         for entry in self.by_hash.get(&hash(key, types))? {
             if let Some(Some(slot)) = self.slots.get_mut(entry.index)

@@ -145,7 +145,7 @@ impl Conversation {
     #[inline]
     pub fn run(&mut self, head: &BindHead, params: &Params) -> Result<()> {
         self.may_request()?;
-        write_bind_execute(&mut self.output, head, params, false)?;
+        write_bind_execute::<false>(&mut self.output, head, params)?;
         self.ask(Owed::Bind);
         self.ask(Owed::Execute { data: false });
         Ok(())
@@ -159,7 +159,7 @@ impl Conversation {
     #[inline]
     pub fn run_alone(&mut self, head: &BindHead, params: &Params) -> Result<()> {
         self.may_request()?;
-        write_bind_execute(&mut self.output, head, params, true)?;
+        write_bind_execute::<true>(&mut self.output, head, params)?;
         self.ask(Owed::Bind);
         self.ask(Owed::Execute { data: false });
         self.ask(Owed::Sync);

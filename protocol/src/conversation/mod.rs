@@ -183,6 +183,14 @@ impl Conversation {
         self.queue.is_empty() && self.output().is_empty()
     }
 
+    /// Whether something has come while nothing is owed: a notice, a notification, a goodbye, or what no question was asked
+    /// for. [`Conversation::advance`] looks at it, best before the next request takes it for its answer.
+    #[inline]
+    #[must_use]
+    pub fn has_strays(&self) -> bool {
+        !self.input.unread().is_empty() && self.queue.is_empty()
+    }
+
     /// Whether the session can't be used any more.
     #[inline]
     #[must_use]

@@ -107,21 +107,20 @@ impl BindHead {
     }
 }
 
-/// Writes a Bind with all results in binary, an Execute of all rows, and with `sync` a Sync: what a prepared statement
+/// Writes a Bind with all results in binary, an Execute of all rows, and with `SYNC` a Sync: what a prepared statement
 /// needs.
 ///
 /// # Errors
 /// `TooLarge` above 65 535 parameters or 2 GiB; nothing is written then.
 #[inline]
-pub fn write_bind_execute(
+pub fn write_bind_execute<const SYNC: bool>(
     out: &mut Buffer,
     head: &BindHead,
     params: &Params,
-    sync: bool,
 ) -> Result<()> {
-    /// The format of the results, the Execute, and the Sync.
-    const TAIL: &[u8; 19] = b"\0\x01\0\x01E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
-    const EXECUTE: usize = 14;
+    /// The format of the results, and the Execute.
+    const TAIL: &[u8; 14] = b"\0\x01\0\x01E\0\0\0\x09\0\0\0\0\0";
+    const TAIL_AND_SYNC: &[u8; 19] = b"\0\x01\0\x01E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
     let Ok(count) = u16::try_from(params.len()) else {
         return Err(Error::new(ErrorKind::TooLarge, "a statement has more than 65535 parameters"));
     };
@@ -136,9 +135,10 @@ pub fn write_bind_execute(
     out.put_slice(&head.0);
     out.put_u16(count);
     out.put_slice(values);
-    match TAIL.first_chunk::<EXECUTE>() {
-        Some(execute) if !sync => out.put_slice(execute),
-        _ => out.put_slice(TAIL),
+    if SYNC {
+        out.put_slice(TAIL_AND_SYNC);
+    } else {
+        out.put_slice(TAIL);
     }
     Ok(())
 }

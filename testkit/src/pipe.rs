@@ -1,0 +1,207 @@
+//! A stream in memory that is cut into pieces and fails when it is told to.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+/// What a client does with a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It reads.
+    Read,
+    /// It writes.
+    Write,
+    /// It sends on what the stream holds back.
+    Flush,
+}
+
+/// A fault: the `n`th operation of a kind fails, and all operations after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which operation.
+    pub operation: Operation,
+    /// How many of its kind succeed before it.
+    pub after: u64,
+    /// What it fails with.
+    pub error: io::ErrorKind,
+}
+
+/// How often each operation was tried with a result; waiting does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+    /// Flushes.
+    pub flushes: u64,
+}
+
+impl Operations {
+    /// The count of one kind.
+    pub fn of(&self, operation: Operation) -> u64 {
+        match operation {
+            Operation::Read => self.reads,
+            Operation::Write => self.writes,
+            Operation::Flush => self.flushes,
+        }
+    }
+}
+
+/// Tells what happened on a [`Pipe`] that a client has taken, and makes it fail.
+#[derive(Clone, Debug)]
+pub struct PipeControl {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    done: Operations,
+    fault: Option<Fault>,
+    failed: Option<io::ErrorKind>,
+}
+
+impl State {
+    /// Counts an operation, which fails if the fault says so.
+    fn begin(&mut self, operation: Operation) -> io::Result<()> {
+        if let Some(fault) = self.fault.filter(|fault| fault.operation == operation)
+            && self.done.of(operation) >= fault.after
+        {
+            self.failed = Some(fault.error);
+        }
+        match self.failed {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn end<T>(&mut self, operation: Operation, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            match operation {
+                Operation::Read => self.done.reads += 1,
+                Operation::Write => self.done.writes += 1,
+                Operation::Flush => self.done.flushes += 1,
+            }
+        }
+        result
+    }
+}
+
+impl PipeControl {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often each operation was done so far.
+    pub fn done(&self) -> Operations {
+        self.state().done
+    }
+
+    /// Whether the fault has come.
+    pub fn has_failed(&self) -> bool {
+        self.state().failed.is_some()
+    }
+}
+
+/// A stream that hands out and takes its bytes in pieces of limited length, and fails at a given
+/// operation. It works over any stream, a socket or the end of a pipe in memory.
+///
+/// ```
+/// use stellata_testkit::Pipe;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # stellata_testkit::run(async {
+/// let (client, mut server) = Pipe::pair(1024);
+/// let mut client = client.chunks(1);
+/// server.write_all(b"two").await.unwrap();
+/// assert_eq!(client.read(&mut [0; 16]).await.unwrap(), 1);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Pipe<S = DuplexStream> {
+    stream: S,
+    chunk: usize,
+    control: PipeControl,
+}
+
+impl Pipe {
+    /// Two ends of a pipe in memory, each of which holds up to `capacity` bytes for the other.
+    /// Nothing but the two ends moves its bytes, so that time may stand still meanwhile.
+    pub fn pair(capacity: usize) -> (Pipe, Pipe) {
+        let (one, other) = tokio::io::duplex(capacity);
+        (Pipe::new(one), Pipe::new(other))
+    }
+}
+
+impl<S> Pipe<S> {
+    /// A stream that is neither cut nor fails.
+    pub fn new(stream: S) -> Pipe<S> {
+        let control = PipeControl { state: Arc::default() };
+        Pipe { stream, chunk: usize::MAX, control }
+    }
+
+    /// Lets no read or write move more than this many bytes (at least 1).
+    #[must_use]
+    pub fn chunks(self, bytes: usize) -> Pipe<S> {
+        Pipe { chunk: bytes.max(1), ..self }
+    }
+
+    /// Lets an operation fail, and all that follow it.
+    #[must_use]
+    pub fn fault(self, fault: Fault) -> Pipe<S> {
+        self.control.state().fault = Some(fault);
+        self
+    }
+
+    /// What tells of the stream when somebody else has it.
+    pub fn control(&self) -> PipeControl {
+        self.control.clone()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Pipe<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let control = self.control.clone();
+        let mut state = control.state();
+        state.begin(Operation::Read)?;
+        let chunk = self.chunk;
+        let mut piece = ReadBuf::new(into.initialize_unfilled_to(chunk.min(into.remaining())));
+        let result = Pin::new(&mut self.stream).poll_read(cx, &mut piece);
+        let read = piece.filled().len();
+        into.advance(read);
+        state.end(Operation::Read, result)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Pipe<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let control = self.control.clone();
+        let mut state = control.state();
+        state.begin(Operation::Write)?;
+        let piece = bytes.get(..self.chunk).unwrap_or(bytes);
+        let result = Pin::new(&mut self.stream).poll_write(cx, piece);
+        state.end(Operation::Write, result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let control = self.control.clone();
+        let mut state = control.state();
+        state.begin(Operation::Flush)?;
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
+        state.end(Operation::Flush, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,34 @@
+//! Servers that break the protocol, lie, stop or never stop: each time the client tells so, and the connection is closed or
+//! still right.
+
+mod case;
+
+mod asynchronous;
+mod authentication;
+mod columns;
+mod copy;
+mod extended;
+mod lengths;
+mod simple;
+mod startup;
+
+/// Fewer would mean that a group was lost.
+const FEWEST: usize = 150;
+
+#[test]
+fn cases_are_many_and_distinct() {
+    let groups = [
+        asynchronous::cases(),
+        authentication::cases(),
+        columns::cases(),
+        copy::cases(),
+        extended::cases(),
+        lengths::cases(),
+        simple::cases(),
+        startup::cases(),
+    ];
+    let count: usize = groups.iter().map(Vec::len).sum();
+    println!("hostile: {count} cases in {} groups", groups.len());
+    assert!(count >= FEWEST, "{count}");
+    assert!(case::are_distinct(groups.iter().flatten().map(|case| case.id)));
+}
