@@ -222,7 +222,8 @@ impl Connection {
         loop {
             ready!(self.driver.poll_fill(cx))?;
             if outcome.is_none() {
-                match self.read_rows(ticket.slot, check, sink)? {
+                let step = self.read_rows(ticket.slot, check, sink);
+                match step.map_err(|error| self.refuse(error))? {
                     Step::Wait => continue,
                     Step::Done(completion) => *outcome = Some(Ok(completion)),
                     // A server that ended the session sends no ReadyForQuery.
@@ -245,8 +246,14 @@ impl Connection {
                     Event::ReadyForQuery => {
                         return Poll::Ready(outcome.take().unwrap_or_else(|| Err(gone())));
                     }
-                    // A constraint that was deferred to the end.
-                    Event::Error => *outcome = Some(Err(self.server_error(None))),
+                    Event::Error => {
+                        // A constraint that was deferred to the end, or the server's goodbye.
+                        let error = self.server_error(None);
+                        if self.driver.is_closed() {
+                            return Poll::Ready(Err(error));
+                        }
+                        *outcome = Some(Err(error));
+                    }
                     _ => {}
                 }
             }

@@ -86,14 +86,17 @@ impl<'a> CommandTag<'a> {
         count(self.text.as_bytes())
     }
 
-    /// The number of rows that the body of a CommandComplete tells, without a look at the words before it.
+    /// The number of rows that the body of a CommandComplete tells: [`CommandTag::read`] and [`CommandTag::rows`] in fewer
+    /// steps.
     ///
     /// # Errors
-    /// [`ErrorKind::Truncated`] for a tag without its end.
+    /// [`ErrorKind::Truncated`] for a tag without its end, [`ErrorKind::InvalidText`] for one that holds a NUL or anything
+    /// but ASCII: a server has no such tags.
     #[inline]
     pub fn count(body: &[u8]) -> Result<u64> {
         match body.split_last() {
-            Some((0, tag)) => Ok(count(tag)),
+            Some((0, tag)) if tag.is_ascii() && !holds_nul(tag) => Ok(count(tag)),
+            Some((0, _)) => Err(Error::new(ErrorKind::InvalidText, "a command tag is not ASCII")),
             _ => Err(Error::new(ErrorKind::Truncated, "a string has no end")),
         }
     }
