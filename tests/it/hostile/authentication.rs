@@ -26,6 +26,9 @@ fn first_text(change: fn(String) -> String) -> Script {
         .read_to_end()
 }
 
+/// What a case makes of a message that would be right.
+type Bend = fn(String) -> String;
+
 /// The whole exchange, with the server's last text as `change` makes it, and AuthenticationOk behind it.
 fn last_text(change: fn(String) -> String) -> Script {
     Script::new().scram(scram(), |first| first, change).send(Reply::logged_in()).read_to_end()
@@ -138,7 +141,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::new(id, greet(reply).read_to_end(), connect, want));
     }
 
-    let firsts: [(_, fn(String) -> String); 24] = [
+    let firsts: [(_, Bend); 24] = [
         ("a-iterations-0", |text| iterations("0")(text)),
         ("a-iterations-negative", |text| iterations("-1")(text)),
         ("a-iterations-signed", |text| iterations("+4096")(text)),
@@ -173,7 +176,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::new(id, first_text(change), connect, want));
     }
 
-    let lasts: [(_, fn(String) -> String); 8] = [
+    let lasts: [(_, Bend); 8] = [
         ("a-signature-wrong", |_| format!("v={}=", "A".repeat(43))),
         ("a-signature-empty", |_| "v=".to_owned()),
         ("a-signature-short", |_| "v=AAAA".to_owned()),

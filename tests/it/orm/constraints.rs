@@ -5,9 +5,13 @@ use stellata::prelude::*;
 use stellata_testkit::{Database, with_database};
 
 #[derive(Model, Debug, Clone)]
-#[allow(clippy::duplicated_attributes, reason = "a column may be in two keys")]
-#[model(unique(city, street), index(street, city))]
-#[model(unique(city, plot, name = "one plot"), index(plot, name = "by plot"))]
+#[allow(clippy::duplicated_attributes, reason = "two keys may share a column")]
+#[model(
+    unique(city, street),
+    unique(city, plot, name = "one plot"),
+    index(street, city),
+    index(plot, name = "by plot")
+)]
 struct House {
     #[model(key, identity)]
     id: Id<House>,
