@@ -3,9 +3,9 @@
 use stellata_protocol::auth::{ChannelBinding, Scram, saslprep};
 use stellata_protocol::message::{
     Authentication, BackendKey, Bind, CommandTag, Execute, NegotiateProtocolVersion, Notification,
-    ParameterStatus, Parse, ServerError, Target, TransactionStatus, read_parameter_description,
-    read_row_description, read_startup, write_close, write_parameter_description, write_parse,
-    write_row_description, write_startup,
+    PROTOCOL_3_0, PROTOCOL_3_2, ParameterStatus, Parse, ServerError, Target, TransactionStatus,
+    read_parameter_description, read_row_description, read_startup, write_close,
+    write_parameter_description, write_parse, write_row_description, write_startup,
 };
 use stellata_protocol::{Buffer, Columns, Oid, Result, frame};
 
@@ -24,7 +24,10 @@ pub(crate) fn read(input: &[u8]) {
             let _ = CommandTag::read(body).map(|tag| tag.rows());
             same(CommandTag::read(body), body, |message, out| message.write(out));
         }
-        6 => same(BackendKey::read(body), body, |message, out| message.write(out)),
+        6 => {
+            let version = if kind >= 128 { PROTOCOL_3_2 } else { PROTOCOL_3_0 };
+            same(BackendKey::read(body, version), body, |message, out| message.write(out));
+        }
         7 => {
             same(read_row_description(body), body, |fields, out| write_row_description(out, fields))
         }
@@ -42,7 +45,7 @@ pub(crate) fn read(input: &[u8]) {
             let _ = Execute::read(body);
         }
         13 => same(Target::read(body), body, |target, out| write_close(out, *target)),
-        14 => same(NegotiateProtocolVersion::read(body), body, |message, out| message.write(out)),
+        14 => negotiation(body),
         15 => frames(body),
         16 => row(body),
         17 => scram_first(body),
@@ -57,6 +60,16 @@ fn same<T>(message: Result<T>, body: &[u8], write: impl FnOnce(&T, &mut Buffer) 
     let mut out = Buffer::new();
     write(&message, &mut out).expect("what was read can be written");
     assert_eq!(out.as_slice().get(5..), Some(body), "what was read is written otherwise");
+}
+
+/// A version may come as its minor number alone, and is written whole.
+fn negotiation(body: &[u8]) {
+    let message = NegotiateProtocolVersion::read(body);
+    let mut whole = body.to_vec();
+    if let (Ok(message), Some(version)) = (&message, whole.first_chunk_mut::<4>()) {
+        *version = message.version.to_be_bytes();
+    }
+    same(message, &whole, |message, out| message.write(out));
 }
 
 fn authentication(body: &[u8]) {

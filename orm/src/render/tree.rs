@@ -158,6 +158,13 @@ impl Parser<'_> {
         }
     }
 
+    fn join(&mut self, op: u8) -> Result<Vec<Node>> {
+        let right = self.pop_parts(op)?;
+        let mut parts = self.pop_parts(op)?;
+        parts.extend(right);
+        Ok(parts)
+    }
+
     fn node(&mut self, op: u8) -> Result<()> {
         self.below = 0;
         let node = match op {
@@ -176,12 +183,7 @@ impl Parser<'_> {
             token::NULL => Node::Null,
             token::TRUE => Node::True,
             token::FALSE => Node::False,
-            token::AND | token::OR => {
-                let right = self.pop_parts(op)?;
-                let mut parts = self.pop_parts(op)?;
-                parts.extend(right);
-                Node::Joined(op, parts)
-            }
+            token::AND | token::OR => Node::Joined(op, self.join(op)?),
             token::EQ..=token::IMATCH => {
                 let right = Box::new(self.pop()?);
                 Node::Binary(op, Box::new(self.pop()?), right)

@@ -3,6 +3,7 @@
 mod conditions;
 mod constraints;
 mod errors;
+mod joins;
 mod keys;
 mod models;
 mod named;
