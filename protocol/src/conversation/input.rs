@@ -80,17 +80,22 @@ impl Input {
         self.filled = self.end == self.bytes.len();
     }
 
-    /// Gives back the memory of a large answer, when all of it is used.
+    /// Gives back the memory of a large answer, when all of it is used. The bytes at `kept` stay; returns where.
     #[inline]
-    pub(super) fn shrink(&mut self) {
-        if self.start == self.end && self.bytes.len() > SMALL {
-            self.restart();
-        }
+    pub(super) fn shrink(&mut self, kept: Range<usize>) -> Range<usize> {
+        if self.start == self.end && self.bytes.len() > SMALL { self.replace(kept) } else { kept }
     }
 
     #[cold]
-    fn restart(&mut self) {
-        *self = Self::new();
+    fn replace(&mut self, kept: Range<usize>) -> Range<usize> {
+        let mut small = Self::new();
+        let bytes = self.at(kept);
+        let Some(place) = small.bytes.get_mut(..bytes.len()) else { return 0..0 };
+        place.copy_from_slice(bytes);
+        small.start = bytes.len();
+        small.end = bytes.len();
+        *self = small;
+        0..self.end
     }
 
     /// How much memory is held, in bytes.
@@ -134,10 +139,13 @@ mod tests {
         let mut input = Input::new();
         feed(&mut input, &vec![7; 5_000_000]);
         assert!(input.capacity() <= 5_000_000 + 2 * STEP, "{}", input.capacity());
-        input.shrink();
+        let kept = input.shrink(0..0);
         assert!(input.capacity() >= 5_000_000, "unread bytes stay");
-        input.take(5_000_000, 0);
-        input.shrink();
+        assert_eq!(kept, 0..0);
+        let body = input.take(5_000_000, 4_999_999);
+        let kept = input.shrink(body);
         assert_eq!(input.capacity(), SMALL);
+        assert_eq!(input.at(kept), [7], "the newest message stays");
+        assert!(input.unread().is_empty());
     }
 }

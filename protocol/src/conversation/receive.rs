@@ -87,7 +87,7 @@ impl Conversation {
                 Event::ReadyForQuery => {
                     self.status = TransactionStatus::read(self.body())?;
                     if self.queue.is_empty() {
-                        self.input.shrink();
+                        self.body = self.input.shrink(self.body.clone());
                     }
                 }
                 Event::CopyInRefused => self.refuse_copy_in()?,
