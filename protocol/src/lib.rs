@@ -32,6 +32,7 @@ mod row;
 pub mod copy;
 pub mod replication;
 mod conversation;
+pub mod trace;
 
 pub use conversation::login::Login;
 pub use conversation::owed::Event;

@@ -17,7 +17,7 @@ pub enum Operation {
     Flush,
 }
 
-/// A fault: the `n`th operation of a kind fails, and all operations after it.
+/// A fault: the `n`th operation of a kind fails, once or for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Which operation.
@@ -26,6 +26,9 @@ pub struct Fault {
     pub after: u64,
     /// What it fails with.
     pub error: io::ErrorKind,
+    /// Whether the stream is broken from there on, so that all operations fail. Otherwise it goes
+    /// on as if nothing had been, which a client must not rely on.
+    pub lasting: bool,
 }
 
 /// How often each operation was tried with a result; waiting does not count.
@@ -60,21 +63,19 @@ pub struct PipeControl {
 struct State {
     done: Operations,
     fault: Option<Fault>,
-    failed: Option<io::ErrorKind>,
+    has_failed: bool,
 }
 
 impl State {
     /// Counts an operation, which fails if the fault says so.
     fn begin(&mut self, operation: Operation) -> io::Result<()> {
-        if let Some(fault) = self.fault.filter(|fault| fault.operation == operation)
-            && self.done.of(operation) >= fault.after
-        {
-            self.failed = Some(fault.error);
+        let Some(fault) = self.fault else { return Ok(()) };
+        let due = fault.operation == operation && self.done.of(operation) == fault.after;
+        if (due && !self.has_failed) || (fault.lasting && self.has_failed) {
+            self.has_failed = true;
+            return Err(fault.error.into());
         }
-        match self.failed {
-            Some(error) => Err(error.into()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn end<T>(&mut self, operation: Operation, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -101,7 +102,7 @@ impl PipeControl {
 
     /// Whether the fault has come.
     pub fn has_failed(&self) -> bool {
-        self.state().failed.is_some()
+        self.state().has_failed
     }
 }
 

@@ -3,9 +3,11 @@
 
 mod link;
 mod record;
+mod recording;
 mod settings;
 
 pub use record::{Counts, Sent};
+pub use recording::Recording;
 pub use settings::{Cut, Direction, Ending};
 
 use crate::endpoint::Endpoint;
@@ -163,6 +165,17 @@ impl Proxy {
     /// Whether messages are kept for [`Proxy::sent`], as they are at first. Long runs should not.
     pub fn set_recording(&self, recording: bool) {
         self.shared.record.set_recording(recording);
+    }
+
+    /// Whether the bytes of connections that begin from now on are kept for
+    /// [`Proxy::recordings`], for as long as the proxy lives. At first they are not.
+    pub fn set_keeping(&self, keeping: bool) {
+        self.shared.record.set_keeping(keeping);
+    }
+
+    /// The bytes of the connections that were kept, in the order of acceptance, up to now.
+    pub fn recordings(&self) -> Vec<Recording> {
+        self.shared.record.kept()
     }
 
     /// The messages of all clients, in the order of their first bytes. Those in TLS can't be seen.

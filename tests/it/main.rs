@@ -6,4 +6,5 @@ mod hostile;
 mod orm;
 mod pool;
 mod query;
+mod recorded;
 mod statements;

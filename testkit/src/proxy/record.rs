@@ -1,7 +1,8 @@
 //! What a proxy has seen: counts, flights and the messages in them.
 
+use super::recording::Recording;
 use super::settings::Direction;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,9 @@ pub(super) struct Record {
 #[derive(Debug)]
 struct State {
     recording: bool,
+    /// Whether the bytes of the connections to come are kept.
+    keeping: bool,
+    kept: BTreeMap<u64, Recording>,
     counts: Counts,
     sent: Vec<Sent>,
     accepted: u64,
@@ -70,6 +74,8 @@ impl Record {
     pub(super) fn new() -> Record {
         let state = State {
             recording: true,
+            keeping: false,
+            kept: BTreeMap::new(),
             counts: Counts::default(),
             sent: Vec::new(),
             accepted: 0,
@@ -88,6 +94,9 @@ impl Record {
         state.accepted += 1;
         state.counts.connections += 1;
         let number = state.accepted;
+        if state.keeping {
+            state.kept.insert(number, Recording::default());
+        }
         state.links.insert(number, Link { turned: true, flight: 0, framing: Framing::Untagged });
         number
     }
@@ -105,7 +114,10 @@ impl Record {
     pub(super) fn arrived(&self, connection: u64, direction: Direction, bytes: &[u8]) {
         let at = self.begun.elapsed();
         let mut state = self.state();
-        let State { recording, counts, sent, links, .. } = &mut *state;
+        let State { recording, counts, sent, links, kept, .. } = &mut *state;
+        if let Some(kept) = kept.get_mut(&connection) {
+            kept.add(direction, bytes);
+        }
         let length = bytes.len() as u64;
         match direction {
             Direction::ToClient => {
@@ -147,6 +159,14 @@ impl Record {
 
     pub(super) fn set_recording(&self, recording: bool) {
         self.state().recording = recording;
+    }
+
+    pub(super) fn set_keeping(&self, keeping: bool) {
+        self.state().keeping = keeping;
+    }
+
+    pub(super) fn kept(&self) -> Vec<Recording> {
+        self.state().kept.values().cloned().collect()
     }
 
     /// Forgets all counts and messages; the next bytes of each client begin its first flight.

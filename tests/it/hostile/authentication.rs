@@ -5,6 +5,9 @@ use stellata_testkit::{Ending, Reply, ScramServer, Script};
 
 use super::case::{Case, PASSWORD, connect, greet, run};
 
+/// Makes another text of a right one.
+type Change = fn(String) -> String;
+
 fn scram() -> ScramServer {
     ScramServer::new(PASSWORD, 4096)
 }
@@ -14,7 +17,7 @@ fn sasl(mechanisms: &[u8]) -> Reply {
 }
 
 /// The whole exchange, with the server's first text as `change` makes it; the client is to refuse it.
-fn first_text(change: fn(String) -> String) -> Script {
+fn first_text(change: Change) -> Script {
     Script::new()
         .expect("^")
         .send(sasl(ScramServer::MECHANISMS))
@@ -26,11 +29,8 @@ fn first_text(change: fn(String) -> String) -> Script {
         .read_to_end()
 }
 
-/// What a case makes of a message that would be right.
-type Bend = fn(String) -> String;
-
 /// The whole exchange, with the server's last text as `change` makes it, and AuthenticationOk behind it.
-fn last_text(change: fn(String) -> String) -> Script {
+fn last_text(change: Change) -> Script {
     Script::new().scram(scram(), |first| first, change).send(Reply::logged_in()).read_to_end()
 }
 
@@ -141,7 +141,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::new(id, greet(reply).read_to_end(), connect, want));
     }
 
-    let firsts: [(_, Bend); 24] = [
+    let firsts: [(_, Change); 24] = [
         ("a-iterations-0", |text| iterations("0")(text)),
         ("a-iterations-negative", |text| iterations("-1")(text)),
         ("a-iterations-signed", |text| iterations("+4096")(text)),
@@ -176,7 +176,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::new(id, first_text(change), connect, want));
     }
 
-    let lasts: [(_, Bend); 8] = [
+    let lasts: [(_, Change); 8] = [
         ("a-signature-wrong", |_| format!("v={}=", "A".repeat(43))),
         ("a-signature-empty", |_| "v=".to_owned()),
         ("a-signature-short", |_| "v=AAAA".to_owned()),

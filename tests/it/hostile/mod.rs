@@ -1,14 +1,19 @@
 //! Servers that break the protocol, lie, stop or never stop: each time the client tells so, and the connection is closed or
 //! still right.
 
+#![allow(clippy::print_stdout, reason = "the number of cases is part of what the tests tell")]
+
 mod case;
+mod workflow;
 
 mod asynchronous;
 mod authentication;
 mod columns;
 mod copy;
 mod extended;
+mod faults;
 mod lengths;
+mod prefixes;
 mod simple;
 mod startup;
 

@@ -1,0 +1,219 @@
+//! A recorded session, played to a conversation that asks what the recorded client asked.
+
+use std::path::PathBuf;
+
+use stellata_protocol::message::{
+    Bind, Execute, FirstMessage, FunctionCall, Notification, Parse, ServerError, Target,
+    TransactionStatus,
+};
+use stellata_protocol::{
+    Conversation, Error, Event, Format, Frame, Login, Oid, Params, Reader, frame,
+};
+use stellata_testkit::{Direction, PASSWORD, Recording};
+
+/// What the recorder used in place of random bytes.
+const NONCE: [u8; 18] = *b"recorded, not new!";
+
+/// All streams that were recorded, with their names, in the order of the names.
+pub(super) fn streams() -> Vec<(String, Recording)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/streams");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "bin"));
+    files.sort();
+    let name = |file: &PathBuf| file.file_stem().unwrap().to_string_lossy().into_owned();
+    files.iter().map(|file| (name(file), Recording::read(file).unwrap())).collect()
+}
+
+/// Everything that a caller can learn from a session.
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    /// Each event, the call it answers, and the body of its message.
+    pub(super) events: Vec<(Event, u64, Vec<u8>)>,
+    notices: Vec<ServerError>,
+    notifications: Vec<Notification>,
+    status: TransactionStatus,
+    timezone: Option<String>,
+    process: Option<i32>,
+}
+
+/// A session that is being played.
+pub(super) struct Player {
+    pub(super) conversation: Conversation,
+    events: Vec<(Event, u64, Vec<u8>)>,
+    notices: Vec<ServerError>,
+    notifications: Vec<Notification>,
+}
+
+impl Player {
+    /// Begins the session that the start-up message of the recording begins.
+    pub(super) fn start(recording: &Recording) -> Self {
+        let sent = recording.bytes(Direction::ToServer);
+        let length = u32::from_be_bytes(sent[..4].try_into().unwrap()) as usize;
+        let FirstMessage::Startup { parameters, .. } =
+            FirstMessage::read(&sent[4..length]).unwrap()
+        else {
+            panic!("the recording begins with no start-up message");
+        };
+        let refused = recording.bytes(Direction::ToClient).windows(6).any(|six| six == b"C28P01");
+        let password = if refused { "wrong" } else { PASSWORD };
+        let login =
+            Login::new(parameters[0].1, NONCE).password(password.as_bytes()).allow_cleartext(true);
+        let login =
+            parameters[1..].iter().fold(login, |login, (name, value)| login.parameter(name, value));
+        let conversation = Conversation::start(login).unwrap();
+        Self { conversation, events: Vec::new(), notices: Vec::new(), notifications: Vec::new() }
+    }
+
+    /// Takes in bytes of the server and tells all that they mean.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.conversation.receive(bytes);
+        while let Some(answer) = self.conversation.advance()? {
+            let body = self.conversation.body().to_vec();
+            self.events.push((answer.event, answer.request, body));
+            if answer.event == Event::KeyDerivation {
+                let keys = self.conversation.key_derivation().unwrap().run();
+                self.conversation.provide_keys(keys)?;
+            }
+        }
+        self.notices.extend(std::iter::from_fn(|| self.conversation.pop_notice()));
+        self.notifications.extend(std::iter::from_fn(|| self.conversation.pop_notification()));
+        Ok(())
+    }
+
+    pub(super) fn seen(self) -> Seen {
+        Seen {
+            events: self.events,
+            notices: self.notices,
+            notifications: self.notifications,
+            status: self.conversation.status(),
+            timezone: self.conversation.parameter("TimeZone").map(str::to_owned),
+            process: self.conversation.backend_key().map(|key| key.process_id),
+        }
+    }
+}
+
+/// The tag and the body of a message.
+type Message = (u8, Vec<u8>);
+
+/// The client's messages of a recording, by the pieces that they came in.
+pub(super) struct Asked {
+    /// The bytes of each piece, and its messages but for those that a conversation sends of itself: of the
+    /// login, and the refusal of a COPY that nobody has data for.
+    pieces: Vec<(Vec<u8>, Vec<Message>)>,
+}
+
+impl Asked {
+    pub(super) fn of(recording: &Recording) -> Self {
+        let mut first = true;
+        let mut pieces = Vec::new();
+        for (direction, bytes) in recording.pieces() {
+            if direction == Direction::ToClient {
+                continue;
+            }
+            let mut rest = bytes;
+            if std::mem::take(&mut first) {
+                let length = u32::from_be_bytes(rest[..4].try_into().unwrap());
+                rest = &rest[length as usize..];
+            }
+            let mut messages = Vec::new();
+            // A client's Query and Parse may be as long as they like; a server's messages of these tags may not.
+            while let Some(Frame { tag, size }) = frame(rest, 1 << 20).unwrap() {
+                messages.push((tag, rest[5..size].to_vec()));
+                rest = &rest[size..];
+            }
+            assert!(rest.is_empty(), "a piece ends within a message");
+            messages.retain(|(tag, body)| {
+                let refusal = *tag == b'f' && body.starts_with(b"no data was given");
+                *tag != b'p' && !refusal
+            });
+            pieces.push((bytes.to_vec(), messages));
+        }
+        Self { pieces }
+    }
+
+    /// Asks what the client asked in its `number`th piece, and holds what is written against what it wrote.
+    pub(super) fn ask(&self, number: usize, conversation: &mut Conversation) {
+        let (bytes, messages) = &self.pieces[number];
+        let mut begun = false;
+        for (index, (tag, body)) in messages.iter().enumerate() {
+            if !begun && !matches!(tag, b'd' | b'c' | b'f' | b'X') {
+                begun = true;
+                conversation.begin();
+            }
+            let next = messages.get(index + 1).map(|next| next.0).or_else(|| {
+                self.pieces.get(number + 1).and_then(|piece| piece.1.first()).map(|next| next.0)
+            });
+            let with_data = matches!(next, Some(b'd' | b'c' | b'f'));
+            ask(conversation, *tag, body, with_data);
+        }
+        assert_eq!(conversation.output(), bytes, "the client of the recording wrote otherwise");
+        conversation.wrote(bytes.len());
+    }
+}
+
+fn ask(conversation: &mut Conversation, tag: u8, body: &[u8], with_data: bool) {
+    let asked = match tag {
+        b'P' => {
+            let parse = Parse::read(body).unwrap();
+            conversation.parse(parse.name, parse.sql, &parse.types)
+        }
+        b'D' => match Target::read(body).unwrap() {
+            Target::Statement(name) => conversation.describe_statement(name),
+            Target::Portal(name) => conversation.describe_portal(name),
+        },
+        b'B' => {
+            let bind = Bind::read(body).unwrap();
+            let params = params(&bind.parameters);
+            let format = bind.result_formats.first().copied().unwrap_or(Format::Text);
+            conversation.bind_portal(bind.portal, bind.statement, &params, format)
+        }
+        b'E' if with_data => conversation.execute_copy_in(),
+        b'E' => {
+            let execute = Execute::read(body).unwrap();
+            let rows = u32::try_from(execute.max_rows).unwrap();
+            conversation.execute_portal(execute.portal, rows)
+        }
+        b'C' => match Target::read(body).unwrap() {
+            Target::Statement(name) => conversation.close_statement(name),
+            Target::Portal(name) => conversation.close_portal(name),
+        },
+        b'S' => conversation.sync(),
+        b'H' => conversation.flush(),
+        b'Q' => {
+            let sql = Reader::new(body).cstr().unwrap();
+            if with_data { conversation.query_copy(sql) } else { conversation.query(sql) }
+        }
+        b'F' => {
+            let call = FunctionCall::read(body).unwrap();
+            let arguments = params(&call.arguments);
+            conversation.call_function(call.function, &arguments, call.result_format)
+        }
+        b'd' => conversation.copy_data(body).map(drop),
+        b'c' => conversation.copy_done().map(drop),
+        b'f' => conversation.copy_fail(Reader::new(body).cstr().unwrap()).map(drop),
+        b'X' => {
+            conversation.terminate();
+            Ok(())
+        }
+        _ => panic!("a client sends no {}", char::from(tag)),
+    };
+    asked.unwrap();
+}
+
+/// Parameters whose types do not matter, since Bind does not name them.
+fn params(values: &[Option<&[u8]>]) -> Params {
+    let mut params = Params::new();
+    for value in values {
+        match value {
+            None => params.push_null(Oid::UNSPECIFIED),
+            Some(bytes) => params
+                .push_with(Oid::UNSPECIFIED, |out| {
+                    out.put_slice(bytes);
+                    Ok(())
+                })
+                .unwrap(),
+        }
+    }
+    params
+}
