@@ -4,7 +4,6 @@ mod expr;
 mod new;
 mod error;
 mod relation;
-mod identifier;
 mod render;
 mod schema;
 mod failure;

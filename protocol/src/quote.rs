@@ -25,7 +25,22 @@ pub fn identifier(name: &str) -> Result<String> {
     if name.is_empty() {
         return Err(Error::new(ErrorKind::InvalidValue, "a name is empty"));
     }
-    quoted("", name, '"', &['"'])
+    let name = without_nul(name)?;
+    let mut out = String::with_capacity(name.len().saturating_add(2));
+    push_identifier(name, &mut out);
+    Ok(out)
+}
+
+/// Appends a name in double quotes, as [`identifier`] does, but looks at nothing: for names that a program itself declares.
+/// A NUL in one is refused when the statement is sent.
+///
+/// ```
+/// let mut sql = String::from("select * from ");
+/// stellata_protocol::quote::push_identifier("order", &mut sql);
+/// assert_eq!(sql, "select * from \"order\"");
+/// ```
+pub fn push_identifier(name: &str, out: &mut String) {
+    push_quoted(name, '"', &['"'], out);
 }
 
 /// A text in single quotes, for SQL.
@@ -66,12 +81,22 @@ pub fn replication_literal(text: &str) -> Result<String> {
 
 /// `prefix`, then `text` between two `quote`s, with each of the `doubled` characters twice.
 fn quoted(prefix: &str, text: &str, quote: char, doubled: &[char]) -> Result<String> {
-    if text.contains('\0') {
-        return Err(Error::new(ErrorKind::InvalidText, "a name or text for a command holds a NUL"));
-    }
+    let text = without_nul(text)?;
     // Room for the quotes and a few doubled characters.
     let mut out = String::with_capacity(text.len().saturating_add(8));
     out.push_str(prefix);
+    push_quoted(text, quote, doubled, &mut out);
+    Ok(out)
+}
+
+fn without_nul(text: &str) -> Result<&str> {
+    if text.contains('\0') {
+        return Err(Error::new(ErrorKind::InvalidText, "a name or text for a command holds a NUL"));
+    }
+    Ok(text)
+}
+
+fn push_quoted(text: &str, quote: char, doubled: &[char], out: &mut String) {
     out.push(quote);
     for character in text.chars() {
         if doubled.contains(&character) {
@@ -80,7 +105,6 @@ fn quoted(prefix: &str, text: &str, quote: char, doubled: &[char]) -> Result<Str
         out.push(character);
     }
     out.push(quote);
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -154,9 +154,11 @@ fn statements<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
     };
     let columns = table.columns.len();
     let mask = mask_of(columns, |column| first.is_set(column));
-    let places = || (0_u16..).take(columns);
-    let alike =
-        rows.iter().all(|row| places().all(|column| row.is_set(column) == first.is_set(column)));
+    let set: SmallVec<[bool; 32]> =
+        (0_u16..).take(columns).map(|column| first.is_set(column)).collect();
+    let alike = rows
+        .iter()
+        .all(|row| (0_u16..).zip(&set).all(|(column, is_set)| row.is_set(column) == *is_set));
     // Types without a known number, and arrays, have no array that could carry them.
     let carried = columns_of(&mask).all(|column| {
         table.columns.get(usize::from(column)).is_some_and(|column| column.oid.array().is_some())

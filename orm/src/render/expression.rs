@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
+use stellata_protocol::quote;
 use stellata_protocol::{Error, ErrorKind, Oid, Result};
 
 use crate::expr::token;
-use crate::identifier::quote;
 use crate::model::path::{Path, Root};
 use crate::model::table::{ColumnDef, RelationDef, RelationKind, Table};
 use crate::render::name::{bare_type, quote_table};
@@ -252,7 +252,7 @@ impl Writer {
             let table = self.scopes.first().map(|scope| scope.table);
             let column = table.and_then(|table| table.columns.get(usize::from(index)));
             out.push_str("excluded.");
-            quote(column.ok_or_else(usage("no such column"))?.name, out);
+            quote::push_identifier(column.ok_or_else(usage("no such column"))?.name, out);
             return Ok(());
         }
         let (alias, table) = self.resolve(path)?;
@@ -341,7 +341,7 @@ fn needs_cast(oid: Oid, element: Oid) -> bool {
 /// Appends `t0."name"`.
 pub(crate) fn qualified(alias: u16, name: &str, out: &mut String) -> Result<()> {
     write!(out, "t{alias}.").map_err(|_| too_long())?;
-    quote(name, out);
+    quote::push_identifier(name, out);
     Ok(())
 }
 

@@ -1,15 +1,16 @@
 //! Names in SQL text.
 
-use crate::identifier::quote;
+use stellata_protocol::quote;
+
 use crate::model::table::Table;
 
 /// Appends a table's name, with its schema where one is given.
 pub(crate) fn quote_table(out: &mut String, table: &Table) {
     if let Some(schema) = table.schema {
-        quote(schema, out);
+        quote::push_identifier(schema, out);
         out.push('.');
     }
-    quote(table.name, out);
+    quote::push_identifier(table.name, out);
 }
 
 /// The name of a column's type without length or precision, so that a cast to it (or to the array over it) cuts nothing

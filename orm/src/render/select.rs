@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use stellata_protocol::Result;
+use stellata_protocol::quote;
 
 use crate::expr::order::{DESCENDING, NULLS_FIRST, NULLS_LAST};
-use crate::identifier::quote;
 use crate::model::table::{ColumnDef, RelationKind, Table};
 use crate::render::expression::{Writer, qualified, relation_of, sides, usage};
 use crate::render::name::bare_type;
@@ -242,7 +242,7 @@ pub(crate) fn child(
             out.push_str(", ");
         }
         out.push_str("n.");
-        quote(column.name, &mut out);
+        quote::push_identifier(column.name, &mut out);
     }
     out.push_str(" from (select ");
     columns(table, clauses.alias, &mut out)?;
@@ -299,7 +299,7 @@ fn hand_over(table: &'static Table, stores: Stores<'_>, select: String) -> Resul
             out.push_str(", ");
         }
         out.push_str("r.");
-        quote(column.name, &mut out);
+        quote::push_identifier(column.name, &mut out);
     }
     out.push_str(" from r where (select ");
     for (store, [relation, slot]) in stores.as_chunks::<2>().0.iter().enumerate() {
@@ -309,7 +309,7 @@ fn hand_over(table: &'static Table, stores: Stores<'_>, select: String) -> Resul
             .iter()
             .map(|(here, _)| {
                 let mut name = String::from("r.");
-                quote(here.name, &mut name);
+                quote::push_identifier(here.name, &mut name);
                 name
             })
             .collect();

@@ -1,9 +1,9 @@
 //! Statements that write: insert, update, delete.
 
+use stellata_protocol::quote;
 use stellata_protocol::{Oid, Result};
 
 use crate::expr::token;
-use crate::identifier::quote;
 use crate::model::path::{Path, Root};
 use crate::model::table::{ColumnDef, Table};
 use crate::render::expression::{Writer, qualified, usage};
@@ -27,7 +27,7 @@ fn names(table: &'static Table, list: impl Iterator<Item = u16>, out: &mut Strin
         if index > 0 {
             out.push_str(", ");
         }
-        quote(definition(table, column)?.name, out);
+        quote::push_identifier(definition(table, column)?.name, out);
     }
     Ok(())
 }
@@ -128,9 +128,9 @@ fn update_all(table: &'static Table, mask: Mask<'_>, key: &[u8], out: &mut Strin
             out.push_str(", ");
         }
         let name = definition(table, column)?.name;
-        quote(name, out);
+        quote::push_identifier(name, out);
         out.push_str(" = excluded.");
-        quote(name, out);
+        quote::push_identifier(name, out);
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ fn assignments(
         if index > 0 {
             out.push_str(", ");
         }
-        quote(definition(table, *column)?.name, out);
+        quote::push_identifier(definition(table, *column)?.name, out);
         out.push_str(" = ");
         if is_joined(value) {
             subselect(writer, table, |writer, text| writer.expression(value, text), out)?;
@@ -377,7 +377,7 @@ pub(crate) fn save(table: &'static Table) -> Result<String> {
             out.push_str(", ");
         }
         number = number.saturating_add(1);
-        quote(column.name, &mut out);
+        quote::push_identifier(column.name, &mut out);
         out.push_str(" = $");
         out.push_str(&number.to_string());
     }

@@ -1,6 +1,7 @@
 //! Tables as SQL text. Pure: the same tables give the same text.
 
-use crate::identifier::quote;
+use stellata_protocol::quote;
+
 use crate::model::table::{Action, ColumnDef, ForeignKeyDef, RelationDef, Table};
 use crate::schema::names;
 use crate::schema::order::{ForeignKey, Ordered};
@@ -29,7 +30,7 @@ pub(super) fn create(ordered: &Ordered, existing: Existing) -> Vec<String> {
     for (table, _) in &ordered.tables {
         if let Some(schema) = table.schema {
             let mut statement = String::from("create schema if not exists ");
-            quote(schema, &mut statement);
+            quote::push_identifier(schema, &mut statement);
             if !statements.contains(&statement) {
                 statements.push(statement);
             }
@@ -78,7 +79,7 @@ fn create_table(table: &Table, foreign_keys: &[&RelationDef], existing: Existing
 
 fn column(column: &ColumnDef) -> String {
     let mut out = String::new();
-    quote(column.name, &mut out);
+    quote::push_identifier(column.name, &mut out);
     out.push(' ');
     out.push_str(column.sql_type);
     if !column.nullable {
@@ -96,7 +97,7 @@ fn column(column: &ColumnDef) -> String {
 
 fn constraint(name: &str, kind: &str, table: &Table, columns: &[u16]) -> String {
     let mut out = String::from("constraint ");
-    quote(name, &mut out);
+    quote::push_identifier(name, &mut out);
     out.push(' ');
     out.push_str(kind);
     out.push(' ');
@@ -163,7 +164,7 @@ fn dollar_quoted(body: &str) -> String {
 fn create_indexes(table: &Table, existing: Existing) -> impl Iterator<Item = String> {
     table.indexes.iter().map(move |index| {
         let mut out = format!("create index {}", existing.clause());
-        quote(&names::index(table, index), &mut out);
+        quote::push_identifier(&names::index(table, index), &mut out);
         out.push_str(" on ");
         quote_table(table, &mut out);
         out.push(' ');
@@ -174,10 +175,10 @@ fn create_indexes(table: &Table, existing: Existing) -> impl Iterator<Item = Str
 
 fn quote_table(table: &Table, out: &mut String) {
     if let Some(schema) = table.schema {
-        quote(schema, out);
+        quote::push_identifier(schema, out);
         out.push('.');
     }
-    quote(table.name, out);
+    quote::push_identifier(table.name, out);
 }
 
 fn quote_columns(table: &Table, columns: &[u16], out: &mut String) {
@@ -187,7 +188,7 @@ fn quote_columns(table: &Table, columns: &[u16], out: &mut String) {
         if position > 0 {
             out.push_str(", ");
         }
-        quote(column.name, out);
+        quote::push_identifier(column.name, out);
     }
     out.push(')');
 }
