@@ -14,7 +14,8 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// An error of a connection.
 ///
 /// `{}` gives one line with the server's own sentence; `{:#}` adds the SQL with a caret at the place that the server
-/// names, its detail and its hint. Neither holds a parameter's value or a password.
+/// names, its detail and its hint; `{:?}` leaves the detail out, which may hold values of rows. None holds a parameter's
+/// value or a password of ours.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -162,7 +163,8 @@ impl Error {
         })
     }
 
-    fn write_context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes the statement and the server's hint; with `values` also what it says of the rows concerned.
+    fn write_context(&self, f: &mut fmt::Formatter<'_>, values: bool) -> fmt::Result {
         let Some(server) = &self.0.server else {
             if let Some(sql) = &self.0.sql {
                 write!(f, "\n{sql}")?;
@@ -175,13 +177,13 @@ impl Error {
                 None => write!(f, "\n{sql}")?,
             }
         }
-        if let Some(detail) = server.detail() {
+        if let Some(detail) = server.detail().filter(|_| values) {
             write!(f, "\ndetail: {detail}")?;
         }
         if let Some(hint) = server.hint() {
             write!(f, "\nhint: {hint}")?;
         }
-        if let Some(context) = server.context() {
+        if let Some(context) = server.context().filter(|_| values) {
             write!(f, "\ncontext: {context}")?;
         }
         Ok(())
@@ -216,13 +218,15 @@ impl fmt::Display for Error {
             Some(server) => server.fmt(f)?,
             None => f.write_str(&self.0.message)?,
         }
-        if f.alternate() { self.write_context(f) } else { Ok(()) }
+        if f.alternate() { self.write_context(f, true) } else { Ok(()) }
     }
 }
 
+/// Without the server's detail and context: they hold values of rows, and `{:?}` is what ends up in logs.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {self:#}", self.0.kind)
+        write!(f, "{:?}: {self}", self.0.kind)?;
+        self.write_context(f, false)
     }
 }
 
@@ -272,6 +276,18 @@ mod tests {
     fn the_caret_finds_its_line() {
         let error = Error::from_server(server("10"), Some("select a\n\tnme".into()));
         assert!(format!("{error:#}").ends_with("line 2: \tnme\n        ^"), "{error:#}");
+    }
+
+    #[test]
+    fn values_of_rows_stay_out_of_debug() {
+        let mut out = Buffer::new();
+        let detail = "Key (email)=(anna@example.org) already exists.";
+        ServerError::write(&mut out, b'E', &[(b'M', "duplicate key"), (b'D', detail)]).unwrap();
+        let server = ServerError::read(&out.as_slice()[5..]).unwrap();
+        let error = Error::from_server(server, Some("insert into users".into()));
+        assert!(format!("{error:#}").contains(detail));
+        assert!(!format!("{error:?}").contains("anna"), "{error:?}");
+        assert!(format!("{error:?}").contains("insert into users"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -114,6 +114,20 @@ impl Socket {
             Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
         };
         read.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Reads what has come. It costs no system call when nothing has, and wakes nobody later.
+    #[inline]
+    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(into),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read(into),
+            Self::Other(_) => match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
+                Poll::Ready(read) => read,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            },
+        }
     }
 
     #[inline]

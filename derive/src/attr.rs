@@ -10,7 +10,7 @@ use crate::names;
 use crate::problems::Problems;
 
 /// What may stand on a struct.
-const ON_STRUCT: [&str; 4] = ["table", "key", "unique", "index"];
+const ON_STRUCT: [&str; 5] = ["table", "schema", "key", "unique", "index"];
 
 /// What may stand on a field.
 const ON_FIELD: [&str; 16] = [
@@ -36,6 +36,7 @@ const ON_FIELD: [&str; 16] = [
 #[derive(Default)]
 pub(crate) struct StructOptions {
     pub(crate) table: Option<LitStr>,
+    pub(crate) schema: Option<LitStr>,
     pub(crate) key: Option<Group>,
     pub(crate) uniques: Vec<Group>,
     pub(crate) indexes: Vec<Group>,
@@ -127,6 +128,7 @@ pub(crate) fn of_struct(attributes: &[Attribute], problems: &mut Problems) -> St
     let mut options = StructOptions::default();
     each_option(attributes, problems, |name, input| match names::text(name).as_str() {
         "table" => once(&mut options.table, name, text_value(input)?),
+        "schema" => once(&mut options.schema, name, text_value(input)?),
         "key" => {
             let group = group(name, input)?;
             match &group.name {

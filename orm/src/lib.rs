@@ -28,6 +28,7 @@ pub use expr::operand::{Operand, Value};
 pub use expr::order::{IntoOrder, Order};
 pub use model::column::Column;
 pub use model::id::Id;
+pub use model::key::IntoKey;
 pub use model::path::Path;
 pub use model::slot::Slot;
 pub use model::table::{
@@ -50,3 +51,8 @@ pub use stellata_client::{Config, ServerError, SqlState};
 pub use stellata_derive::Model;
 pub use stellata_pool::{Pool, PoolOptions};
 pub use transaction::Transaction;
+
+/// The example of the README is compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -16,6 +16,7 @@ mod data;
 mod budgets;
 mod ci;
 mod demo;
+mod fuzz;
 mod test;
 mod tidy;
 
@@ -50,6 +51,7 @@ usage: cargo xtask <command> [options]
   test   [--servers N,N|all] [-- ..]  run the whole test suite; what follows `--` goes to `cargo test`
   tidy                              check the rules of the house that the compiler does not
   budgets [--record] [words]        count what the operations cost, beside what they may cost
+  fuzz   [--runs N]                 give the protocol hostile bytes, a bounded number of times
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         "ci" => ci::run(&rest),
         "data" => data::run(&rest),
         "demo" => demo::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(&rest),
         "help" | "--help" | "-h" => {

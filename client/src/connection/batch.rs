@@ -4,9 +4,11 @@
 //! [`Connection::rows`] for each [`Ticket`] in order, and [`Connection::ready`] at the end. Nothing is written before the
 //! first answer is awaited, so that all statements leave in one write.
 
+use std::task::{Context, Poll, ready};
+
 use stellata_protocol::message::{CommandTag, TransactionStatus, read_row_description};
 use stellata_protocol::{
-    ColumnError, Columns, Event, Expect, FieldDescription, Format, Oid, Params,
+    ColumnError, Columns, Conversation, Event, Expect, FieldDescription, Oid, Params,
 };
 
 use crate::connection::Connection;
@@ -85,55 +87,71 @@ impl Connection {
     /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
-        for name in self.forgotten.drain(..) {
-            self.driver.conversation.close_statement(&name).map_err(Error::protocol)?;
+        if !self.forgotten.is_empty() {
+            self.close_forgotten()?;
         }
-        let key = statement.key();
-        let found = self.cache.find(key, params.types(), self.call);
-        let slot = match found {
+        let slot = match self.cache.find(statement.key(), params.types(), self.call) {
             Some(slot) => slot,
             None => self.add(statement, params)?,
         };
-        let entry = self.cache.get(slot).ok_or_else(gone)?;
+        let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
         let conversation = &mut self.driver.conversation;
-        let sent = match entry.prepared {
-            Prepared::Yes => Ok(()),
-            // Asked for in this batch already.
-            Prepared::Asked(call) if call == self.call => Ok(()),
-            asked => {
-                // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no
-                // error; preparing what is there would be one.
-                let closed = match asked {
-                    Prepared::Asked(_) => conversation.close_statement(&entry.name),
-                    _ => Ok(()),
-                };
-                let asked = closed
-                    .and_then(|()| conversation.parse(&entry.name, &entry.sql, params.types()))
-                    .and_then(|()| conversation.describe_statement(&entry.name));
-                if asked.is_ok() {
-                    self.parsing.push_back(Parsing { slot, call: self.call });
-                }
-                asked
+        let mut sent = Ok(());
+        if entry.prepared != Prepared::Yes && entry.prepared != Prepared::Asked(self.call) {
+            sent = prepare(conversation, entry, params);
+            if sent.is_ok() {
+                entry.prepared = Prepared::Asked(self.call);
+                self.parsing.push_back(Parsing { slot, call: self.call });
             }
-        };
-        let sent = sent
-            .and_then(|()| conversation.bind(&entry.name, params, Format::Binary))
-            .and_then(|()| conversation.execute(0));
-        if let Err(error) = sent {
-            return Err(Error::encode(error).with_sql(Some(entry.sql.clone())));
         }
-        if let Some(entry) = self.cache.get_mut(slot)
-            && entry.prepared != Prepared::Yes
+        match sent.and_then(|()| conversation.run(&entry.head, params)) {
+            Ok(()) => Ok(Ticket { slot, call: self.call }),
+            Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
+        }
+    }
+
+    /// Sends a statement alone in a batch of its own: [`Connection::begin_batch`], [`Connection::submit`] and
+    /// [`Connection::sync`] in fewer steps.
+    #[inline]
+    pub(super) fn submit_alone(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+    ) -> Result<Ticket> {
+        self.begin_batch()?;
+        if self.forgotten.is_empty()
+            && let Some(slot) = self.cache.find(statement.key(), params.types(), self.call)
+            && let Some(entry) = self.cache.get(slot)
+            && entry.prepared == Prepared::Yes
         {
-            entry.prepared = Prepared::Asked(self.call);
+            return match self.driver.conversation.run_alone(&entry.head, params) {
+                Ok(()) => {
+                    self.open = false;
+                    Ok(Ticket { slot, call: self.call })
+                }
+                Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
+            };
         }
-        Ok(Ticket { slot, call: self.call })
+        let ticket = self.submit(statement, params)?;
+        self.sync()?;
+        Ok(ticket)
+    }
+
+    #[cold]
+    fn close_forgotten(&mut self) -> Result<()> {
+        for name in self.forgotten.drain(..) {
+            self.driver.conversation.close_statement(&name).map_err(Error::protocol)?;
+        }
+        Ok(())
     }
 
     #[cold]
     fn add(&mut self, statement: &dyn Statement, params: &Params) -> Result<SlotId> {
         let sql = statement.sql()?;
-        let (slot, evicted) = self.cache.insert(statement.key(), params.types(), &sql, self.call);
+        let (slot, evicted) = self
+            .cache
+            .insert(statement.key(), params.types(), &sql, self.call)
+            .map_err(Error::encode)?;
         if let Some(evicted) = evicted
             && evicted.prepared == Prepared::Yes
         {
@@ -189,17 +207,77 @@ impl Connection {
         }
     }
 
+    /// Reads the answer to a statement that is alone in its batch, to the end of the batch: [`Connection::rows`] and
+    /// [`Connection::ready`] in fewer steps. `outcome` is kept between polls.
+    #[inline]
+    pub(super) fn poll_alone(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+        outcome: &mut Option<Result<Completion>>,
+    ) -> Poll<Result<Completion>> {
+        // Nothing of the answer can be there before the statement is written, and nothing more of it before a read.
+        loop {
+            ready!(self.driver.poll_fill(cx))?;
+            if outcome.is_none() {
+                let step = self.read_rows(ticket.slot, check, sink);
+                match step.map_err(|error| self.refuse(error))? {
+                    Step::Wait => continue,
+                    Step::Done(completion) => *outcome = Some(Ok(completion)),
+                    // A server that ended the session sends no ReadyForQuery.
+                    Step::Failed(error) if self.driver.is_closed() => {
+                        return Poll::Ready(Err(error));
+                    }
+                    Step::Failed(error) => {
+                        if error.is_stale_statement() {
+                            self.forget(ticket.slot);
+                        }
+                        *outcome = Some(Err(error));
+                    }
+                }
+            }
+            if self.parsing.is_empty() && self.driver.conversation.pass_ready() {
+                return Poll::Ready(outcome.take().unwrap_or_else(|| Err(gone())));
+            }
+            while let Some(event) = self.advance()? {
+                match event {
+                    Event::ReadyForQuery => {
+                        return Poll::Ready(outcome.take().unwrap_or_else(|| Err(gone())));
+                    }
+                    Event::Error => {
+                        // A constraint that was deferred to the end, or the server's goodbye.
+                        let error = self.server_error(None);
+                        if self.driver.is_closed() {
+                            return Poll::Ready(Err(error));
+                        }
+                        *outcome = Some(Err(error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Reads what is there of a statement's answer.
+    #[inline]
     fn read_rows(
         &mut self,
         slot: SlotId,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
         sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> Result<Step> {
+        self.driver.conversation.pass_bind_complete();
         loop {
             while let Some(body) = self.driver.conversation.next_row() {
                 let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
                 read_row(body, entry, check, sink)?;
+            }
+            if let Some(body) = self.driver.conversation.next_complete() {
+                let completion = completion(body)?;
+                self.note_command();
+                return Ok(Step::Done(completion));
             }
             let Some(event) = self.advance()? else {
                 return Ok(Step::Wait);
@@ -210,12 +288,7 @@ impl Connection {
                     read_row(self.driver.conversation.body(), entry, check, sink)?;
                 }
                 Event::CommandComplete => {
-                    let tag = CommandTag::read(self.driver.conversation.body())
-                        .map_err(Error::protocol)?;
-                    return Ok(Step::Done(Completion {
-                        rows: tag.rows(),
-                        rolled_back: tag.text == "ROLLBACK",
-                    }));
+                    return Ok(Step::Done(completion(self.driver.conversation.body())?));
                 }
                 Event::EmptyQuery => {
                     return Ok(Step::Done(Completion { rows: 0, rolled_back: false }));
@@ -340,6 +413,31 @@ impl Connection {
             entry.checked = 0;
         }
     }
+}
+
+/// What the body of a CommandComplete tells.
+#[inline]
+fn completion(body: &[u8]) -> Result<Completion> {
+    Ok(Completion {
+        rows: CommandTag::count(body).map_err(Error::protocol)?,
+        rolled_back: body == b"ROLLBACK\0",
+    })
+}
+
+/// Asks for a statement to be prepared and described.
+#[cold]
+fn prepare(
+    conversation: &mut Conversation,
+    entry: &Slot,
+    params: &Params,
+) -> stellata_protocol::Result<()> {
+    if matches!(entry.prepared, Prepared::Asked(_)) {
+        // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no error;
+        // preparing what is there would be one.
+        conversation.close_statement(&entry.name)?;
+    }
+    conversation.parse(&entry.name, &entry.sql, params.types())?;
+    conversation.describe_statement(&entry.name)
 }
 
 /// Hands one row to the caller, after its columns have been checked.

@@ -26,7 +26,7 @@ impl Driver {
     }
 
     /// The next event that is wanted; `None` when the bytes for it have yet to come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<Option<Answer>> {
         self.conversation.advance().map_err(Error::protocol)
     }
@@ -40,7 +40,9 @@ impl Driver {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    /// Writes what is unsent and reads what has come; pending until more bytes have.
+    #[inline]
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.closed {
             return Poll::Ready(Err(closed(None)));
         }
@@ -70,6 +72,7 @@ impl Driver {
     }
 
     /// Writes as much as the socket takes now.
+    #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) {
         while self.write_error.is_none() && !self.conversation.output().is_empty() {
             match self.socket.poll_write(cx, self.conversation.output()) {
@@ -80,6 +83,7 @@ impl Driver {
             }
         }
         if self.write_error.is_none()
+            && !self.socket.is_system()
             && let Poll::Ready(Err(error)) = self.socket.poll_flush(cx)
         {
             self.write_error = Some(error);
@@ -91,15 +95,17 @@ impl Driver {
     ///
     /// Returns false when the connection can't be used any more.
     pub(crate) fn is_alive(&mut self) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
         loop {
-            if self.closed || self.conversation.is_over() {
+            if self.is_closed() {
                 return false;
             }
-            match self.poll_fill(&mut cx) {
-                Poll::Pending => return true,
-                Poll::Ready(Err(_)) => return false,
-                Poll::Ready(Ok(())) => while let Ok(Some(_)) = self.conversation.advance() {},
+            match self.socket.try_read(self.conversation.space()) {
+                Ok(count) if count > 0 => {
+                    self.conversation.received(count);
+                    while let Ok(Some(_)) = self.conversation.advance() {}
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                _ => self.closed = true,
             }
         }
     }

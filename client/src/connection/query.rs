@@ -1,5 +1,7 @@
 //! One statement at a time: parameters in, rows out, one round trip.
 
+use std::future::poll_fn;
+
 use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{ColumnError, Columns, Expect, FromRow, IntoParams, Params};
 
@@ -150,14 +152,10 @@ impl Connection {
     ) -> Result<Completion> {
         let mut again = false;
         loop {
-            self.begin_batch()?;
-            let ticket = self.submit(&statement, params)?;
-            self.sync()?;
-            match self.rows(ticket, check, sink).await {
-                Ok(completion) => {
-                    self.ready().await?;
-                    return Ok(completion);
-                }
+            let ticket = self.submit_alone(&statement, params)?;
+            let mut outcome = None;
+            let ran = poll_fn(|cx| self.poll_alone(cx, ticket, check, sink, &mut outcome)).await;
+            match ran {
                 Err(error)
                     if !again
                         && error.is_stale_statement()
@@ -165,7 +163,7 @@ impl Connection {
                 {
                     again = true;
                 }
-                Err(error) => return Err(error),
+                ran => return ran,
             }
         }
     }

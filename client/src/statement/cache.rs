@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
+use stellata_protocol::message::BindHead;
 use stellata_protocol::{FieldDescription, Oid};
 
 use crate::statement::StatementKey;
@@ -34,6 +35,7 @@ pub(crate) struct Slot {
     types: Box<[Oid]>,
     /// The name at the server.
     pub(crate) name: Box<str>,
+    pub(crate) head: BindHead,
     pub(crate) sql: Arc<str>,
     pub(crate) prepared: Prepared,
     /// The columns that the statement returns; `None` until the server has described them.
@@ -47,16 +49,16 @@ pub(crate) struct Slot {
 }
 
 /// A key by which a statement is found. Several shapes may come to one text; they share its statement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     key: Key,
     index: usize,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
     Sql,
-    Shape(usize, Box<[u8]>),
+    Shape(usize, Arc<[u8]>),
 }
 
 /// How many keys may share a statement.
@@ -69,6 +71,8 @@ pub(crate) struct Cache {
     free: Vec<usize>,
     by_hash: HashMap<u64, Vec<Entry>, BuildHasherDefault<Identity>>,
     capacity: usize,
+    /// The statement that was found last, and the key by which: it is often the next one too.
+    last: Option<Entry>,
 }
 
 impl Cache {
@@ -78,23 +82,38 @@ impl Cache {
             free: Vec::new(),
             by_hash: HashMap::default(),
             capacity: capacity.max(1),
+            last: None,
         }
     }
 
     /// Finds a statement by all of its key: two statements never share a place.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(
         &mut self,
         key: StatementKey<'_>,
         types: &[Oid],
         call: u64,
     ) -> Option<SlotId> {
+        if let Some(entry) = &self.last
+            && let Some(Some(slot)) = self.slots.get_mut(entry.index)
+            && entry.key.is(key, &slot.sql)
+            && *slot.types == *types
+        {
+            slot.used = call;
+            return Some(SlotId(entry.index));
+        }
+        self.find_other(key, types, call)
+    }
+
+    #[inline(never)]
+    fn find_other(&mut self, key: StatementKey<'_>, types: &[Oid], call: u64) -> Option<SlotId> {
         for entry in self.by_hash.get(&hash(key, types))? {
             if let Some(Some(slot)) = self.slots.get_mut(entry.index)
                 && entry.key.is(key, &slot.sql)
                 && *slot.types == *types
             {
                 slot.used = call;
+                self.last = Some(entry.clone());
                 return Some(SlotId(entry.index));
             }
         }
@@ -104,13 +123,16 @@ impl Cache {
     /// Adds a statement. Where its text is there under another key, that statement is found by both from now on. Where the
     /// cache is full, the one that was not used for the longest time goes, and is returned so that the server can be told;
     /// statements of the call `call` stay.
+    ///
+    /// # Errors
+    /// When the statement's name can't be sent.
     pub(crate) fn insert(
         &mut self,
         key: StatementKey<'_>,
         types: &[Oid],
         sql: &str,
         call: u64,
-    ) -> (SlotId, Option<Slot>) {
+    ) -> stellata_protocol::Result<(SlotId, Option<Slot>)> {
         let name = name(sql, types);
         let same = self.slots.iter().position(|slot| {
             slot.as_ref().is_some_and(|slot| {
@@ -121,7 +143,7 @@ impl Cache {
             Some(index) => (index, None),
             None => {
                 let evicted = if self.len() >= self.capacity { self.evict(call) } else { None };
-                (self.place(types, name, sql), evicted)
+                (self.place(types, name, sql)?, evicted)
             }
         };
         let hash = hash(key, types);
@@ -138,14 +160,20 @@ impl Cache {
             StatementKey::Shape { table, shape } => Key::Shape(table, shape.into()),
         };
         self.by_hash.entry(hash).or_default().push(Entry { key, index });
-        (SlotId(index), evicted)
+        Ok((SlotId(index), evicted))
     }
 
     /// Puts a new statement into a free place.
-    fn place(&mut self, types: &[Oid], name: Box<str>, sql: &str) -> usize {
+    fn place(
+        &mut self,
+        types: &[Oid],
+        name: Box<str>,
+        sql: &str,
+    ) -> stellata_protocol::Result<usize> {
         let slot = Slot {
             hashes: SmallVec::new(),
             types: types.into(),
+            head: BindHead::new(&name)?,
             name,
             sql: sql.into(),
             prepared: Prepared::No,
@@ -157,11 +185,11 @@ impl Cache {
         match self.free.pop() {
             Some(index) => {
                 self.slots[index] = Some(slot);
-                index
+                Ok(index)
             }
             None => {
                 self.slots.push(Some(slot));
-                self.slots.len() - 1
+                Ok(self.slots.len() - 1)
             }
         }
     }
@@ -180,6 +208,8 @@ impl Cache {
     /// Forgets a statement.
     pub(crate) fn remove(&mut self, id: SlotId) -> Option<Slot> {
         let slot = self.slots.get_mut(id.0)?.take()?;
+        // The place may be another statement's soon.
+        self.last = None;
         for &hash in &slot.hashes {
             forget(&mut self.by_hash, hash, id.0);
         }
@@ -315,7 +345,7 @@ mod tests {
     #[test]
     fn the_same_text_with_other_types_is_another_statement() {
         let mut cache = Cache::new(8);
-        let (id, _) = cache.insert(sql("select $1"), &[Oid::INT4], "select $1", 1);
+        let (id, _) = cache.insert(sql("select $1"), &[Oid::INT4], "select $1", 1).unwrap();
         assert_eq!(cache.find(sql("select $1"), &[Oid::INT4], 2), Some(id));
         assert_eq!(cache.find(sql("select $1"), &[Oid::INT8], 2), None);
         assert_ne!(name("select $1", &[Oid::INT4]), name("select $1", &[Oid::INT8]));
@@ -325,8 +355,8 @@ mod tests {
     fn shapes_of_different_tables_are_different_statements() {
         let mut cache = Cache::new(8);
         let key = |table| StatementKey::Shape { table, shape: b"shape" };
-        let (first, _) = cache.insert(key(1), &[], "select 1", 1);
-        let (second, _) = cache.insert(key(2), &[], "select 2", 1);
+        let (first, _) = cache.insert(key(1), &[], "select 1", 1).unwrap();
+        let (second, _) = cache.insert(key(2), &[], "select 2", 1).unwrap();
         assert_eq!(cache.find(key(1), &[], 2), Some(first));
         assert_eq!(cache.find(key(2), &[], 2), Some(second));
     }
@@ -335,37 +365,43 @@ mod tests {
     fn shapes_of_one_text_share_its_statement() {
         let mut cache = Cache::new(8);
         let key = |shape| StatementKey::Shape { table: 1, shape };
-        let (first, _) = cache.insert(key(b"a"), &[], "select 1", 1);
-        let (second, _) = cache.insert(key(b"b"), &[], "select 1", 1);
-        let (third, _) = cache.insert(sql("select 1"), &[], "select 1", 1);
+        let (first, _) = cache.insert(key(b"a"), &[], "select 1", 1).unwrap();
+        let (second, _) = cache.insert(key(b"b"), &[], "select 1", 1).unwrap();
+        let (third, _) = cache.insert(sql("select 1"), &[], "select 1", 1).unwrap();
         assert_eq!((first, first), (second, third));
         assert_eq!(cache.len(), 1);
         for n in 0..100_u8 {
             let shape = [n, n];
             let key = StatementKey::Shape { table: 1, shape: &shape };
-            cache.insert(key, &[], "select 1", 1);
+            cache.insert(key, &[], "select 1", 1).unwrap();
             assert_eq!(cache.find(key, &[], 2), Some(first));
         }
         assert!(cache.by_hash.len() <= MOST_KEYS);
         cache.remove(first);
         assert!(cache.by_hash.is_empty());
+        // The place is another's now, and is not taken for the one that was there.
+        let other = StatementKey::Shape { table: 2, shape: b"c" };
+        assert_eq!(cache.insert(other, &[], "select 2", 1).unwrap().0, first);
+        assert_eq!(cache.find(key(b"b"), &[], 2), None);
+        assert_eq!(cache.find(other, &[], 2), Some(first));
+        cache.remove(first);
         assert_eq!(cache.find(key(b"b"), &[], 2), None);
     }
 
     #[test]
     fn the_least_recently_used_goes_but_never_one_in_flight() {
         let mut cache = Cache::new(2);
-        let (a, _) = cache.insert(sql("a"), &[], "a", 1);
-        let (b, _) = cache.insert(sql("b"), &[], "b", 2);
+        let (a, _) = cache.insert(sql("a"), &[], "a", 1).unwrap();
+        let (b, _) = cache.insert(sql("b"), &[], "b", 2).unwrap();
         assert_eq!(cache.find(sql("a"), &[], 3), Some(a));
-        let (_, evicted) = cache.insert(sql("c"), &[], "c", 4);
+        let (_, evicted) = cache.insert(sql("c"), &[], "c", 4).unwrap();
         assert_eq!(evicted.map(|slot| slot.sql), Some("b".into()));
         assert!(cache.get(b).is_some_and(|slot| &*slot.sql == "c"), "the place is used again");
 
         for id in [a, b] {
             cache.get_mut(id).unwrap().prepared = Prepared::Asked(4);
         }
-        let (_, evicted) = cache.insert(sql("d"), &[], "d", 5);
+        let (_, evicted) = cache.insert(sql("d"), &[], "d", 5).unwrap();
         assert!(evicted.is_none());
         assert_eq!(cache.len(), 3);
     }

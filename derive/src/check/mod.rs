@@ -64,25 +64,41 @@ pub(crate) fn check<'a>(input: &'a Input, problems: &mut Problems) -> Model<'a> 
     Model { input, schema, table, columns, key, uniques, indexes, relations }
 }
 
+/// The schema and the name of the table. A name that stands beside a schema of its own is taken as it is; alone it may have
+/// the schema in front of a dot.
 fn table(input: &Input, problems: &mut Problems) -> (Option<String>, String) {
-    let by_rule = names::snake_case(&names::text(&input.ident));
-    let Some(given) = &input.options.table else {
-        return (None, by_rule);
-    };
-    let text = given.value();
-    let parts: Vec<&str> = text.split('.').collect();
-    for part in &parts {
-        if let Some(fault) = names::fault(part) {
+    let by_rule = || names::snake_case(&names::text(&input.ident));
+    let mut part = |given: &LitStr, text: &str| match names::fault(text) {
+        None => Some(text.to_owned()),
+        Some(fault) => {
             problems.on(given, fault);
-            return (None, by_rule);
+            None
         }
-    }
-    match parts.as_slice() {
-        [table] => (None, (*table).to_owned()),
-        [schema, table] => (Some((*schema).to_owned()), (*table).to_owned()),
-        _ => {
-            problems.on(given, "expected \"table\" or \"schema.table\"");
-            (None, by_rule)
+    };
+    let schema = input.options.schema.as_ref().map(|given| (given, given.value()));
+    match (schema, &input.options.table) {
+        (None, None) => (None, by_rule()),
+        (Some((given, schema)), None) => (part(given, &schema), by_rule()),
+        (Some((given, schema)), Some(table)) => {
+            let schema = part(given, &schema);
+            (schema, part(table, &table.value()).unwrap_or_else(by_rule))
+        }
+        (None, Some(given)) => {
+            let text = given.value();
+            match text.split('.').collect::<Vec<_>>().as_slice() {
+                [table] => (None, part(given, table).unwrap_or_else(by_rule)),
+                [schema, table] => match (part(given, schema), part(given, table)) {
+                    (Some(schema), Some(table)) => (Some(schema), table),
+                    _ => (None, by_rule()),
+                },
+                _ => {
+                    problems.on(
+                        given,
+                        "expected \"table\" or \"schema.table\"; a name with dots stands beside `schema = \"..\"`",
+                    );
+                    (None, by_rule())
+                }
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ struct Pattern {
 const CONTAINS: Pattern = Pattern { literal: true, any_before: true, any_after: true };
 const STARTS: Pattern = Pattern { literal: true, any_before: false, any_after: true };
 const ENDS: Pattern = Pattern { literal: true, any_before: true, any_after: false };
+const WHOLE: Pattern = Pattern { literal: true, any_before: false, any_after: false };
 const AS_IS: Pattern = Pattern { literal: false, any_before: false, any_after: false };
 
 type Begun = (Fragment, Oid);
@@ -294,6 +295,11 @@ macro_rules! comparisons {
                 like(self.begin(), text.as_ref(), ENDS, token::LIKE)
             }
 
+            /// Is this text, in capitals or not.
+            pub fn iexact(self, text: impl AsRef<str>) -> Cond<R> {
+                like(self.begin(), text.as_ref(), WHOLE, token::ILIKE)
+            }
+
             /// Holds this text, in capitals or not.
             pub fn icontains(self, text: impl AsRef<str>) -> Cond<R> {
                 like(self.begin(), text.as_ref(), CONTAINS, token::ILIKE)
@@ -313,6 +319,17 @@ macro_rules! comparisons {
             /// stand for itself.
             pub fn like(self, pattern: impl AsRef<str>) -> Cond<R> {
                 like(self.begin(), pattern.as_ref(), AS_IS, token::LIKE)
+            }
+
+            /// Matches a regular expression of PostgreSQL (chapter 9.7.3 of its manual), anywhere in the text unless the
+            /// expression is bound by `^` and `$`. One that makes no sense is refused by the server (2201B).
+            pub fn regex(self, expression: impl AsRef<str>) -> Cond<R> {
+                like(self.begin(), expression.as_ref(), AS_IS, token::MATCH)
+            }
+
+            /// [`regex`](Self::regex), in capitals or not.
+            pub fn iregex(self, expression: impl AsRef<str>) -> Cond<R> {
+                like(self.begin(), expression.as_ref(), AS_IS, token::IMATCH)
             }
 
             /// The text in small letters.

@@ -38,6 +38,8 @@ pub(crate) const OR: u8 = 31;
 pub(crate) const IN: u8 = 32;
 /// A value and an array.
 pub(crate) const NOT_IN: u8 = 33;
+pub(crate) const MATCH: u8 = 34;
+pub(crate) const IMATCH: u8 = 35;
 
 // Of one operand.
 pub(crate) const NOT: u8 = 48;

@@ -1,6 +1,7 @@
 //! What a model is: a struct, the table that holds its rows, and the handles by which a query names its columns.
 
 pub(crate) mod id;
+pub(crate) mod key;
 pub(crate) mod path;
 pub(crate) mod column;
 pub(crate) mod slot;

@@ -134,4 +134,10 @@ impl Table {
     pub fn relation(&self, field: &str) -> Option<&'static RelationDef> {
         self.relations.iter().find(|relation| relation.name == field)
     }
+
+    /// Whether no two rows have the same values in these columns: a key is among them.
+    pub(crate) fn is_unique(&self, columns: &[u16]) -> bool {
+        let mut keys = self.uniques.iter().map(|unique| unique.columns).chain([self.key]);
+        keys.any(|key| !key.is_empty() && key.iter().all(|column| columns.contains(column)))
+    }
 }

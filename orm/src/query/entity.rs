@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Executor, Source, no_rows, run};
 use crate::expr::assignment::IntoAssignments;
 use crate::expr::fragment::Fragment;
+use crate::model::key::IntoKey;
 use crate::model::path::Path;
 use crate::model::{Key, Model};
 use crate::query::expect;
@@ -31,12 +32,14 @@ pub trait Entity: Model {
     /// When the future is dropped the query may run all the same; the connection stays usable.
     #[track_caller]
     fn get(
-        key: impl Into<Self::Key>,
+        key: impl IntoKey<Self::Key>,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Self>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let statement = by_key::<Self>(&key.into());
+        let key = key.into_key();
         async move {
+            // Made inside the future, where it stays: moving it would cost as much as making it.
+            let statement = by_key::<Self>(&key);
             let found = fetch(source, &statement).await.map_err(|error| error.at(caller))?;
             found.ok_or_else(|| Error::not_found(Self::TABLE).at(caller))
         }
@@ -51,12 +54,15 @@ pub trait Entity: Model {
     /// As [`get`](Self::get).
     #[track_caller]
     fn find(
-        key: impl Into<Self::Key>,
+        key: impl IntoKey<Self::Key>,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<Self>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let statement = by_key::<Self>(&key.into());
-        async move { fetch(source, &statement).await.map_err(|error| error.at(caller)) }
+        let key = key.into_key();
+        async move {
+            let statement = by_key::<Self>(&key);
+            fetch(source, &statement).await.map_err(|error| error.at(caller))
+        }
     }
 
     /// New rows, to be inserted together.

@@ -179,6 +179,8 @@ fn unnest<M: Model>(rows: &[M::New], mask: &[u8], flags: u8) -> Result<Fragment>
             out.put_u32(element.0);
             out.put_len32(rows.len())?;
             out.put_i32(1);
+            // A guess at what the values take, so that the buffer grows once or twice and not for ever.
+            out.reserve(rows.len().saturating_mul(16));
             rows.iter().try_for_each(|row| row.write_column(column, out))
         });
         pushed.map_err(Error::usage)?;

@@ -278,6 +278,8 @@ fn give(parents: &mut dyn Rows, children: &mut dyn Rows, step: &Step) -> Result<
             }
         }
     }
+    // Where the parents' side is no key, several parents may have the same children.
+    let shared = !step.table.is_unique((relation.columns)());
     let mut picks = Vec::new();
     for row in 0..parents.len() {
         picks.clear();
@@ -288,7 +290,7 @@ fn give(parents: &mut dyn Rows, children: &mut dyn Rows, step: &Step) -> Result<
             at = next.get(at as usize).copied().unwrap_or(NONE);
         }
         if let Some(slot) = parents.slot(row, step.relation) {
-            slot.fill(children.as_any(), &picks);
+            slot.fill(children.as_any(), &picks, shared);
         }
     }
     Ok(())

@@ -208,9 +208,10 @@ pub trait Insert: NewRow {
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Self::Model>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let statement = insert::one(&self, Fragment::default(), Conflict::Fail);
         async move {
             let done = async {
+                // Made inside the future, where it stays: moving it would cost as much as making it.
+                let statement = insert::one(&self, Fragment::default(), Conflict::Fail);
                 let mut found = None;
                 let (table, check) = (Self::Model::TABLE, expect::<Self::Model>);
                 run(source, table, &statement, check, &mut |columns| {

@@ -55,14 +55,37 @@ pub struct BelongsTo<M> {
 ///
 /// Loaded by `.include(..)` of a query.
 pub struct HasOne<M> {
-    state: State<Option<Box<M>>>,
+    state: State<Option<Arc<M>>>,
 }
 
 /// The rows that hold this row's key.
 ///
-/// Loaded by `.include(..)` of a query.
+/// Loaded by `.include(..)` of a query. Where the relation goes by columns that are no key of this row, so that others
+/// may have the same rows, they share them.
 pub struct HasMany<M> {
-    state: State<Vec<M>>,
+    state: State<List<M>>,
+}
+
+/// The rows of a relation to many.
+#[derive(Clone)]
+enum List<M> {
+    Own(Vec<M>),
+    Shared(Arc<Vec<M>>),
+}
+
+impl<M> List<M> {
+    fn as_slice(&self) -> &[M] {
+        match self {
+            Self::Own(rows) => rows,
+            Self::Shared(rows) => rows,
+        }
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for List<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(f)
+    }
 }
 
 macro_rules! field {
@@ -116,7 +139,7 @@ macro_rules! field {
 
 field!(BelongsTo, Option::as_deref);
 field!(HasOne, Option::as_deref);
-field!(HasMany, Vec::as_slice);
+field!(HasMany, List::as_slice);
 
 impl<M: Model> BelongsTo<M> {
     /// The related row, which is there.
@@ -161,18 +184,27 @@ impl<M> HasMany<M> {
     /// # Errors
     /// [`ErrorKind::NotLoaded`].
     pub fn get(&self) -> Result<&[M]> {
-        self.state.get().map(Vec::as_slice)
+        self.state.get().map(List::as_slice)
     }
 
     /// The related rows, taken out: afterwards the field is not loaded.
     ///
     /// # Errors
-    /// [`ErrorKind::NotLoaded`].
+    /// [`ErrorKind::NotLoaded`]; [`ErrorKind::Usage`] while another row has the same rows.
     pub fn take(&mut self) -> Result<Vec<M>> {
-        self.get()?;
         match std::mem::replace(&mut self.state, State::NotLoaded(None)) {
-            State::Loaded(rows) => Ok(rows),
-            State::NotLoaded(site) => Err(Error::not_loaded(site)),
+            State::Loaded(List::Own(rows)) => Ok(rows),
+            State::Loaded(List::Shared(rows)) => Arc::try_unwrap(rows).map_err(|rows| {
+                self.state = State::Loaded(List::Shared(rows));
+                Error::new(
+                    ErrorKind::Usage,
+                    "these rows are another row's, too: read them by `get()`",
+                )
+            }),
+            State::NotLoaded(site) => {
+                self.state = State::NotLoaded(site);
+                Err(Error::not_loaded(site))
+            }
         }
     }
 }
@@ -183,7 +215,7 @@ impl<M> Clone for BelongsTo<M> {
     }
 }
 
-impl<M: Clone> Clone for HasOne<M> {
+impl<M> Clone for HasOne<M> {
     fn clone(&self) -> Self {
         Self { state: self.state.clone() }
     }
@@ -196,7 +228,7 @@ impl<M: Clone> Clone for HasMany<M> {
 }
 
 impl<M: Model> Slot for BelongsTo<M> {
-    fn fill(&mut self, rows: &mut dyn Any, picks: &[u32]) {
+    fn fill(&mut self, rows: &mut dyn Any, picks: &[u32], _: bool) {
         if let Some(children) = rows.downcast_mut::<Children<M>>() {
             self.state = State::Loaded(picks.first().and_then(|&pick| children.share(pick)));
         }
@@ -204,20 +236,20 @@ impl<M: Model> Slot for BelongsTo<M> {
 }
 
 impl<M: Model> Slot for HasOne<M> {
-    fn fill(&mut self, rows: &mut dyn Any, picks: &[u32]) {
+    fn fill(&mut self, rows: &mut dyn Any, picks: &[u32], _: bool) {
         if let Some(children) = rows.downcast_mut::<Children<M>>() {
-            let row = picks.first().and_then(|&pick| children.take(pick));
-            self.state = State::Loaded(row.map(Box::new));
+            self.state = State::Loaded(picks.first().and_then(|&pick| children.share(pick)));
         }
     }
 }
 
 impl<M: Model> Slot for HasMany<M> {
-    fn fill(&mut self, rows: &mut dyn Any, picks: &[u32]) {
+    fn fill(&mut self, rows: &mut dyn Any, picks: &[u32], shared: bool) {
         if let Some(children) = rows.downcast_mut::<Children<M>>() {
-            let mut taken = Vec::with_capacity(picks.len());
-            taken.extend(picks.iter().filter_map(|&pick| children.take(pick)));
-            self.state = State::Loaded(taken);
+            self.state = State::Loaded(match shared {
+                false => List::Own(children.take_all(picks)),
+                true => List::Shared(children.share_all(picks)),
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Rows whose relations are being loaded, and the rows that they are given.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use stellata_protocol::{Buffer, ColumnError, Columns, Result};
@@ -60,6 +61,8 @@ impl<M: Model> Rows for Vec<M> {
 /// The rows that a relation leads to, before they are given to the rows that they belong to.
 pub(crate) struct Children<M> {
     rows: Vec<Child<M>>,
+    /// The lists that several rows have, by their first row.
+    lists: HashMap<u32, Arc<Vec<M>>>,
 }
 
 enum Child<M> {
@@ -70,7 +73,7 @@ enum Child<M> {
 
 impl<M: Model> Children<M> {
     pub(crate) fn boxed() -> Box<dyn Rows> {
-        Box::new(Self { rows: Vec::new() })
+        Box::new(Self { rows: Vec::new(), lists: HashMap::new() })
     }
 
     /// Takes a row out.
@@ -83,6 +86,24 @@ impl<M: Model> Children<M> {
                 None
             }
         }
+    }
+
+    /// Takes rows out.
+    pub(crate) fn take_all(&mut self, picks: &[u32]) -> Vec<M> {
+        let mut taken = Vec::with_capacity(picks.len());
+        taken.extend(picks.iter().filter_map(|&pick| self.take(pick)));
+        taken
+    }
+
+    /// A further owner of a list of rows. Two lists are the same or have no row in common.
+    pub(crate) fn share_all(&mut self, picks: &[u32]) -> Arc<Vec<M>> {
+        let Some(&first) = picks.first() else { return Arc::default() };
+        if let Some(list) = self.lists.get(&first) {
+            return Arc::clone(list);
+        }
+        let list = Arc::new(self.take_all(picks));
+        self.lists.insert(first, Arc::clone(&list));
+        list
     }
 
     /// A further owner of a row.
@@ -126,6 +147,7 @@ impl<M: Model> Rows for Children<M> {
 
     fn clear(&mut self) {
         self.rows.clear();
+        self.lists.clear();
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

@@ -115,6 +115,19 @@ impl Writer {
                 self.within(*op, value, array, out)
             }
             Node::Binary(op, left, right) => self.binary(*op, left, right, out),
+            Node::Joined(op, parts) => {
+                let (text, at_least) = match *op {
+                    token::AND => (" and ", Level::And),
+                    _ => (" or ", Level::Or),
+                };
+                for (index, part) in parts.iter().enumerate() {
+                    if index > 0 {
+                        out.push_str(text);
+                    }
+                    self.write(part, at_least, out)?;
+                }
+                Ok(())
+            }
             Node::Between(parts) => {
                 let [value, low, high] = &**parts;
                 self.write(value, Level::Sum, out)?;
@@ -184,12 +197,12 @@ impl Writer {
             token::NOT_DISTINCT => (" is not distinct from ", Level::Sum, Level::Sum),
             token::LIKE => (" like ", Level::Sum, Level::Sum),
             token::ILIKE => (" ilike ", Level::Sum, Level::Sum),
+            token::MATCH => (" ~ ", Level::Sum, Level::Sum),
+            token::IMATCH => (" ~* ", Level::Sum, Level::Sum),
             token::ADD => (" + ", Level::Sum, Level::Product),
             token::SUB => (" - ", Level::Sum, Level::Product),
             token::MUL => (" * ", Level::Product, Level::Sign),
-            token::DIV => (" / ", Level::Product, Level::Sign),
-            token::AND => (" and ", Level::And, Level::And),
-            _ => (" or ", Level::Or, Level::Or),
+            _ => (" / ", Level::Product, Level::Sign),
         };
         self.write(left, at_left, out)?;
         out.push_str(text);
@@ -380,14 +393,14 @@ fn push(out: &mut String, text: &str) -> Result<()> {
 fn level(node: &Node) -> Level {
     match node {
         Node::Binary(op, ..) => match *op {
-            token::OR => Level::Or,
-            token::AND => Level::And,
             token::DISTINCT | token::NOT_DISTINCT => Level::Is,
-            token::LIKE | token::ILIKE => Level::Pattern,
+            token::LIKE | token::ILIKE | token::MATCH | token::IMATCH => Level::Pattern,
             token::ADD | token::SUB => Level::Sum,
             token::MUL | token::DIV => Level::Product,
             _ => Level::Comparison,
         },
+        Node::Joined(token::AND, _) => Level::And,
+        Node::Joined(..) => Level::Or,
         Node::Unary(op, _) => match *op {
             token::NOT => Level::Not,
             token::NEGATE => Level::Sign,

@@ -1,6 +1,6 @@
 //! From tokens to a tree.
 
-use stellata_protocol::{Oid, Result};
+use stellata_protocol::{Error, ErrorKind, Oid, Result};
 
 use crate::expr::token;
 use crate::model::path::Path;
@@ -22,6 +22,8 @@ pub(crate) enum Node {
     False,
     Unary(u8, Box<Self>),
     Binary(u8, Box<Self>, Box<Self>),
+    /// Conditions that are joined by `and` or by `or`.
+    Joined(u8, Vec<Self>),
     Between(Box<[Self; 3]>),
     InList {
         value: Box<Self>,
@@ -42,6 +44,9 @@ pub(crate) struct Related {
     pub(crate) cond: Node,
 }
 
+/// How deep an expression may be nested. It is walked by recursion, on whatever stack the caller has.
+const DEEPEST: u32 = 1000;
+
 /// A statement taken apart.
 #[derive(Debug)]
 pub(crate) struct Statement<'s> {
@@ -58,7 +63,7 @@ pub(crate) struct Statement<'s> {
 
 /// Takes a statement apart.
 pub(crate) fn parse(shape: &[u8]) -> Result<Statement<'_>> {
-    let mut parser = Parser { rest: shape, stack: Vec::new(), params: 0 };
+    let mut parser = Parser { rest: shape, stack: Vec::new(), below: 0, params: 0 };
     let mut filters = Vec::new();
     let mut order = Vec::new();
     let mut assignments = Vec::new();
@@ -88,9 +93,8 @@ pub(crate) fn parse(shape: &[u8]) -> Result<Statement<'_>> {
 /// Adds a condition to the list, its parts where it is a conjunction.
 fn split(node: Node, filters: &mut Vec<Node>) {
     match node {
-        Node::Binary(token::AND, left, right) => {
-            split(*left, filters);
-            split(*right, filters);
+        Node::Joined(token::AND, parts) => {
+            filters.extend(parts.into_iter().filter(|part| !matches!(part, Node::True)));
         }
         Node::True => {}
         other => filters.push(other),
@@ -99,7 +103,10 @@ fn split(node: Node, filters: &mut Vec<Node>) {
 
 struct Parser<'s> {
     rest: &'s [u8],
-    stack: Vec<Node>,
+    /// Expressions that nothing has taken yet, each with how deep it is.
+    stack: Vec<(Node, u32)>,
+    /// How deep the deepest of those is that the expression at hand has taken.
+    below: u32,
     params: u16,
 }
 
@@ -124,15 +131,42 @@ impl Parser<'_> {
     }
 
     fn pop(&mut self) -> Result<Node> {
-        self.stack.pop().ok_or_else(malformed)
+        let (node, depth) = self.stack.pop().ok_or_else(malformed)?;
+        self.below = self.below.max(depth);
+        Ok(node)
     }
 
     fn pop_many(&mut self, count: usize) -> Result<Vec<Node>> {
         let start = self.stack.len().checked_sub(count).ok_or_else(malformed)?;
-        Ok(self.stack.split_off(start))
+        let taken = self.stack.split_off(start);
+        self.below = taken.iter().fold(self.below, |below, (_, depth)| below.max(*depth));
+        Ok(taken.into_iter().map(|(node, _)| node).collect())
+    }
+
+    /// Takes a side of `and` or `or`. One that is joined by the same comes in its parts, so that a long chain is wide and
+    /// not deep.
+    fn pop_parts(&mut self, op: u8) -> Result<Vec<Node>> {
+        match self.stack.pop().ok_or_else(malformed)? {
+            (Node::Joined(other, parts), depth) if other == op => {
+                self.below = self.below.max(depth.saturating_sub(1));
+                Ok(parts)
+            }
+            (node, depth) => {
+                self.below = self.below.max(depth);
+                Ok(vec![node])
+            }
+        }
+    }
+
+    fn join(&mut self, op: u8) -> Result<Vec<Node>> {
+        let right = self.pop_parts(op)?;
+        let mut parts = self.pop_parts(op)?;
+        parts.extend(right);
+        Ok(parts)
     }
 
     fn node(&mut self, op: u8) -> Result<()> {
+        self.below = 0;
         let node = match op {
             token::COLUMN => {
                 let (path, index) = self.column()?;
@@ -149,7 +183,8 @@ impl Parser<'_> {
             token::NULL => Node::Null,
             token::TRUE => Node::True,
             token::FALSE => Node::False,
-            token::EQ..=token::NOT_IN => {
+            token::AND | token::OR => Node::Joined(op, self.join(op)?),
+            token::EQ..=token::IMATCH => {
                 let right = Box::new(self.pop()?);
                 Node::Binary(op, Box::new(self.pop()?), right)
             }
@@ -178,7 +213,14 @@ impl Parser<'_> {
             }
             _ => return Err(malformed()),
         };
-        self.stack.push(node);
+        let depth = self.below.saturating_add(1);
+        if depth > DEEPEST {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "a condition or a value is nested more than a thousand levels deep",
+            ));
+        }
+        self.stack.push((node, depth));
         Ok(())
     }
 }

@@ -242,7 +242,7 @@ fn is_joined(node: &Node) -> bool {
         Node::Binary(_, left, right) => is_joined(left) || is_joined(right),
         Node::Between(parts) => parts.iter().any(is_joined),
         Node::InList { value, list, .. } => is_joined(value) || list.iter().any(is_joined),
-        Node::Call(_, arguments) => arguments.iter().any(is_joined),
+        Node::Call(_, parts) | Node::Joined(_, parts) => parts.iter().any(is_joined),
         Node::Related(related) => leads_away(&related.path) || is_joined(&related.cond),
         _ => false,
     }
@@ -298,7 +298,7 @@ fn filter(
         out.push_str(keyword);
         keyword = " and ";
         // Binds at least as tightly as `and`: bracketed like the parts of a conjunction.
-        let brackets = matches!(node, Node::Binary(token::OR, ..));
+        let brackets = matches!(node, Node::Joined(token::OR, _));
         out.push_str(if brackets { "(" } else { "" });
         writer.expression(node, out)?;
         out.push_str(if brackets { ")" } else { "" });

@@ -18,8 +18,8 @@ use crate::schema::ddl::Existing;
 
 /// The models of an application.
 ///
-/// A model brings in the models that its relations lead to. The SQL is text in the order in which it can be run; nothing
-/// here touches a server.
+/// A model brings in the models that its relations lead to, unless it is added [alone](Self::only). The SQL is text in
+/// the order in which it can be run; nothing here touches a server.
 ///
 /// ```
 /// # use stellata::{Id, Model, Schema};
@@ -49,14 +49,25 @@ impl Schema {
     /// Adds a model and all models that its relations lead to. A model that is there already changes nothing.
     #[must_use]
     pub fn model<M: Model>(mut self) -> Self {
-        let mut next = self.tables.len();
-        self.add(M::TABLE);
-        while let Some(table) = self.tables.get(next) {
+        let mut found = vec![M::TABLE];
+        let mut next = 0;
+        while let Some(table) = found.get(next) {
             for relation in table.relations {
-                self.add((relation.target)());
+                let target = (relation.target)();
+                if !order::contains(&found, target) {
+                    found.push(target);
+                }
             }
             next += 1;
         }
+        found.into_iter().for_each(|table| self.add(table));
+        self
+    }
+
+    /// Adds a model alone: the tables that it refers to are there already, or are added by a call of their own.
+    #[must_use]
+    pub fn only<M: Model>(mut self) -> Self {
+        self.add(M::TABLE);
         self
     }
 

@@ -15,29 +15,35 @@ pub(super) struct Ordered {
     pub(super) late: Vec<ForeignKey>,
 }
 
-/// Orders tables so that each comes after those it refers to. The same input gives the same order.
+/// Orders tables so that each comes after those it refers to; what they refer to beside them is taken to be there. The
+/// same input gives the same order.
 pub(super) fn order(tables: &[&'static Table]) -> Ordered {
     let mut ordered = Ordered { tables: Vec::with_capacity(tables.len()), late: Vec::new() };
     let mut entered = Vec::with_capacity(tables.len());
     for table in tables {
-        visit(table, &mut entered, &mut ordered);
+        visit(table, tables, &mut entered, &mut ordered);
     }
     ordered
 }
 
-fn visit(table: &'static Table, entered: &mut Vec<&'static Table>, ordered: &mut Ordered) {
-    if contains(entered, table) {
+fn visit(
+    table: &'static Table,
+    tables: &[&'static Table],
+    entered: &mut Vec<&'static Table>,
+    ordered: &mut Ordered,
+) {
+    if contains(entered, table) || !contains(tables, table) {
         return;
     }
     entered.push(table);
     for relation in foreign_keys(table) {
-        visit((relation.target)(), entered, ordered);
+        visit((relation.target)(), tables, entered, ordered);
     }
     let mut inline = Vec::new();
     for relation in foreign_keys(table) {
         let target = (relation.target)();
         let made = ordered.tables.iter().any(|(other, _)| ptr::eq(*other, target));
-        if made || ptr::eq(target, table) {
+        if made || ptr::eq(target, table) || !contains(tables, target) {
             inline.push(relation);
         } else {
             ordered.late.push((table, relation));

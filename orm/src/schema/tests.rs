@@ -222,3 +222,14 @@ fn a_foreign_key_to_columns_that_are_no_key_is_refused() {
         "`From::target` refers to columns of `Target` that are no unique key"
     );
 }
+
+#[test]
+fn a_table_alone_takes_what_it_refers_to_for_granted() {
+    static ALONE: Table =
+        Table { relations: &[belongs_to("target", || &TARGET)], ..table("Alone", "alone") };
+    static TARGET: Table = table("Target", "target");
+    let statements = sql(&[&ALONE]);
+    assert_eq!(statements.len(), 1);
+    assert!(statements[0].contains(r#"references "target" ("id")"#), "{}", statements[0]);
+    assert_eq!(schema(&[&ALONE]).drop_sql().as_deref(), Some(r#"drop table if exists "alone""#));
+}

@@ -5,8 +5,8 @@ use crate::conversation::owed::Owed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::copy::{write_copy_data, write_copy_done, write_copy_fail};
 use crate::message::extended::{
-    Target, write_bind, write_close, write_describe, write_execute, write_flush, write_parse,
-    write_query, write_sync, write_terminate,
+    BindHead, Target, write_bind, write_bind_execute, write_close, write_describe, write_execute,
+    write_flush, write_parse, write_query, write_sync, write_terminate,
 };
 use crate::message::function::write_function_call;
 use crate::message::row::Format;
@@ -50,6 +50,7 @@ impl Conversation {
         self.abandoned = self.request;
     }
 
+    #[inline]
     fn may_ask(&self) -> Result<()> {
         match self.failed {
             Some(error) => Err(error),
@@ -70,6 +71,7 @@ impl Conversation {
         self.may_ask()
     }
 
+    #[inline]
     fn ask(&mut self, owed: Owed) {
         self.queue.push(owed, self.request);
     }
@@ -132,6 +134,35 @@ impl Conversation {
         self.may_request()?;
         write_bind(&mut self.output, portal, statement, params, results)?;
         self.ask(Owed::Bind);
+        Ok(())
+    }
+
+    /// Asks to bind parameters to a prepared statement and to run it, all rows in binary: [`Conversation::bind`] and
+    /// [`Conversation::execute`] in fewer steps.
+    ///
+    /// # Errors
+    /// As [`Conversation::bind`].
+    #[inline]
+    pub fn run(&mut self, head: &BindHead, params: &Params) -> Result<()> {
+        self.may_request()?;
+        write_bind_execute::<false>(&mut self.output, head, params)?;
+        self.ask(Owed::Bind);
+        self.ask(Owed::Execute { data: false });
+        Ok(())
+    }
+
+    /// Asks to run a prepared statement that is alone in its series: [`Conversation::run`] and [`Conversation::sync`] in
+    /// fewer steps.
+    ///
+    /// # Errors
+    /// As [`Conversation::bind`].
+    #[inline]
+    pub fn run_alone(&mut self, head: &BindHead, params: &Params) -> Result<()> {
+        self.may_request()?;
+        write_bind_execute::<true>(&mut self.output, head, params)?;
+        self.ask(Owed::Bind);
+        self.ask(Owed::Execute { data: false });
+        self.ask(Owed::Sync);
         Ok(())
     }
 

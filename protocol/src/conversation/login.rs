@@ -198,7 +198,8 @@ impl LoginState {
                 let answer = NegotiateProtocolVersion::read(body)?;
                 // 3.1 was never a version of its own; some poolers claim it all the same.
                 if answer.version < PROTOCOL_3_0 || answer.version > self.login.version {
-                    return Err(refused(
+                    return Err(Error::new(
+                        ErrorKind::InvalidValue,
                         "the server negotiates a protocol version that was not asked for",
                     ));
                 }
@@ -277,6 +278,15 @@ impl LoginState {
             }
             _ => Err(refused("the messages of the login come out of order")),
         }
+    }
+
+    /// Nothing goes on: the server reported an error.
+    pub(super) fn refuse(&mut self) {
+        self.step = Step::Refused;
+    }
+
+    pub(super) fn is_logged_in(&self) -> bool {
+        matches!(self.step, Step::LoggedIn)
     }
 
     fn password(&self) -> Result<&[u8]> {

@@ -156,8 +156,11 @@ impl Conversation {
     /// Hands in what [`Conversation::key_derivation`] came to; the login goes on.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the login does not wait for it.
+    /// [`ErrorKind::Usage`] when the login does not wait for it, or the error that ended the conversation.
     pub fn provide_keys(&mut self, keys: Keys) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         match self.login.as_mut() {
             Some(login) => login.provide_keys(keys, &mut self.output),
             None => Err(Error::new(ErrorKind::Usage, "no login waits for keys")),
@@ -195,7 +198,7 @@ impl Conversation {
         self.ended || self.failed.is_some()
     }
 
-    /// How many ReadyForQuery are due.
+    /// How many ReadyForQuery are due, that of the login not counted.
     #[must_use]
     pub fn ready_due(&self) -> usize {
         self.queue.syncs()

@@ -24,6 +24,8 @@ pub(super) enum Owed {
     },
     /// Execute of a COPY that takes data.
     ExecuteCopyIn,
+    /// Execute of a COPY that wanted data and was refused: only an error may come.
+    ExecuteCopyRefused,
     /// Execute of a COPY that sends data.
     ExecuteCopyOut,
     Close,
@@ -39,6 +41,8 @@ pub(super) enum Owed {
     },
     /// A simple query with a COPY that takes data.
     QueryCopyIn,
+    /// A simple query with a COPY that wanted data and was refused: only an error may come.
+    QueryCopyRefused,
     /// A simple query with a COPY that sends data.
     QueryCopyOut {
         data: bool,
@@ -55,6 +59,7 @@ impl Owed {
             Self::Query { .. }
                 | Self::QueryRows { .. }
                 | Self::QueryCopyIn
+                | Self::QueryCopyRefused
                 | Self::QueryCopyOut { .. }
                 | Self::QueryCopyBoth
         )
@@ -139,6 +144,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(super) fn push(&mut self, owed: Owed, request: u64) {
         if owed == Owed::Sync {
             self.skipping = false;
@@ -149,17 +155,41 @@ impl Queue {
         }
     }
 
-    #[inline]
-    pub(super) fn front(&self) -> Option<(Owed, u64)> {
-        self.owed.front().copied()
-    }
-
     /// The call whose rows may come now.
     #[inline]
     pub(super) fn rows(&self) -> Option<u64> {
         match self.owed.front() {
             Some(&(Owed::Execute { .. }, request)) => Some(request),
             _ => None,
+        }
+    }
+
+    /// Takes a Bind away, if it is the oldest request and belongs to a call after `abandoned`.
+    #[inline]
+    pub(super) fn pop_bind(&mut self, abandoned: u64) -> bool {
+        self.pop_if(abandoned, |owed| owed == Owed::Bind)
+    }
+
+    /// Takes an Execute away, as [`Queue::pop_bind`] does a Bind.
+    #[inline]
+    pub(super) fn pop_execute(&mut self, abandoned: u64) -> bool {
+        self.pop_if(abandoned, |owed| matches!(owed, Owed::Execute { .. }))
+    }
+
+    /// Takes a Sync away, as [`Queue::pop_bind`] does a Bind.
+    #[inline]
+    pub(super) fn pop_sync(&mut self, abandoned: u64) -> bool {
+        self.pop_if(abandoned, |owed| owed == Owed::Sync)
+    }
+
+    #[inline]
+    fn pop_if(&mut self, abandoned: u64, is_it: impl FnOnce(Owed) -> bool) -> bool {
+        match self.owed.front() {
+            Some(&(owed, request)) if request > abandoned && is_it(owed) => {
+                self.owed.pop_front();
+                true
+            }
+            _ => false,
         }
     }
 
@@ -193,6 +223,11 @@ impl Queue {
             .iter()
             .filter(|(owed, _)| matches!(owed, Owed::Sync | Owed::FunctionCall) || owed.is_query())
             .count()
+    }
+
+    /// How many Syncs stand behind the oldest request.
+    pub(super) fn syncs_behind(&self) -> usize {
+        self.owed.iter().skip(1).filter(|(owed, _)| *owed == Owed::Sync).count()
     }
 
     pub(super) fn finish_login(&mut self) {
@@ -259,7 +294,9 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::Close, b'3') => (Event::CloseComplete, IsDone),
         (Owed::Execute { .. }, b'I') => (Event::EmptyQuery, IsDone),
         (Owed::Execute { .. }, b's') => (Event::PortalSuspended, IsDone),
-        (Owed::Execute { data: false }, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Execute { data: false }, b'G') => {
+            (Event::CopyInRefused, Becomes(Owed::ExecuteCopyRefused))
+        }
         (Owed::Execute { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::ExecuteCopyIn)),
         (Owed::Execute { .. }, b'H') => (Event::CopyOut, Becomes(Owed::ExecuteCopyOut)),
         (Owed::ExecuteCopyOut | Owed::QueryCopyOut { .. } | Owed::QueryCopyBoth, b'd') => {
@@ -271,7 +308,9 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::Query { .. }, b'C') => (Event::CommandComplete, Stays),
         (Owed::QueryCopyIn, b'C') => (Event::CommandComplete, Becomes(Owed::Query { data: true })),
         (Owed::Query { .. }, b'I') => (Event::EmptyQuery, Stays),
-        (Owed::Query { data: false }, b'G') => (Event::CopyInRefused, Stays),
+        (Owed::Query { data: false }, b'G') => {
+            (Event::CopyInRefused, Becomes(Owed::QueryCopyRefused))
+        }
         (Owed::Query { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::QueryCopyIn)),
         (Owed::Query { data: true }, b'W') => (Event::CopyBoth, Becomes(Owed::QueryCopyBoth)),
         (Owed::Query { data }, b'H') => (Event::CopyOut, Becomes(Owed::QueryCopyOut { data })),
@@ -319,6 +358,7 @@ mod tests {
         (Owed::Execute { data: false }, b"DCIsGH"),
         (Owed::Execute { data: true }, b"DCIsGH"),
         (Owed::ExecuteCopyIn, b"C"),
+        (Owed::ExecuteCopyRefused, b""),
         (Owed::ExecuteCopyOut, b"dc"),
         (Owed::Close, b"3"),
         (Owed::FunctionCall, b"V"),
@@ -328,6 +368,7 @@ mod tests {
         (Owed::QueryRows { data: false }, b"DC"),
         (Owed::QueryRows { data: true }, b"DC"),
         (Owed::QueryCopyIn, b"C"),
+        (Owed::QueryCopyRefused, b""),
         (Owed::QueryCopyOut { data: false }, b"dc"),
         (Owed::QueryCopyOut { data: true }, b"dc"),
         (Owed::QueryCopyBoth, b"dc"),

@@ -1,7 +1,7 @@
 //! What comes in: bytes, and the events that they mean.
 
-use crate::conversation::login::Progress;
-use crate::conversation::owed::{Event, Owed, unexpected};
+use crate::conversation::login::{LoginState, Progress};
+use crate::conversation::owed::{Event, unexpected};
 use crate::conversation::{Answer, Conversation, keep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::copy::write_copy_fail;
@@ -56,6 +56,19 @@ impl Conversation {
         }
     }
 
+    /// Passes over a BindComplete, if that is what comes next, what is owed, and what the caller wants: what
+    /// [`Conversation::advance`] would tell by [`Event::BindComplete`], in fewer steps.
+    #[inline]
+    pub fn pass_bind_complete(&mut self) {
+        const BIND_COMPLETE: &[u8; HEAD] = b"2\0\0\0\x04";
+        if self.input.unread().first_chunk() == Some(BIND_COMPLETE)
+            && self.failed.is_none()
+            && self.queue.pop_bind(self.abandoned)
+        {
+            self.body = self.input.take(HEAD, HEAD);
+        }
+    }
+
     /// The body of the next message, if that is a whole row of the statement that is being answered and the caller wants
     /// it: what [`Conversation::advance`] would tell by [`Event::DataRow`], in fewer steps. In all other cases `None`, and
     /// nothing is passed over: ask [`Conversation::advance`].
@@ -70,6 +83,42 @@ impl Conversation {
         }
         self.body = self.input.take(size, HEAD);
         Some(self.body())
+    }
+
+    /// The body of the next message, if that is the whole CommandComplete of the statement that is being answered and the
+    /// caller wants it: what [`Conversation::advance`] would tell by [`Event::CommandComplete`], in fewer steps. In all
+    /// other cases `None`, and nothing is passed over.
+    #[inline]
+    pub fn next_complete(&mut self) -> Option<&[u8]> {
+        let unread = self.input.unread();
+        // Tags are short: what does not fit one byte is left to the usual way.
+        let &[b'C', 0, 0, 0, size] = unread.first_chunk()? else { return None };
+        let size = usize::from(size).checked_add(1)?;
+        let is_whole = (HEAD..=self.limits.message.min(unread.len())).contains(&size);
+        if !is_whole || self.failed.is_some() || !self.queue.pop_execute(self.abandoned) {
+            return None;
+        }
+        self.body = self.input.take(size, HEAD);
+        Some(self.body())
+    }
+
+    /// Passes over a ReadyForQuery, if that is what comes next, what is owed, and what the caller wants: what
+    /// [`Conversation::advance`] would tell by [`Event::ReadyForQuery`], in fewer steps. Returns whether it did.
+    #[inline]
+    pub fn pass_ready(&mut self) -> bool {
+        let Some(&[b'Z', 0, 0, 0, 5, status]) = self.input.unread().first_chunk() else {
+            return false;
+        };
+        let Ok(status) = TransactionStatus::read(&[status]) else { return false };
+        if self.failed.is_some() || !self.queue.pop_sync(self.abandoned) {
+            return false;
+        }
+        self.status = status;
+        self.body = self.input.take(HEAD.saturating_add(1), HEAD);
+        if self.queue.is_empty() {
+            self.body = self.input.shrink(self.body.clone());
+        }
+        true
     }
 
     #[inline]
@@ -107,18 +156,23 @@ impl Conversation {
                 let notice = ServerError::read(self.body())?;
                 keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
             }
-            _ if self.login.is_some() => {
-                let event = self.login_message(tag)?;
-                return Ok(event.map(|event| self.answer(event, 0)));
-            }
-            b'A' => {
+            b'A' if self.hears_notifications() => {
                 let notification = Notification::read(self.body())?;
                 let limit = self.limits.notifications;
                 keep(&mut self.notifications, notification, limit, &mut self.dropped);
             }
+            _ if self.login.is_some() => {
+                let event = self.login_message(tag)?;
+                return Ok(event.map(|event| self.answer(event, 0)));
+            }
             _ => self.parameter_status()?,
         }
         Ok(None)
+    }
+
+    /// Before the login is done nobody can have asked for notifications.
+    fn hears_notifications(&self) -> bool {
+        self.login.as_ref().is_none_or(LoginState::is_logged_in)
     }
 
     #[inline]
@@ -132,10 +186,11 @@ impl Conversation {
         if error.ends_session() {
             self.ended = true;
         }
+        if let Some(login) = self.login.as_mut() {
+            login.refuse();
+            self.ended = true;
+        }
         if let Some(request) = self.queue.fail() {
-            if request == 0 {
-                self.ended = true;
-            }
             return Ok(self.answer(Event::Error, request));
         }
         if self.ended {
@@ -190,12 +245,14 @@ impl Conversation {
         Ok(())
     }
 
-    /// Ends a COPY that waits for data which nobody has. In the extended protocol the server ignores the Sync that it was
-    /// sent already and waits for one behind the CopyFail, so that the count of ReadyForQuery stays right.
+    /// Ends a COPY that waits for data which nobody has.
+    ///
+    /// While a server waits for data it passes over every Sync, so that those which were sent already are lost: each is
+    /// sent again behind the CopyFail, and the count of ReadyForQuery stays right.
     #[cold]
     fn refuse_copy_in(&mut self) -> Result<()> {
         write_copy_fail(&mut self.output, "no data was given for COPY FROM STDIN")?;
-        if self.queue.front().is_some_and(|front| front.0 == Owed::Execute { data: false }) {
+        for _ in 0..self.queue.syncs_behind() {
             write_sync(&mut self.output);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The extended query protocol (manual: "Extended Query"): requests and the short answers to them.
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::row::Format;
 use crate::oid::Oid;
 use crate::types::params::Params;
@@ -38,10 +38,10 @@ impl<'a> Target<'a> {
         match kind {
             b'S' => Ok(Self::Statement(name)),
             b'P' => Ok(Self::Portal(name)),
-            _ => Err(reader.error(
-                crate::error::ErrorKind::InvalidValue,
-                "neither a statement nor a portal is named",
-            )),
+            _ => {
+                Err(reader
+                    .error(ErrorKind::InvalidValue, "neither a statement nor a portal is named"))
+            }
         }
     }
 }
@@ -86,6 +86,61 @@ pub fn write_bind(
         body.put_slice(&formats(results));
         Ok(())
     })
+}
+
+/// What every Bind of one statement begins with, made once: the unnamed portal, the statement's name, and binary as the
+/// format of all parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindHead(Box<[u8]>);
+
+impl BindHead {
+    /// For the statement of this name.
+    ///
+    /// # Errors
+    /// `InvalidText` for a NUL in the name.
+    pub fn new(statement: &str) -> Result<Self> {
+        let mut out = Buffer::new();
+        out.put_cstr("")?;
+        out.put_cstr(statement)?;
+        out.put_slice(&formats(Format::Binary));
+        Ok(Self(out.as_slice().into()))
+    }
+}
+
+/// Writes a Bind with all results in binary, an Execute of all rows, and with `SYNC` a Sync: what a prepared statement
+/// needs.
+///
+/// # Errors
+/// `TooLarge` above 65 535 parameters or 2 GiB; nothing is written then.
+#[inline]
+pub fn write_bind_execute<const SYNC: bool>(
+    out: &mut Buffer,
+    head: &BindHead,
+    params: &Params,
+) -> Result<()> {
+    /// The format of the results, and the Execute.
+    const TAIL: &[u8; 14] = b"\0\x01\0\x01E\0\0\0\x09\0\0\0\0\0";
+    const TAIL_AND_SYNC: &[u8; 19] = b"\0\x01\0\x01E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
+    let Ok(count) = u16::try_from(params.len()) else {
+        return Err(Error::new(ErrorKind::TooLarge, "a statement has more than 65535 parameters"));
+    };
+    let values = params.as_slice();
+    // The length itself, the count, and the format of the results.
+    let size = values.len().saturating_add(head.0.len()).saturating_add(10);
+    let Ok(size) = i32::try_from(size) else {
+        return Err(Error::new(ErrorKind::TooLarge, "the parameters are 2 GiB or larger"));
+    };
+    let [a, b, c, d] = size.to_be_bytes();
+    out.put_slice(&[b'B', a, b, c, d]);
+    out.put_slice(&head.0);
+    out.put_u16(count);
+    out.put_slice(values);
+    if SYNC {
+        out.put_slice(TAIL_AND_SYNC);
+    } else {
+        out.put_slice(TAIL);
+    }
+    Ok(())
 }
 
 /// One format code, for all values: their Int16 count and the code.

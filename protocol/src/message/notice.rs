@@ -50,7 +50,8 @@ impl Severity {
 /// All that a server says about an error or a notice.
 ///
 /// Text that is not UTF-8 (a server may complain before it knows the client's encoding) is read with replacement
-/// characters. Fields of letters that are not known are kept in [`ServerError::unknown`].
+/// characters. Fields of letters that are not known are kept in [`ServerError::unknown`]. Of several fields with the
+/// same letter the first is kept, so that a message holds no more of them than there are letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     /// `V`, or `S` where the server does not send it.
@@ -92,6 +93,7 @@ impl ServerError {
                 b'S' => {}
                 b'C' => error.sqlstate = SqlState::from_text(&text).unwrap_or(SqlState::UNKNOWN),
                 b'M' => error.message = text.into(),
+                _ if error.field(letter).is_some() => {}
                 _ => error.fields.push((letter, text.into())),
             }
         }

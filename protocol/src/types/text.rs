@@ -35,9 +35,7 @@ impl Encode for str {
 
     #[inline]
     fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        let bytes = without_nul(self)?;
-        out.put_len32(bytes.len())?;
-        out.put_slice(bytes);
+        out.put_value(without_nul(self)?)?;
         Ok(IsNull::No)
     }
 }

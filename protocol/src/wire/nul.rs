@@ -9,9 +9,14 @@ pub(crate) fn holds_nul(bytes: &[u8]) -> bool {
     };
     let (words, rest) = bytes.as_chunks();
     let found = words.iter().fold(0, |found, word| found | zero_in(*word));
-    match bytes.last_chunk() {
-        Some(last) => found | zero_in(*last) != 0,
-        None => rest.contains(&0),
+    match (bytes.last_chunk(), bytes.last_chunk::<4>(), bytes.first_chunk::<4>()) {
+        _ if rest.is_empty() => found != 0,
+        (Some(last), _, _) => found | zero_in(*last) != 0,
+        // Four to seven bytes: the first four and the last four, which may overlap.
+        (None, Some([a, b, c, d]), Some([e, f, g, h])) => {
+            zero_in([*a, *b, *c, *d, *e, *f, *g, *h]) != 0
+        }
+        _ => rest.contains(&0),
     }
 }
 

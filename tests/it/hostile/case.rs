@@ -107,6 +107,7 @@ async fn afterwards(mut connection: Connection) -> String {
 }
 
 /// Runs a group of cases; all are run, and all that fail are told.
+#[allow(clippy::print_stdout, reason = "the count is for whoever runs the tests")]
 pub(super) fn run(group: &str, cases: Vec<Case>) {
     let count = cases.len();
     let failures: Vec<String> = cases.into_iter().filter_map(|case| case.run().err()).collect();

@@ -49,9 +49,9 @@ pub(super) fn cases() -> Vec<Case> {
             ok().parameter("a", "b").error("FATAL", "57P03", "starting up"),
             "Server 57P03",
         ),
-        ("s-down-to-2", negotiate(0x0002_0000, 0, b"").then(Reply::logged_in()), "Authentication"),
-        ("s-up-to-3.9", negotiate(0x0003_0009, 0, b"").then(Reply::logged_in()), "Authentication"),
-        ("s-up-to-4", negotiate(0x0004_0000, 0, b"").then(Reply::logged_in()), "Authentication"),
+        ("s-down-to-2", negotiate(0x0002_0000, 0, b"").then(Reply::logged_in()), "Protocol"),
+        ("s-up-to-3.9", negotiate(0x0003_0009, 0, b"").then(Reply::logged_in()), "Protocol"),
+        ("s-up-to-4", negotiate(0x0004_0000, 0, b"").then(Reply::logged_in()), "Protocol"),
         (
             "s-negotiated-twice",
             negotiate(0x0003_0000, 0, b"").then(negotiate(0x0003_0000, 0, b"")),

@@ -1,10 +1,19 @@
 //! Models against a real server.
 
+mod conditions;
+mod constraints;
 mod errors;
+mod joins;
+mod keys;
 mod models;
+mod named;
 mod read;
 mod relations;
+mod shown;
 mod sql;
+mod tables;
 mod transactions;
 mod trips;
+mod values;
+mod ways;
 mod write;

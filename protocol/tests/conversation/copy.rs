@@ -1,0 +1,179 @@
+//! COPY: data that nobody has to give is refused, data that nobody asked for is passed over, and the count of
+//! ReadyForQuery stays right.
+
+use stellata_protocol::{ErrorKind, Event};
+
+use crate::action::Action::{self, Begin, Bind, Execute, Flush, Query, Series, Sync};
+use crate::script::{Script, codes, ended_by, events, rows, tags};
+use crate::server::Server;
+
+/// CopyInResponse, and the error by which the server answers CopyFail.
+fn refused() -> Server {
+    Server::new().copy(b'G').error("57014")
+}
+
+#[test]
+fn copy_from_in_a_simple_query() {
+    let caller = Script::ready()
+        .act(&[Begin, Query])
+        .server(refused().ready())
+        .act(&[Series])
+        .server(Server::new().series(&[4]))
+        .play("copy-in-simple");
+    assert_eq!(
+        events(&caller)[..3],
+        [(1, Event::CopyInRefused), (1, Event::Error), (1, Event::ReadyForQuery)]
+    );
+    assert_eq!(tags(&caller.output()), "QfPBDECS");
+    assert_eq!(rows(&caller, 2), [4]);
+}
+
+/// The server ignores the Sync that came while it waited for data, and waits for one behind the CopyFail.
+#[test]
+fn copy_from_in_a_series() {
+    let caller = Script::ready()
+        .act(&[Begin, Bind, Execute, Sync])
+        .server(Server::new().bind_complete())
+        .server(refused().ready())
+        .act(&[Series])
+        .server(Server::new().series(&[4]))
+        .play("copy-in-extended");
+    assert_eq!(
+        events(&caller)[..4],
+        [
+            (1, Event::BindComplete),
+            (1, Event::CopyInRefused),
+            (1, Event::Error),
+            (1, Event::ReadyForQuery),
+        ]
+    );
+    assert_eq!(tags(&caller.output()), "BESfSPBDECS");
+    assert_eq!(rows(&caller, 2), [4]);
+}
+
+/// No Sync was sent yet, so that the caller's own is the one that the server waits for.
+#[test]
+fn copy_from_in_a_series_that_has_no_sync_yet() {
+    let caller = Script::ready()
+        .act(&[Begin, Bind, Execute, Flush])
+        .server(Server::new().bind_complete())
+        .server(refused())
+        .act(&[Sync, Series])
+        .server(Server::new().ready().series(&[4]))
+        .play("copy-in-unsynced");
+    assert_eq!(tags(&caller.output()), "BEHfSPBDECS");
+    assert_eq!(caller.error(), None);
+    assert_eq!(caller.conversation().ready_due(), 0);
+    assert_eq!(rows(&caller, 2), [4]);
+}
+
+/// As above, but the Sync is asked for after the refusal and before the error has come.
+#[test]
+fn a_sync_between_the_refusal_and_its_error() {
+    let caller = Script::ready()
+        .act(&[Begin, Bind, Execute, Flush])
+        .server(Server::new().bind_complete().copy(b'G'))
+        .act(&[Sync])
+        .server(Server::new().error("57014").ready())
+        .play("copy-in-sync-behind");
+    assert_eq!(tags(&caller.output()), "BEHfS");
+    assert_eq!(caller.conversation().owed(), 0);
+    assert_eq!(caller.error(), None);
+}
+
+/// Every Sync that was sent behind the COPY is lost on the server, not only the first.
+#[test]
+fn copy_from_before_several_syncs() {
+    let extended = Script::ready()
+        .act(&[Begin, Bind, Execute, Sync, Begin, Sync, Begin, Sync])
+        .server(Server::new().bind_complete())
+        .server(refused().ready().ready().ready())
+        .play("copy-in-syncs");
+    assert_eq!(tags(&extended.output()), "BESSSfSSS");
+    assert_eq!(extended.conversation().owed(), 0);
+
+    let simple = Script::ready()
+        .act(&[Begin, Query, Begin, Sync])
+        .server(refused().ready().ready())
+        .play("copy-in-simple-sync");
+    assert_eq!(tags(&simple.output()), "QSfS");
+    assert_eq!(simple.conversation().owed(), 0);
+}
+
+#[test]
+fn only_an_error_may_answer_the_refusal() {
+    let requests: [(&str, &[Action]); 2] =
+        [("copy-in-then", &[Bind, Execute, Sync]), ("copy-in-simple-then", &[Query])];
+    for (name, requests) in requests {
+        for (then, server) in [
+            ("again", Server::new().copy(b'G')),
+            ("complete", Server::new().complete("COPY 0")),
+            ("ready", Server::new().ready()),
+            ("out", Server::new().copy(b'H')),
+            ("data", Server::new().copy_data(b"1\n")),
+        ] {
+            let start =
+                if requests.len() > 1 { Server::new().bind_complete() } else { Server::new() };
+            let caller = Script::ready()
+                .act(&[Begin])
+                .act(requests)
+                .server(start.copy(b'G'))
+                .server(server)
+                .play(&format!("{name}-{then}"));
+            assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name} {then}");
+        }
+    }
+}
+
+#[test]
+fn copy_to_is_passed_over() {
+    let data = || Server::new().copy(b'H').copy_data(b"1\n").copy_data(b"2\n").empty(b'c');
+    let simple = Script::ready()
+        .act(&[Begin, Query])
+        .server(data().complete("COPY 2").columns().row(1).complete("SELECT 1").ready())
+        .play("copy-out-simple");
+    let extended = Script::ready()
+        .act(&[Begin, Bind, Execute, Sync])
+        .server(Server::new().bind_complete())
+        .server(data().complete("COPY 2").ready())
+        .play("copy-out-extended");
+    for caller in [&simple, &extended] {
+        let copied = events(caller).into_iter().filter(|event| event.1 == Event::CopyData).count();
+        assert_eq!(copied, 2);
+        assert_eq!(caller.error(), None);
+        assert_eq!(caller.conversation().owed(), 0);
+        assert!(!tags(&caller.output()).contains('f'), "nothing is refused");
+    }
+    assert_eq!(rows(&simple, 1), [1]);
+}
+
+#[test]
+fn an_error_may_end_copy_to() {
+    let data = || Server::new().copy(b'H').copy_data(b"1\n").error("57014").ready();
+    let simple = Script::ready().act(&[Begin, Query]).server(data()).play("copy-out-error-simple");
+    let extended = Script::ready()
+        .act(&[Begin, Execute, Sync, Series])
+        .server(data())
+        .server(Server::new().series(&[1]))
+        .play("copy-out-error-extended");
+    for caller in [simple, extended] {
+        assert_eq!(codes(&caller), ["57014"]);
+        assert_eq!(caller.conversation().owed(), 0);
+        assert_eq!(caller.error(), None);
+    }
+}
+
+#[test]
+fn copy_messages_out_of_place_are_refused() {
+    let cases = [
+        ("copy-data-alone", Server::new().copy_data(b"1\n")),
+        ("copy-done-alone", Server::new().empty(b'c')),
+        ("copy-complete-early", Server::new().copy(b'H').complete("COPY 1")),
+        ("copy-data-after-done", Server::new().copy(b'H').empty(b'c').copy_data(b"1\n")),
+        ("copy-both", Server::new().copy(b'W')),
+    ];
+    for (name, server) in cases {
+        let caller = Script::ready().act(&[Begin, Execute, Sync]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The extended query protocol.
+
+use stellata_protocol::message::TransactionStatus;
+use stellata_protocol::{ErrorKind, Event};
+
+use crate::action::Action::{
+    self, Begin, Bind, Close, Describe, Execute, Flush, Parse, Series, Sync, Write,
+};
+use crate::script::{Script, codes, ended_by, events, rows, tags};
+use crate::server::Server;
+
+#[test]
+fn one_series() {
+    let caller =
+        Script::ready().act(&[Series]).server(Server::new().series(&[1, 2])).play("series");
+    assert_eq!(
+        events(&caller),
+        [
+            (1, Event::ParseComplete),
+            (1, Event::BindComplete),
+            (1, Event::ParameterDescription),
+            (1, Event::RowDescription),
+            (1, Event::DataRow),
+            (1, Event::DataRow),
+            (1, Event::CommandComplete),
+            (1, Event::CloseComplete),
+            (1, Event::ReadyForQuery),
+        ]
+    );
+    assert_eq!(rows(&caller, 1), [1, 2]);
+    assert_eq!(tags(&caller.output()), "PBDECS");
+    assert_eq!(caller.conversation().owed(), 0);
+}
+
+#[test]
+fn statements_without_rows_and_without_text() {
+    let caller = Script::ready()
+        .act(&[Begin, Describe, Bind, Execute, Bind, Execute, Bind, Execute, Sync])
+        .server(Server::new().parameters(&[]).empty(b'n'))
+        .server(Server::new().bind_complete().complete("CREATE TABLE"))
+        .server(Server::new().bind_complete().empty(b'I'))
+        .server(Server::new().bind_complete().row(1).empty(b's').ready())
+        .play("series-without-rows");
+    let seen: Vec<Event> = events(&caller).into_iter().map(|event| event.1).collect();
+    assert_eq!(
+        seen,
+        [
+            Event::ParameterDescription,
+            Event::NoData,
+            Event::BindComplete,
+            Event::CommandComplete,
+            Event::BindComplete,
+            Event::EmptyQuery,
+            Event::BindComplete,
+            Event::DataRow,
+            Event::PortalSuspended,
+            Event::ReadyForQuery,
+        ]
+    );
+}
+
+#[test]
+fn an_error_in_a_pipeline_reaches_to_its_sync_and_no_further() {
+    let caller = Script::ready()
+        .act(&[Series, Series, Series])
+        .server(Server::new().series(&[1]))
+        .server(Server::new().parse_complete().error("22012").ready())
+        .server(Server::new().series(&[3]))
+        .play("pipeline-error");
+    assert_eq!(codes(&caller), ["22012"]);
+    assert_eq!(rows(&caller, 1), [1]);
+    assert_eq!(rows(&caller, 2), [0; 0]);
+    assert_eq!(rows(&caller, 3), [3]);
+    let of_second: Vec<_> = events(&caller).into_iter().filter(|event| event.0 == 2).collect();
+    assert_eq!(
+        of_second,
+        [(2, Event::ParseComplete), (2, Event::Error), (2, Event::ReadyForQuery)]
+    );
+    assert_eq!(caller.conversation().owed(), 0);
+}
+
+#[test]
+fn an_error_skips_the_calls_that_share_its_sync() {
+    let caller = Script::ready()
+        .act(&[Begin, Bind, Execute, Begin, Bind, Execute, Begin, Bind, Execute, Sync])
+        .server(Server::new().bind_complete().row(1).complete("SELECT 1"))
+        .server(Server::new().bind_complete().error("40001").ready())
+        .play("pipeline-shared-sync");
+    assert_eq!(
+        events(&caller)[3..],
+        [(2, Event::BindComplete), (2, Event::Error), (3, Event::ReadyForQuery)]
+    );
+}
+
+#[test]
+fn several_syncs_in_flight_are_each_answered_once() {
+    let caller = Script::ready()
+        .act(&[Begin, Sync, Begin, Sync, Sync, Begin, Bind, Execute, Sync])
+        .server(Server::new().ready().ready().ready())
+        .server(Server::new().bind_complete().complete("SELECT 0").ready())
+        .play("syncs");
+    let ready: Vec<u64> = events(&caller)
+        .into_iter()
+        .filter(|event| event.1 == Event::ReadyForQuery)
+        .map(|event| event.0)
+        .collect();
+    assert_eq!(ready, [1, 2, 2, 3]);
+    assert_eq!(caller.conversation().ready_due(), 0);
+}
+
+#[test]
+fn one_ready_too_many_is_refused() {
+    let caller = Script::ready()
+        .act(&[Series])
+        .server(Server::new().series(&[]).ready())
+        .play("ready-too-many");
+    assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage));
+}
+
+#[test]
+fn a_deferred_error_answers_the_sync() {
+    let caller = Script::ready()
+        .act(&[Begin, Bind, Execute, Sync, Series])
+        .server(Server::new().bind_complete().complete("INSERT 0 1").error("23503").ready())
+        .server(Server::new().series(&[7]))
+        .play("error-at-sync");
+    assert_eq!(
+        events(&caller)[..4],
+        [
+            (1, Event::BindComplete),
+            (1, Event::CommandComplete),
+            (1, Event::Error),
+            (1, Event::ReadyForQuery),
+        ]
+    );
+    assert_eq!(rows(&caller, 2), [7]);
+}
+
+#[test]
+fn a_flush_ends_nothing() {
+    let caller = Script::ready()
+        .act(&[Begin, Parse, Describe, Flush])
+        .server(Server::new().parse_complete().described())
+        .act(&[Bind, Execute, Sync])
+        .server(Server::new().bind_complete().row(5).complete("SELECT 1").ready())
+        .play("flush");
+    assert_eq!(rows(&caller, 1), [5]);
+    assert_eq!(tags(&caller.output()), "PDHBES");
+    assert_eq!(events(&caller).last(), Some(&(1, Event::ReadyForQuery)));
+}
+
+#[test]
+fn requests_after_an_error_and_before_the_sync_are_passed_over() {
+    let caller = Script::ready()
+        .act(&[Begin, Parse, Flush])
+        .server(Server::new().error("42601"))
+        .act(&[Bind, Execute, Close, Sync, Series])
+        .server(Server::new().ready().series(&[8]))
+        .play("error-before-sync");
+    assert_eq!(
+        events(&caller)[..3],
+        [(1, Event::Error), (1, Event::ReadyForQuery), (2, Event::ParseComplete)]
+    );
+    assert_eq!(rows(&caller, 2), [8]);
+}
+
+#[test]
+fn an_error_in_the_middle_of_rows() {
+    let caller = Script::ready()
+        .act(&[Series])
+        .server(Server::new().parse_complete().bind_complete().described().row(1))
+        .server(Server::new().error("57014").ready_in(TransactionStatus::Failed))
+        .play("error-in-rows");
+    assert_eq!(codes(&caller), ["57014"]);
+    assert_eq!(caller.conversation().status(), TransactionStatus::Failed);
+    assert!(caller.conversation().is_quiet() || !caller.output().is_empty());
+}
+
+#[test]
+fn the_status_is_that_of_the_last_ready() {
+    let caller = Script::ready()
+        .act(&[Series, Series, Write(15)])
+        .server(Server::new().series(&[]))
+        .server(Server::new().error("25P02").ready_in(TransactionStatus::InTransaction))
+        .play("status");
+    assert_eq!(caller.conversation().status(), TransactionStatus::InTransaction);
+    assert!(caller.conversation().is_quiet());
+}
+
+#[test]
+fn an_answer_to_another_request_is_refused() {
+    let cases: [(&str, &[Action], Server); 7] = [
+        ("wrong-bind", &[Parse, Sync], Server::new().bind_complete()),
+        ("wrong-parse", &[Bind, Sync], Server::new().parse_complete()),
+        ("wrong-row", &[Bind, Sync], Server::new().row(1)),
+        ("wrong-description", &[Execute, Sync], Server::new().columns()),
+        ("wrong-early-ready", &[Bind, Execute, Sync], Server::new().bind_complete().ready()),
+        ("wrong-columns-first", &[Describe, Sync], Server::new().columns()),
+        ("wrong-function", &[Execute, Sync], Server::new().message(b'V', b"\0\0\0\0")),
+    ];
+    for (name, requests, server) in cases {
+        let caller = Script::ready().act(&[Begin]).act(requests).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+}
+
+#[test]
+fn a_status_that_is_not_known_is_refused() {
+    let caller = Script::ready()
+        .act(&[Begin, Sync])
+        .server(Server::new().message(b'Z', b"?"))
+        .play("ready-unknown");
+    assert_eq!(ended_by(&caller), Some(ErrorKind::InvalidValue));
+}
+
+/// Large enough that the input buffer grows, and gives back what it took.
+#[test]
+fn a_large_answer_leaves_its_last_message_readable() {
+    let mut script = Script::ready().act(&[Series]);
+    script = script.server(Server::new().parse_complete().bind_complete().described());
+    let server = Server::new().message(b'D', &vec![0; 40_000]).complete("SELECT 1");
+    let caller = script.server(server.empty(b'3').ready()).play_long();
+    let last = caller.seen().last().unwrap();
+    assert_eq!((last.answer.event, &*last.body), (Event::ReadyForQuery, &b"I"[..]));
+}
