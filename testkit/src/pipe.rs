@@ -206,3 +206,63 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pipe<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn fault(operation: Operation, after: u64, lasting: bool) -> Fault {
+        Fault { operation, after, error: io::ErrorKind::BrokenPipe, lasting }
+    }
+
+    #[test]
+    fn bytes_come_in_pieces() {
+        crate::run(async {
+            let (client, mut server) = Pipe::pair(64);
+            let mut client = client.chunks(2);
+            let control = client.control();
+            server.write_all(b"abcde").await.unwrap();
+            drop(server);
+            let mut piece = [0; 8];
+            for length in [2, 2, 1, 0] {
+                assert_eq!(client.read(&mut piece).await.unwrap(), length);
+            }
+            assert_eq!(control.done(), Operations { reads: 4, writes: 0, flushes: 0 });
+        });
+    }
+
+    #[test]
+    fn the_nth_operation_fails_once_or_for_good() {
+        crate::run(async {
+            for lasting in [true, false] {
+                let (client, mut server) = Pipe::pair(64);
+                let mut client = client.fault(fault(Operation::Write, 1, lasting));
+                let control = client.control();
+                client.write_all(b"one").await.unwrap();
+                assert!(!control.has_failed());
+                assert!(client.write_all(b"two").await.is_err());
+                assert!(control.has_failed());
+                assert_eq!(client.write_all(b"three").await.is_err(), lasting);
+                assert_eq!(client.flush().await.is_err(), lasting);
+                server.write_all(b"answer").await.unwrap();
+                assert_eq!(client.read(&mut [0; 8]).await.is_err(), lasting);
+            }
+        });
+    }
+
+    #[test]
+    fn reads_and_flushes_fail_too() {
+        crate::run(async {
+            let (client, mut server) = Pipe::pair(64);
+            let mut client = client.chunks(1).fault(fault(Operation::Read, 2, true));
+            server.write_all(b"abc").await.unwrap();
+            let mut all = Vec::new();
+            assert!(client.read_to_end(&mut all).await.is_err());
+            assert_eq!(all, b"ab");
+            let mut client = Pipe::pair(64).0.fault(fault(Operation::Flush, 0, false));
+            assert!(client.flush().await.is_err());
+            assert!(client.flush().await.is_ok());
+        });
+    }
+}

@@ -192,3 +192,111 @@ async fn play(client: TcpStream, script: Script) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Session;
+    use crate::{Endpoint, Pipe};
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn endpoint(server: &ScriptedServer) -> Endpoint {
+        Endpoint::tcp("127.0.0.1", server.port(), "me").with_user("me", Some("secret"))
+    }
+
+    /// What `finish` panics with.
+    fn failure(server: ScriptedServer) -> String {
+        let panic = catch_unwind(AssertUnwindSafe(|| server.finish())).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    }
+
+    #[test]
+    fn a_client_that_knows_nothing_of_us_can_log_in_and_ask() {
+        let logins = [
+            Script::new().trust_login(),
+            Script::new().password_login("secret"),
+            Script::new().scram_login("secret"),
+            Script::new().chunks(1).scram_login("secret"),
+        ];
+        let server = ScriptedServer::start(logins.map(Script::serve)).unwrap();
+        for _ in 0..4 {
+            let mut session = Session::connect(&endpoint(&server), "x").unwrap();
+            assert_eq!(session.run("select 42").unwrap(), [[Some("42".to_owned())]]);
+            assert_eq!(session.run("drop table t").unwrap_err().code(), Some("42601"));
+            assert_eq!(session.run("select -1").unwrap(), [[Some("-1".to_owned())]]);
+        }
+        server.finish();
+    }
+
+    #[test]
+    fn a_wrong_password_is_told() {
+        let server = ScriptedServer::start([Script::new().scram_login("another")]).unwrap();
+        assert!(Session::connect(&endpoint(&server), "x").is_err());
+        let failure = failure(server);
+        assert!(failure.contains("does not know the password"), "{failure}");
+    }
+
+    #[test]
+    fn what_came_instead_is_told() {
+        let server = ScriptedServer::start([Script::new().trust_login().expect("PBS")]).unwrap();
+        let mut session = Session::connect(&endpoint(&server), "x").unwrap();
+        assert!(session.run("select 1").is_err());
+        drop(session);
+        let failure = failure(server);
+        let told =
+            "connection 1, step 3 (expect \"PBS\"): Parse was expected; Query (9 bytes) came";
+        assert!(failure.ends_with(told), "{failure}");
+    }
+
+    #[test]
+    fn a_client_that_leaves_or_comes_too_often_is_told() {
+        let server = ScriptedServer::start([Script::new().trust_login().expect("Q")]).unwrap();
+        drop(Session::connect(&endpoint(&server), "x").unwrap());
+        assert!(failure(server).contains("Query was expected; Terminate (0 bytes) came"));
+
+        let server = ScriptedServer::start([]).unwrap();
+        assert!(Session::connect(&endpoint(&server), "x").is_err());
+        assert!(failure(server).contains("a connection came that has no script"));
+    }
+
+    #[test]
+    fn connections_end_as_the_script_says() {
+        let ending = |ending| {
+            let script = Script::new().send(Reply::new().raw(b"bye")).end(ending).read_to_end();
+            let server = ScriptedServer::start([script]).unwrap();
+            let mut client = TcpStream::connect(server.address()).unwrap();
+            client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let mut all = Vec::new();
+            let end = client.read_to_end(&mut all).map_err(|cause| cause.kind());
+            assert_eq!(all, b"bye");
+            let written = client.write_all(b"still here").is_ok();
+            drop(client);
+            server.finish();
+            (end.map(drop), written)
+        };
+        use std::io::ErrorKind::{ConnectionReset, WouldBlock};
+        assert_eq!(ending(Ending::Close).0, Ok(()));
+        assert_eq!(ending(Ending::HalfClose), (Ok(()), true));
+        assert_eq!(ending(Ending::Silence), (Err(WouldBlock), true));
+        assert_eq!(ending(Ending::Reset).0, Err(ConnectionReset));
+    }
+
+    #[test]
+    fn a_script_can_be_played_in_memory() {
+        crate::run(async {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut client, server) = Pipe::pair(64);
+            let script = Script::new().trust_login().expect("S").send(Reply::new().ready('I'));
+            let playing = tokio::spawn(script.play(server));
+            client.write_all(b"\0\0\0\x09\0\x03\0\0\0S\0\0\0\x04").await.unwrap();
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.unwrap();
+            let login = Reply::logged_in().ready('I');
+            assert_eq!(all, login.bytes());
+            drop(client);
+            assert!(matches!(playing.await.unwrap(), Ok((_, Ending::Close))));
+        });
+    }
+}

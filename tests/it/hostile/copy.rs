@@ -63,6 +63,27 @@ pub(super) fn cases() -> Vec<Case> {
             "Protocol closed",
         ),
         Case::new(
+            "c-in-then-complete",
+            refused_in_batch(new().complete("COPY 0").ready('I')).serve(),
+            execute,
+            "Protocol closed",
+        ),
+        Case::new(
+            "c-in-then-complete-simple",
+            answer_simple(new().copy('G', 1))
+                .expect("f")
+                .send(new().complete("COPY 0").ready('I'))
+                .serve(),
+            simple,
+            "Protocol closed",
+        ),
+        Case::new(
+            "c-in-twice",
+            answer(bound().copy('G', 1).copy('G', 1)).serve(),
+            execute,
+            "Protocol closed",
+        ),
+        Case::new(
             "c-in-then-fatal",
             refused_in_batch(new().error("FATAL", "57P01", "bye")).read_to_end(),
             execute,

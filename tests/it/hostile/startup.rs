@@ -67,6 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("s-status-unknown", ok().ready('X'), "Protocol"),
         ("s-status-missing", ok().message('Z', b""), "Protocol"),
         ("s-status-long", ok().message('Z', b"II"), "Protocol"),
+        ("s-notification-first", Reply::new().notification(1, "channel", ""), "Protocol"),
         ("s-row", ok().row(&[None]).ready('I'), "Protocol"),
         ("s-complete", ok().complete("SELECT 1").ready('I'), "Protocol"),
         ("s-copy", ok().copy('G', 1).ready('I'), "Protocol"),
@@ -90,6 +91,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("s-in-transaction", ok().ready('T')),
         ("s-notice-first", Reply::new().notice("welcome").then(Reply::logged_in())),
         ("s-setting-often", settings(10_000, |_| "same".to_owned())),
+        ("s-notification-before-ready", ok().notification(1, "channel", "").ready('I')),
         ("s-setting-empty", ok().parameter("", "").ready('I')),
     ];
     for (id, reply) in accepted {
