@@ -39,6 +39,7 @@ pub trait Value<T> {
 
 macro_rules! values {
     ($([$($generics:tt)*] $value:ty => $column:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<R, $($generics)*> Operand<R, $column> for $value {
             #[inline]
             fn write(self, oid: Oid, out: &mut Fragment) -> bool {
@@ -46,6 +47,7 @@ macro_rules! values {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> Value<$column> for $value {
             #[inline]
             fn encode_value(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
@@ -70,6 +72,7 @@ values! {
 
 macro_rules! columns {
     ($([$($generics:tt)*] $of:ty => $column:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<R, $($generics)*> Operand<R, $column> for Column<R, $of> {
             #[inline]
             fn write(self, _: Oid, out: &mut Fragment) -> bool {
@@ -78,6 +81,7 @@ macro_rules! columns {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<R, $($generics)*> Operand<R, $column> for Expr<R, $of> {
             fn write(self, _: Oid, out: &mut Fragment) -> bool {
                 out.take(self.into_fragment());
