@@ -1,7 +1,7 @@
 //! The counts beside the budgets.
 
 use super::count::Counts;
-use super::plan::{DEBTS, Measure, Operation, PROCESSORS};
+use super::plan::{DEBTS, Measure, Operation, PIECES, PROCESSORS};
 use super::tools::Missing;
 
 /// The columns, each with what is counted in it.
@@ -175,8 +175,12 @@ fn judge(operation: &Operation, measure: Measure, counts: &Counts) -> Option<(St
         ("", Verdict::Holds)
     } else {
         let debt = DEBTS.iter().find(|(name, of, _)| *name == operation.name && *of == measure);
-        let slack = if measure == Measure::Instructions { PROCESSORS } else { 1.0 };
-        let bound = debt.map_or(at_most, |(_, _, seen)| *seen) * slack;
+        let seen = debt.map_or(at_most, |(_, _, seen)| *seen);
+        let bound = match measure {
+            Measure::Instructions => seen * PROCESSORS,
+            Measure::Trips | Measure::Calls => seen + PIECES,
+            _ => seen,
+        };
         (" MISS", Verdict::Missed { known: counted <= bound })
     };
     let budget = match measure {
