@@ -363,7 +363,7 @@ async fn mistakes(show: &mut Show, db: &Db) -> Result<()> {
     if let Err(error) = Visit::query().delete().exec(db).await {
         show.note(&format!("* {error}"));
     }
-    if let Err(error) = Airport::get("XXX", db).await {
+    if let Err(error) = Airport::get("QQQ", db).await {
         show.note(&format!("* {error}"));
     }
     let mut connection = db.pool().acquire().await?;

@@ -153,7 +153,8 @@ impl Error {
     }
 
     /// Whether a prepared statement is gone or out of date at the server, so that preparing it anew may help.
-    pub(crate) fn is_stale_statement(&self) -> bool {
+    #[must_use]
+    pub fn is_stale_statement(&self) -> bool {
         self.0.server.as_ref().is_some_and(|server| match server.sqlstate {
             SqlState::FEATURE_NOT_SUPPORTED => server.routine() == Some("RevalidateCachedQuery"),
             SqlState::INVALID_SQL_STATEMENT_NAME => {

@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use stellata_client::{
-    ColumnError, Columns, Completion, Connection, Expect, Params, SqlState, Statement,
-    StatementKey, Ticket, TransactionStatus,
+    ColumnError, Columns, Completion, Connection, Expect, Params, Statement, StatementKey, Ticket,
+    TransactionStatus,
 };
 use stellata_pool::{Lease, Pool};
 
@@ -363,7 +363,7 @@ pub(crate) async fn run_batch(
             Ok(count) => return Ok(count),
             // Each try tells of one statement that a change of its tables has outdated.
             Err(error)
-                if is_stale(&error)
+                if error.is_stale_statement()
                     && guard.status() == TransactionStatus::Idle
                     && matches!(guard, Guard::Lent(_))
                     && tries > 0 =>
@@ -405,13 +405,4 @@ async fn run_batch_once(
     }
     connection.ready().await?;
     Ok(count)
-}
-
-/// Whether the server no longer knows a prepared statement, or a change of its tables has outdated it.
-fn is_stale(error: &stellata_client::Error) -> bool {
-    error.server().is_some_and(|server| match server.sqlstate {
-        SqlState::FEATURE_NOT_SUPPORTED => server.routine() == Some("RevalidateCachedQuery"),
-        SqlState::INVALID_SQL_STATEMENT_NAME => server.routine() == Some("FetchPreparedStatement"),
-        _ => false,
-    })
 }

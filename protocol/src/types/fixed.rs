@@ -53,3 +53,34 @@ fn wrong_size<const N: usize>(raw: &[u8]) -> Error {
 const LENGTH: usize = 4;
 /// Bytes of the largest value of fixed size, a `uuid`.
 const LARGEST: usize = 16;
+
+/// Types whose binary form is their own bytes, most significant first.
+macro_rules! big_endian {
+    ($($rust:ty, $oid:ident, $array:ident, $name:literal;)*) => {$(
+        impl crate::types::PgType for $rust {
+            const TYPE: crate::types::Type = crate::types::Type { oid: crate::oid::Oid::$oid, array: crate::oid::Oid::$array, name: $name };
+        }
+
+        impl crate::types::array::ArrayElement for $rust {}
+
+        impl crate::types::Encode for $rust {
+            #[inline]
+            fn encode(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
+                Ok(crate::types::fixed::put(self.to_be_bytes(), out))
+            }
+
+            #[inline]
+            fn encode_sized(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
+                Ok(crate::types::fixed::put_sized(self.to_be_bytes(), out))
+            }
+        }
+
+        impl<'a> crate::types::Decode<'a> for $rust {
+            #[inline]
+            fn decode(_: crate::oid::Oid, raw: &'a [u8]) -> crate::error::Result<Self> {
+                Ok(Self::from_be_bytes(crate::types::fixed::fixed(raw)?))
+            }
+        }
+    )*};
+}
+pub(super) use big_endian;

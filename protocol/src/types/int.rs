@@ -1,42 +1,8 @@
 //! `int2`, `int4`, `int8`, `oid` and `"char"`.
 
-use crate::error::Result;
-use crate::oid::Oid;
-use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::fixed::big_endian;
 
-macro_rules! integers {
-    ($($rust:ty, $oid:ident, $array:ident, $name:literal;)*) => {$(
-        impl PgType for $rust {
-            const TYPE: Type = Type { oid: Oid::$oid, array: Oid::$array, name: $name };
-        }
-
-        impl ArrayElement for $rust {}
-
-        impl Encode for $rust {
-            #[inline]
-            fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                Ok(put(self.to_be_bytes(), out))
-            }
-
-            #[inline]
-            fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                Ok(put_sized(self.to_be_bytes(), out))
-            }
-        }
-
-        impl<'a> Decode<'a> for $rust {
-            #[inline]
-            fn decode(_: Oid, raw: &'a [u8]) -> Result<Self> {
-                Ok(Self::from_be_bytes(fixed(raw)?))
-            }
-        }
-    )*};
-}
-
-integers! {
+big_endian! {
     i8, CHAR, CHAR_ARRAY, "\"char\"";
     i16, INT2, INT2_ARRAY, "int2";
     i32, INT4, INT4_ARRAY, "int4";

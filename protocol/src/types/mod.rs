@@ -26,8 +26,8 @@
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
 
 pub(crate) mod params;
-mod fixed;
 pub(crate) mod array;
+mod fixed;
 mod pointer;
 mod boolean;
 mod int;
