@@ -6,8 +6,8 @@ use std::fmt::{Debug, Display};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use stellata_client::{Config, Connection};
-use stellata_protocol::{ArrayElement, Decode, Encode};
+use stellata_client::{Config, Connection, Params};
+use stellata_protocol::{ArrayElement, Decode, Encode, Oid};
 use stellata_testkit::Database;
 
 pub(super) async fn connect(database: &Database) -> Connection {
@@ -28,8 +28,11 @@ pub(super) async fn edges<T: Printed>(connection: &mut Connection, sql: &str, te
     assert!(texts.len() >= 40, "{} edge values of {sql}", texts.len());
     let read = read::<T>(connection, sql, texts).await;
     let statement = format!("select format('%s', $1::{sql})");
+    let (oid, _) = numbers(connection, sql).await;
     for (value, text) in &read {
-        let (back,): (String,) = connection.query_one(&statement, (value,)).await.unwrap();
+        let mut params = Params::new();
+        params.push_as(oid, value).unwrap();
+        let (back,): (String,) = connection.query_one(&statement, &params).await.unwrap();
         assert_eq!(&back, text, "{value:?} as the server reads it");
     }
     written(connection, sql, read.into_iter().map(|(value, _)| value).collect()).await;
@@ -59,12 +62,21 @@ pub(super) async fn read<T: Printed>(
 /// Writes all values as one array. The server prints them as we do, and sends them as they were.
 pub(super) async fn written<T: Printed>(connection: &mut Connection, sql: &str, values: Vec<T>) {
     let statement = format!("select v, format('%s', v) from unnest($1::{sql}[]) v");
-    let back: Vec<(T, String)> = connection.query(&statement, (&values,)).await.unwrap();
+    let (_, array) = numbers(connection, sql).await;
+    let mut params = Params::new();
+    params.push_as(array, &values).unwrap();
+    let back: Vec<(T, String)> = connection.query(&statement, &params).await.unwrap();
     assert_eq!(back.len(), values.len());
     for (value, (back, text)) in values.iter().zip(back) {
         assert_eq!(value.to_string(), text, "{value:?} as the server reads it");
         assert_eq!(back.to_string(), text, "{back:?}");
     }
+}
+
+/// The type `sql` and the array over it, so that a value is sent as what it is called and not as its Rust type's own.
+async fn numbers(connection: &mut Connection, sql: &str) -> (Oid, Oid) {
+    let statement = "select oid, typarray from pg_catalog.pg_type where oid = to_regtype($1)";
+    connection.query_one(statement, (sql,)).await.unwrap()
 }
 
 /// Draws some hundred values and writes them.
