@@ -225,7 +225,7 @@ impl TsQuery {
         self.items.is_empty()
     }
 
-    /// For each item where its tree begins, if the items are one tree.
+    /// For each item where its tree begins. Always there.
     fn starts(&self) -> Option<Vec<usize>> {
         let mut open: Vec<usize> = Vec::new();
         let mut starts = Vec::with_capacity(self.items.len());
@@ -241,8 +241,19 @@ impl TsQuery {
             open.push(start);
             starts.push(start);
         }
-        (open.len() <= 1).then_some(starts)
+        Some(starts)
     }
+}
+
+/// Whether each operator has its operands before it, and nothing but one tree is left at the end, or there is nothing.
+fn is_tree(items: &[QueryItem]) -> bool {
+    let left = items.iter().try_fold(0_usize, |open, item| match item {
+        QueryItem::Term(_) => open.checked_add(1),
+        QueryItem::Not => (open >= 1).then_some(open),
+        QueryItem::And | QueryItem::Or | QueryItem::Phrase(_) if open >= 2 => open.checked_sub(1),
+        QueryItem::And | QueryItem::Or | QueryItem::Phrase(_) => None,
+    });
+    left == Some(usize::from(!items.is_empty()))
 }
 
 impl From<Term> for TsQuery {
@@ -383,14 +394,13 @@ impl<'a> Decode<'a> for TsQuery {
         }
         reader.end()?;
         items.reverse();
-        let query = Self { items };
-        match query.starts() {
-            Some(_) => Ok(query),
-            None => Err(Error::new(
+        if !is_tree(&items) {
+            return Err(Error::new(
                 ErrorKind::InvalidValue,
                 "the operators of a tsquery do not fit its terms",
-            )),
+            ));
         }
+        Ok(Self { items })
     }
 }
 
