@@ -25,8 +25,8 @@
 //!
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
 
-pub(crate) mod params;
 pub(crate) mod array;
+pub(crate) mod params;
 mod fixed;
 mod pointer;
 mod boolean;
