@@ -42,7 +42,7 @@ pub use message::row::{FieldDescription, Format};
 pub use oid::Oid;
 pub use row::{ColumnError, Columns, Expect, FromRow};
 pub use sqlstate::SqlState;
-pub use types::array::{ArrayBuilder, ArrayElement};
+pub use types::array::ArrayElement;
 #[cfg(feature = "serde_json")]
 pub use types::json::Json;
 pub use types::params::{IntoParams, Parameter, Params};

@@ -54,8 +54,8 @@
 //! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
 //! (`relacl::text[]`).
 
-pub(crate) mod params;
 pub(crate) mod array;
+pub(crate) mod params;
 pub(crate) mod fixed;
 mod pointer;
 mod boolean;
