@@ -132,9 +132,8 @@ async fn areas_are_those_of_the_server(database: &Database) {
         texts(|number, other| format!("<({number},{other}),{}>", number.trim_start_matches('-')));
     edges::<Circle>(&mut connection, "circle", &lent(&circles)).await;
     drawn(&mut connection, (point(), point()).prop_map(|(a, b)| Rectangle::new(a, b))).await;
-    let any_circle = (point(), number())
-        .prop_map(|(center, radius)| Circle::new(center, radius.abs()))
-        .prop_filter("no NaN with a sign", |circle| !circle.radius.is_nan());
+    let any_circle =
+        (point(), number()).prop_map(|(center, radius)| Circle::new(center, radius.abs()));
     drawn(&mut connection, any_circle).await;
     refuses(&mut connection, "circle", "<(0,0),-1>").await;
 }
