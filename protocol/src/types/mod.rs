@@ -44,7 +44,8 @@
 //!
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; those of
 //! `time`, `jiff` and `bigdecimal` are features too, off by default. Between the types of this crate and those of the
-//! others there is `TryFrom`, both ways.
+//! others there is `TryFrom`, both ways. PostgreSQL has no integers of 128 bits, and but for `oid` none without sign: of
+//! those, [`Numeric`](numeric::Numeric) is made, and they of it.
 
 pub(crate) mod params;
 pub(crate) mod array;
