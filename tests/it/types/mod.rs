@@ -1,5 +1,6 @@
 //! Values of every type against what a real server makes of them.
 
 mod agreement;
+mod columns;
 mod numbers;
 mod times;
