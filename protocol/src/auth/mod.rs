@@ -12,6 +12,7 @@
 mod binding;
 mod derivation;
 mod md5;
+mod method;
 mod saslprep;
 mod scram;
 
@@ -20,5 +21,6 @@ pub use binding::{
 };
 pub use derivation::{KeyDerivation, Keys};
 pub use md5::md5_password;
+pub use method::{AuthMethod, RequireAuth, RequireAuthError};
 pub use saslprep::saslprep;
 pub use scram::{DEFAULT_MAX_ITERATIONS, NONCE_LEN, Scram};
