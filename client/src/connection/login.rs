@@ -161,6 +161,7 @@ fn login(config: &Config) -> Result<Login> {
         .parameter("client_encoding", "UTF8")
         .allow_cleartext(config.allows_cleartext())
         .require_auth(config.require_auth())
+        .max_iterations(config.max_scram_iterations())
         .has_token(config.token_provider().is_some());
     if let Some(database) = config.database() {
         login = login.parameter("database", database);
