@@ -228,7 +228,7 @@ impl Scram {
             .parse()
             .ok()
             .filter(|iterations: &NonZeroU32| iterations.get() <= self.max_iterations)
-            .ok_or(refused("the server asks for more SCRAM iterations than are allowed"))
+            .ok_or(refused("the server asks for more SCRAM iterations than are allowed: raise the limit for a server that you know"))
     }
 }
 
