@@ -20,6 +20,7 @@
 //! ```
 
 mod input;
+mod parameters;
 pub(crate) mod owed;
 pub(crate) mod login;
 mod ask;
@@ -33,6 +34,7 @@ use crate::auth::{BearerToken, KeyDerivation, Keys, TokenChallenge};
 use crate::conversation::input::Input;
 use crate::conversation::login::{Login, LoginState};
 use crate::conversation::owed::{Event, Owed, Queue};
+use crate::conversation::parameters::Parameters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::notice::ServerError;
 use crate::message::startup::BackendKey;
@@ -89,7 +91,7 @@ pub struct Conversation {
     status: TransactionStatus,
     login: Option<LoginState>,
     key: Option<BackendKey>,
-    parameters: Vec<(Box<str>, Box<str>)>,
+    parameters: Parameters,
     notices: VecDeque<ServerError>,
     notifications: VecDeque<Notification>,
     dropped: u64,
@@ -135,7 +137,7 @@ impl Conversation {
             status: TransactionStatus::Idle,
             login: Some(login),
             key: None,
-            parameters: Vec::new(),
+            parameters: Parameters::default(),
             notices: VecDeque::new(),
             notifications: VecDeque::new(),
             dropped: 0,
@@ -257,7 +259,7 @@ impl Conversation {
     /// The value of a setting that the server reports, such as `server_version`.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|known| &*known.0 == name).map(|known| &*known.1)
+        self.parameters.get(name)
     }
 
     /// Takes the oldest notice.

@@ -235,16 +235,7 @@ impl Conversation {
     fn parameter_status(&mut self) -> Result<()> {
         let range = self.body.clone();
         let status = ParameterStatus::read(self.input.at(range))?;
-        if let Some(known) = self.parameters.iter_mut().find(|known| *known.0 == *status.name) {
-            if *known.1 != *status.value {
-                known.1 = status.value.into();
-            }
-        } else if self.parameters.len() < self.limits.parameters {
-            self.parameters.push((status.name.into(), status.value.into()));
-        } else {
-            return Err(Error::new(ErrorKind::TooLarge, "the server reports too many settings"));
-        }
-        Ok(())
+        self.parameters.set(&status, self.limits.parameters)
     }
 
     /// Ends a COPY that waits for data which nobody has.

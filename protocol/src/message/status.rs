@@ -174,6 +174,16 @@ impl<'a> ParameterStatus<'a> {
     /// # Errors
     /// Any [`Error`] of a malformed body.
     pub fn read(body: &'a [u8]) -> Result<Self> {
+        // Both texts are looked at in one go: a login brings a dozen of them.
+        if let Ok(text) = core::str::from_utf8(body)
+            && let Some(middle) = body.iter().position(|byte| *byte == 0)
+            && let Some((name, rest)) = text.split_at_checked(middle)
+            && let [0, value @ .., 0] = rest.as_bytes()
+            && !holds_nul(value)
+            && let Some(value) = rest.get(1..rest.len().wrapping_sub(1))
+        {
+            return Ok(Self { name, value });
+        }
         let mut reader = Reader::new(body);
         let status = Self { name: reader.cstr()?, value: reader.cstr()? };
         reader.end()?;
