@@ -159,6 +159,7 @@ impl Connection {
                 Err(error)
                     if !again
                         && error.is_stale_statement()
+                        && !self.is_closed()
                         && self.status() == TransactionStatus::Idle =>
                 {
                     again = true;

@@ -303,6 +303,14 @@ pub fn read_parameter_description(body: &[u8]) -> Result<Vec<Oid>> {
     Ok(types)
 }
 
+/// Checks that the body of a ParameterDescription is as long as its count says, without reading the types.
+pub(crate) fn check_parameter_description(body: &[u8]) -> Result<()> {
+    let mut reader = Reader::new(body);
+    let count = reader.count16()?;
+    reader.take(count.saturating_mul(4))?;
+    reader.end()
+}
+
 /// Writes a ParameterDescription, as a server does.
 ///
 /// # Errors
