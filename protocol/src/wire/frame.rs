@@ -91,8 +91,7 @@ mod tests {
         };
         for tag in 0..=u8::MAX {
             assert_eq!(of(tag, SHORT), Ok(None), "{tag}");
-            let long =
-                if b"TDdVENAt".contains(&tag) { Ok(None) } else { Err(ErrorKind::TooLarge) };
+            let long = if b"TDdVENAt".contains(&tag) { Ok(None) } else { Err(ErrorKind::TooLarge) };
             assert_eq!(of(tag, SHORT + 1), long, "{tag}");
         }
     }

@@ -223,3 +223,36 @@ fn a_large_answer_leaves_its_last_message_readable() {
     let last = caller.seen().last().unwrap();
     assert_eq!((last.answer.event, &*last.body), (Event::ReadyForQuery, &b"I"[..]));
 }
+
+/// A body where there can be none means that the two sides no longer agree where messages begin.
+#[test]
+fn a_message_that_has_no_body_is_refused_with_one() {
+    let bound = || Server::new().parse_complete().bind_complete();
+    let cases: [(&str, &[Action], Server, u8); 7] = [
+        ("body-parse", &[Series], Server::new(), b'1'),
+        ("body-bind", &[Series], Server::new().parse_complete(), b'2'),
+        ("body-no-data", &[Series], bound().parameters(&[]), b'n'),
+        ("body-empty", &[Series], bound().described(), b'I'),
+        ("body-suspended", &[Series], bound().described().row(1), b's'),
+        ("body-close", &[Series], bound().described().complete("SELECT 0"), b'3'),
+        ("body-copy-done", &[Begin, Execute, Sync], Server::new().copy(b'H'), b'c'),
+    ];
+    for (name, actions, server, tag) in cases {
+        let caller = Script::ready().act(actions).server(server.message(tag, b"\0")).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::TrailingBytes), "{name}");
+    }
+}
+
+#[test]
+fn a_description_of_parameters_has_the_length_that_its_count_says() {
+    for (name, body, kind) in [
+        ("parameters-no-count", &b"\0"[..], ErrorKind::Truncated),
+        ("parameters-too-few", b"\0\x02\0\0\0\x17", ErrorKind::Truncated),
+        ("parameters-too-many", b"\0\0\0\0\0\x17", ErrorKind::TrailingBytes),
+        ("parameters-countless", b"\xff\xff\0\0\0\x17", ErrorKind::Truncated),
+    ] {
+        let server = Server::new().parse_complete().bind_complete().message(b't', body);
+        let caller = Script::ready().act(&[Series]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(kind), "{name}");
+    }
+}

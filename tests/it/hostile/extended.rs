@@ -181,8 +181,7 @@ pub(super) fn cases() -> Vec<Case> {
     }
     // What the server said before it went is what the caller is told.
     let error = || new().error("ERROR", "42601", "no");
-    let late =
-        || described().row(SEVEN).complete("SELECT 1").error("ERROR", "23503", "no");
+    let late = || described().row(SEVEN).complete("SELECT 1").error("ERROR", "23503", "no");
     let outdated = || {
         let reply = stale("26000", "FetchPreparedStatement");
         new().raw(&reply.bytes()[..reply.bytes().len() - 6])
