@@ -23,7 +23,7 @@ pub(crate) fn play(input: &[u8]) {
 }
 
 /// Does the actions, and feeds what is left behind the last of them.
-fn run(setup: Setup, actions: &[u8], mut server: &[u8], piece: usize) -> Caller {
+pub(crate) fn run(setup: Setup, actions: &[u8], mut server: &[u8], piece: usize) -> Caller {
     let mut caller = Caller::start(setup);
     let mut feed = |caller: &mut Caller, count: usize| {
         let (now, later) = server.split_at(count.min(server.len()));

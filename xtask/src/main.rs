@@ -51,7 +51,7 @@ usage: cargo xtask <command> [options]
   test   [--servers N,N|all] [-- ..]  run the whole test suite; what follows `--` goes to `cargo test`
   tidy                              check the rules of the house that the compiler does not
   budgets [--record] [words]        count what the operations cost, beside what they may cost
-  fuzz   [--runs N]                 give the protocol hostile bytes, a bounded number of times
+  fuzz   [--target NAME] [--runs N]  give the protocol hostile bytes, a bounded number of times
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
