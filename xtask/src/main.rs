@@ -17,6 +17,7 @@ mod budgets;
 mod ci;
 mod demo;
 mod fuzz;
+mod rel;
 mod test;
 mod tidy;
 
@@ -52,6 +53,7 @@ usage: cargo xtask <command> [options]
   tidy                              check the rules of the house that the compiler does not
   budgets [--record] [words]        count what the operations cost, beside what they may cost
   fuzz   [--target NAME] [--runs N]  give the protocol hostile bytes, a bounded number of times
+  rel    Rnn [--long]               prove one property of docs/reliability.md, and print its figure
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         "data" => data::run(&rest),
         "demo" => demo::run(&rest),
         "fuzz" => fuzz::run(&rest),
+        "rel" => rel::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(&rest),
         "help" | "--help" | "-h" => {

@@ -1,0 +1,28 @@
+//! The kinds of hostile bytes: the first byte of an input chooses one.
+
+use crate::{conversation, copy, message, replication, value};
+
+/// The kinds of bytes, by the first byte of an input. Whole conversations have two of them, since they are most.
+const KINDS: [(&str, fn(&[u8])); 7] = [
+    ("conversation", conversation::play),
+    ("conversation", conversation::play),
+    ("message", message::read),
+    ("value", value::read),
+    ("copy", copy),
+    ("stream", replication::stream),
+    ("pgoutput", replication::pgoutput),
+];
+
+/// Runs one input. It panics when a promise is broken, and on nothing else.
+pub fn run(input: &[u8]) {
+    let Some((&kind, rest)) = input.split_first() else { return };
+    (KINDS[usize::from(kind) % KINDS.len()].1)(rest);
+}
+
+fn copy(input: &[u8]) {
+    match input.split_first() {
+        Some((kind, rest)) if kind % 2 == 0 => copy::read(rest),
+        Some((_, rest)) => copy::write(rest),
+        None => {}
+    }
+}
