@@ -2,21 +2,21 @@
 
 use crate::{conversation, copy, message, replication, value};
 
-/// The kinds of bytes, by the first byte of an input. Whole conversations have two of them, since they are most.
-const KINDS: [(&str, fn(&[u8])); 7] = [
-    ("conversation", conversation::play),
-    ("conversation", conversation::play),
-    ("message", message::read),
-    ("value", value::read),
-    ("copy", copy),
-    ("stream", replication::stream),
-    ("pgoutput", replication::pgoutput),
+/// The kinds. Whole conversations have two of them, since they are most.
+const KINDS: [fn(&[u8]); 7] = [
+    conversation::play,
+    conversation::play,
+    message::read,
+    value::read,
+    copy,
+    replication::stream,
+    replication::pgoutput,
 ];
 
 /// Runs one input. It panics when a promise is broken, and on nothing else.
 pub fn run(input: &[u8]) {
     let Some((&kind, rest)) = input.split_first() else { return };
-    (KINDS[usize::from(kind) % KINDS.len()].1)(rest);
+    KINDS[usize::from(kind) % KINDS.len()](rest);
 }
 
 fn copy(input: &[u8]) {
