@@ -171,6 +171,9 @@ mod tests {
         }
     }
 
+    /// Any of the functions above.
+    type Quote<'q> = &'q dyn Fn(&str) -> Result<String>;
+
     fn lex_literal(sql: &str, conforming: bool) -> Option<(String, &str)> {
         match sql.strip_prefix('E') {
             Some(string) => lex(string, '\'', true),
@@ -249,7 +252,7 @@ mod tests {
             let in_option = |text: &str| option("null", text);
             let in_name = |text: &str| option(text, "");
             let in_columns = |text: &str| column_option("force_null", &["a", text]);
-            let quotes: [&dyn Fn(&str) -> Result<String>; 6] =
+            let quotes: [Quote<'_>; 6] =
                 [&identifier, &literal, &replication_literal, &in_option, &in_name, &in_columns];
             for quote in quotes {
                 let kind = quote(&text).map_err(|error| error.kind());

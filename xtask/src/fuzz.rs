@@ -66,6 +66,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
             vec![name.to_owned()]
         }
     };
+    if target == EVERYTHING {
+        seeds(&folder)?;
+    }
     let runs = runs.unwrap_or(if target == "all" { RUNS_EACH } else { RUNS });
     let host = nightly_host();
     match &host {
@@ -82,6 +85,13 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Sees that the corpus holds an input for everything that can be read, as it is read today.
+fn seeds(folder: &Path) -> Outcome {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(folder);
+    shell::run(cargo.args(["test", "--quiet", "--locked", "--no-default-features"]))
 }
 
 /// The names of all targets, as the harness tells them.
