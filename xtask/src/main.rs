@@ -15,6 +15,7 @@ mod data;
 
 mod budgets;
 mod ci;
+mod cover;
 mod demo;
 mod fuzz;
 mod rel;
@@ -54,6 +55,7 @@ usage: cargo xtask <command> [options]
   budgets [--record] [words]        count what the operations cost, beside what they may cost
   fuzz   [--target NAME] [--runs N]  give the protocol hostile bytes, a bounded number of times
   rel    Rnn [--long]               prove one property of docs/reliability.md, and print its figure
+  cover  [-p CRATE] [--missing]     count the lines that the tests of a crate run (needs LLVM's own tools)
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "budgets" => budgets::run(&rest),
         "ci" => ci::run(&rest),
+        "cover" => cover::run(&rest),
         "data" => data::run(&rest),
         "demo" => demo::run(&rest),
         "fuzz" => fuzz::run(&rest),
