@@ -9,6 +9,10 @@ pub(crate) enum Action {
     Begin,
     Parse,
     Bind,
+    /// Bind and Execute of a prepared statement, in fewer steps.
+    Run,
+    /// The same and Sync.
+    RunAlone,
     Describe,
     DescribePortal,
     Execute,
@@ -46,6 +50,8 @@ impl Action {
             0 => Self::Feed(number),
             1 => Self::Begin,
             2 => Self::Parse,
+            3 if number == 1 => Self::Run,
+            3 if number == 2 => Self::RunAlone,
             3 => Self::Bind,
             4 if number == 1 => Self::DescribePortal,
             4 => Self::Describe,
@@ -77,6 +83,8 @@ impl Action {
             Self::Begin => 1,
             Self::Parse => 2,
             Self::Bind => 3,
+            Self::Run => 1 << 4 | 3,
+            Self::RunAlone => 2 << 4 | 3,
             Self::Describe => 4,
             Self::DescribePortal => 1 << 4 | 4,
             Self::Execute => 5,

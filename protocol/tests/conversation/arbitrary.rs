@@ -9,7 +9,7 @@ use stellata_protocol::Oid;
 use stellata_protocol::message::Authentication;
 
 use crate::action::Action;
-use crate::caller::Setup;
+use crate::caller::{Caller, Setup};
 use crate::fuzzed::{play, run};
 use crate::script::Script;
 use crate::server::Server;
@@ -113,7 +113,7 @@ fn recorded_sessions_in_the_corpus_go_to_their_end() {
         }
         let input = std::fs::read(&path).unwrap();
         let (actions, server) = input[3..].split_at(usize::from(input[2]));
-        let caller = run(Setup(input[1]), actions, server, usize::MAX);
+        let caller = run(Caller::start(Setup(input[1])), actions, server, usize::MAX);
         assert_eq!(caller.error(), None, "{name}");
         // Two of them end because the server says so.
         let talk = caller.conversation();

@@ -4,7 +4,8 @@ use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{ErrorKind, Event};
 
 use crate::action::Action::{
-    self, Begin, Bind, Close, Describe, Execute, Flush, Parse, Series, Sync, Write,
+    self, Abandon, Begin, Bind, Close, Describe, Execute, Flush, Parse, Run, RunAlone, Series,
+    Sync, Write,
 };
 use crate::script::{Script, codes, ended_by, events, rows, tags};
 use crate::server::Server;
@@ -254,5 +255,54 @@ fn a_description_of_parameters_has_the_length_that_its_count_says() {
         let server = Server::new().parse_complete().bind_complete().message(b't', body);
         let caller = Script::ready().act(&[Series]).server(server).play(name);
         assert_eq!(ended_by(&caller), Some(kind), "{name}");
+    }
+}
+
+#[test]
+fn prepared_statements_run_in_fewer_steps() {
+    let answer = |row: i32| Server::new().bind_complete().row(row).complete("SELECT 1");
+    let caller = Script::ready()
+        .act(&[Begin, RunAlone, Begin, Run, Run, Sync])
+        .server(answer(1).ready())
+        .server(answer(2).then(&answer(3)).ready())
+        .play("run-alone");
+    assert_eq!(tags(&caller.output()), "BESBEBES");
+    assert_eq!((rows(&caller, 1), rows(&caller, 2)), (vec![1], vec![2, 3]));
+    let given_up = Script::ready()
+        .act(&[Begin, RunAlone, Abandon, Begin, RunAlone])
+        .server(answer(1).ready().then(&answer(2)).ready())
+        .play("run-abandoned");
+    assert_eq!(rows(&given_up, 2), [2]);
+    let failed = Script::ready()
+        .act(&[Begin, RunAlone, Begin, RunAlone])
+        .server(Server::new().bind_complete().error("22012").ready().then(&answer(2)).ready())
+        .play("run-failed");
+    assert_eq!((codes(&failed), rows(&failed, 2)), (vec!["22012".to_owned()], vec![2]));
+    assert_eq!((failed.error(), failed.conversation().owed()), (None, 0));
+}
+
+/// What is no answer to them is refused by the shorter ways as by the usual one: each script is played by both.
+#[test]
+fn what_is_out_of_place_is_refused_by_the_shorter_ways_too() {
+    for (name, server) in [
+        ("run-row-first", Server::new().row(1)),
+        ("run-complete-first", Server::new().complete("SELECT 0")),
+        ("run-ready-first", Server::new().ready()),
+        ("run-bind-twice", Server::new().bind_complete().bind_complete()),
+        ("run-ready-in-rows", Server::new().bind_complete().row(1).ready()),
+        ("run-row-behind", Server::new().bind_complete().complete("SELECT 1").row(1)),
+        ("run-complete-twice", Server::new().bind_complete().complete("A").complete("A")),
+    ] {
+        let caller = Script::ready().act(&[Begin, RunAlone]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+    for (name, server) in [
+        ("run-status", Server::new().bind_complete().complete("A").message(b'Z', b"x")),
+        ("run-status-long", Server::new().bind_complete().complete("A").message(b'Z', b"II")),
+        ("run-row-cut", Server::new().bind_complete().raw(b"D\0\0\0\x03")),
+        ("run-bind-with-body", Server::new().message(b'2', b"\0")),
+    ] {
+        let caller = Script::ready().act(&[Begin, RunAlone]).server(server).play(name);
+        assert!(caller.error().is_some(), "{name}");
     }
 }
