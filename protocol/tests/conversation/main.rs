@@ -23,3 +23,4 @@ mod login;
 mod misuse;
 mod obedient;
 mod simple;
+mod version;
