@@ -5,6 +5,9 @@ use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
 /// What a server asks for, or says, while a session logs in: the messages with the tag `R`.
+///
+/// Layout: Int32 code, and what belongs to it: nothing (0, 3), Byte4 salt (5), Strings and a zero byte (10), bytes up to the
+/// end (11, 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication<'a> {
     /// Code 0: the login is done.
@@ -129,7 +132,7 @@ pub fn write_password(out: &mut Buffer, password: &[u8]) -> Result<()> {
     })
 }
 
-/// Writes a SASLInitialResponse (`p`): mechanism, Int32 length, data.
+/// Writes a SASLInitialResponse (`p`): String mechanism, Int32 length, and as many bytes of the mechanism's own.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidText`] for a NUL in the mechanism's name.

@@ -47,7 +47,9 @@ impl Severity {
     }
 }
 
-/// All that a server says about an error or a notice.
+/// All that a server says about an error or a notice: ErrorResponse (`E`), NoticeResponse (`N`).
+///
+/// Layout: for each field Byte1 letter and String text; then a zero byte.
 ///
 /// Text that is not UTF-8 (a server may complain before it knows the client's encoding) is read with replacement
 /// characters. Fields of letters that are not known are kept in [`ServerError::unknown`]. Of several fields with the
