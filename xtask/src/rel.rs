@@ -53,7 +53,10 @@ const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "R04",
-        steps: &[Step::Test { of: &["-p", TESTS, "--test", "mutated"], filter: &[] }],
+        steps: &[
+            Step::Test { of: &["-p", TESTS, "--test", "mutated"], filter: &[] },
+            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["garbled"] },
+        ],
     },
     Property {
         id: "R05",
