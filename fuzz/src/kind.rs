@@ -2,10 +2,10 @@
 
 use crate::{conversation, copy, message, replication, value};
 
-/// The kinds. Whole conversations have two of them, since they are most.
+/// The kinds. Whole conversations have two of them.
 const KINDS: [fn(&[u8]); 7] = [
-    conversation::play,
-    conversation::play,
+    conversation::in_pieces,
+    conversation::in_short,
     message::read,
     value::read,
     copy,

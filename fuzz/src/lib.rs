@@ -62,6 +62,7 @@ pub fn targets() -> Vec<Target> {
     let mut targets = vec![
         target("wire", &[]),
         target("conversation", &[0]),
+        target("conversation-in-short", &[1]),
         target("copy-reader", &[4, 0]),
         target("copy-writer", &[4, 1]),
         target("stream", &[5]),

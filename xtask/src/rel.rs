@@ -39,6 +39,10 @@ const PROPERTIES: &[Property] = &[
                 usual: &["--target", "conversation"],
                 long: &["--target", "conversation", "--runs", "20000000"],
             },
+            Step::Fuzz {
+                usual: &["--target", "conversation-in-short"],
+                long: &["--target", "conversation-in-short", "--runs", "20000000"],
+            },
         ],
     },
     Property {

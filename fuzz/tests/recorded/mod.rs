@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{keep_for, root};
+use crate::{keep_for, root, target};
 
 /// The longest input that is kept.
 const LONGEST: usize = 4096;
@@ -115,6 +115,7 @@ fn sessions() {
         // The password may be sent as it is.
         let input = [&[2, length][..], &actions, &server].concat();
         keep_for("conversation", &format!("recorded-{name}"), &input);
+        target("conversation-in-short").run(&[&[1], &*input].concat());
         count += 1;
     }
     println!("fuzz: {count} recorded sessions");

@@ -9,6 +9,7 @@ use stellata_client::Connection;
 use stellata_testkit::{Direction, Pipe, Recording, with_database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::prefixes::{config, record};
@@ -121,8 +122,9 @@ fn replay_all(url: &str, recorded: &[String], recordings: &[Recording]) -> (u64,
 fn a_server_whose_answers_are_garbled() {
     with_database(async |database| {
         let (url, recorded, recordings) = record(database).await;
-        let replays = std::thread::spawn(move || replay_all(&url, &recorded, &recordings));
-        let (count, values, right) = replays.join().unwrap();
+        // On a thread of its own: each replay has its own time.
+        let replays = spawn_blocking(move || replay_all(&url, &recorded, &recordings));
+        let (count, values, right) = replays.await.unwrap();
         println!(
             "mutated: {count} replays through the client, {values} values, {right} as recorded"
         );
