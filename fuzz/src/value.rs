@@ -26,10 +26,10 @@ const OTHERS: [Oid; 10] = [
     Oid(16_384),
 ];
 
-/// One line for each type: the type, and a value of it to begin with.
+/// One line for each type: the type, and a value of it to begin with. `#[cfg(..)]` may stand in front.
 macro_rules! readers {
-    ($($rust:ty = $example:expr;)*) => {
-        &[$(Reader {
+    ($($(#[$only:meta])* $rust:ty = $example:expr;)*) => {
+        &[$($(#[$only])* Reader {
             name: stringify!($rust),
             read: |choice, raw| {
                 let oid = oid::<$rust>(choice);
@@ -58,7 +58,8 @@ pub(crate) struct Reader {
 }
 
 /// Every type that can be read. A new one comes last, so that what was found for the others stays theirs; and
-/// `cargo test` in `fuzz/` with `STELLATA_WRITE_CORPUS=1` keeps its example in the corpus.
+/// `cargo test` in `fuzz/` with `STELLATA_WRITE_CORPUS=1` keeps its example in the corpus. The tests of `protocol` read the
+/// same list: a type of a feature that is off unless asked for has its `#[cfg(feature = "..")]` in front.
 pub(crate) const READERS: &[Reader] = readers! {
     bool = true;
     i8 = -1;
