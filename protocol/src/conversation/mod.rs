@@ -42,6 +42,22 @@ use crate::message::status::{Notification, TransactionStatus};
 use crate::wire::buffer::Buffer;
 
 /// How much a server may make a client hold. Each limit has a safe default.
+///
+/// Memory follows the bytes that have come, never a length or a count that they declare: beside twice what has come, less
+/// than 64 MiB are held, whatever the server sends.
+///
+/// | what | limit | default | past it |
+/// |---|---|---|---|
+/// | a message | [`Limits::message`] | 256 MiB | an error, seen by its first five bytes |
+/// | a message other than rows, descriptions, COPY data, function results, errors, notices and notifications | none to set | 30 000 bytes | an error, seen by its first five bytes |
+/// | the text of an error or a notice | none to set | 256 KiB | cut off |
+/// | notices that nobody takes | [`Limits::notices`] | 256 | the oldest go, and are counted |
+/// | notifications that nobody takes | [`Limits::notifications`] | 8 192 | the oldest go, and are counted |
+/// | settings that the server reports | [`Limits::parameters`] | 256 | an error |
+/// | columns, parameters | none to set | 65 535 | what the protocol counts |
+/// | iterations of SCRAM | [`Login::max_iterations`] | [`DEFAULT_MAX_ITERATIONS`](crate::auth::DEFAULT_MAX_ITERATIONS) | an error |
+/// | a row of a binary COPY | [`BinaryCopyReader::limit`](crate::copy::BinaryCopyReader::limit) | 256 MiB | an error, seen by its lengths |
+/// | nesting of JSON | none to set | 128 levels | an error |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest message, in bytes. Default: 256 MiB.

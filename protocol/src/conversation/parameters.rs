@@ -61,9 +61,9 @@ impl Parameters {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.settings.iter().position(|setting| {
-            setting.name.len() == name.len() && self.at(&setting.name) == name
-        })
+        self.settings
+            .iter()
+            .position(|setting| setting.name.len() == name.len() && self.at(&setting.name) == name)
     }
 
     fn at(&self, range: &Range<usize>) -> &str {
