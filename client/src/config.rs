@@ -8,6 +8,7 @@ use stellata_protocol::Limits;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls::{SslMode, TlsSettings};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub struct Config {
     cleartext_password: bool,
     statement_cache: usize,
     limits: Limits,
+    tls: TlsSettings,
 }
 
 impl Config {
@@ -61,6 +63,7 @@ impl Config {
             cleartext_password: false,
             statement_cache: 256,
             limits: Limits::default(),
+            tls: TlsSettings::default(),
         }
     }
 
@@ -68,8 +71,7 @@ impl Config {
     /// percent-encoded where it needs to be.
     ///
     /// Names after the `?`: `host` (also the folder of a unix socket), `port`, `user`, `password`, `dbname`,
-    /// `connect_timeout` (whole seconds, 0 for none), `application_name`, `options`, `sslmode` (`disable`, `allow` or
-    /// `prefer`: this version does not speak TLS).
+    /// `connect_timeout` (whole seconds, 0 for none), `application_name`, `options`, `sslmode`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the part that can't be used; the password is not part of the message.
@@ -142,14 +144,7 @@ impl Config {
             "application_name" | "options" => {
                 self.settings.push((name.to_owned(), value.to_owned()));
             }
-            "sslmode" => match value {
-                "disable" | "allow" | "prefer" => {}
-                _ => {
-                    return Err(invalid(format!(
-                        "sslmode={value} asks for TLS, which this version does not speak"
-                    )));
-                }
-            },
+            "sslmode" => self.tls = self.tls.clone().with_mode(value.parse::<SslMode>()?),
             _ => return Err(invalid(format!("the setting `{name}` is not known"))),
         }
         Ok(())
@@ -212,6 +207,13 @@ impl Config {
         self
     }
 
+    /// Sets what is asked of encryption. Default: [`SslMode::Prefer`].
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsSettings) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// Where the server is.
     #[must_use]
     pub const fn host(&self) -> &Host {
@@ -234,6 +236,12 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
+    }
+
+    /// What is asked of encryption.
+    #[must_use]
+    pub const fn tls(&self) -> &TlsSettings {
+        &self.tls
     }
 
     pub(crate) fn password(&self) -> Option<&str> {
@@ -355,7 +363,7 @@ mod tests {
             ("postgres://me@host:0/x", "port"),
             ("postgres://me@host:70000/x", "port"),
             ("postgres://me@host/x?colour=red", "`colour`"),
-            ("postgres://me@host/x?sslmode=verify-full", "verify-full"),
+            ("postgres://me@host/x?sslmode=full", "verify-full"),
             ("postgres://me@host/%zz", "the database"),
             ("postgres://me@host/%00", "NUL"),
             ("postgres://me@[::1/x", "bracket"),
