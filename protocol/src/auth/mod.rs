@@ -11,6 +11,7 @@
 
 mod binding;
 mod derivation;
+mod end_point;
 mod md5;
 mod saslprep;
 mod scram;
@@ -19,6 +20,7 @@ pub use binding::{
     ChannelBinding, ChannelBindingPolicy, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, choose_binding,
 };
 pub use derivation::{KeyDerivation, Keys};
+pub use end_point::server_end_point;
 pub use md5::md5_password;
 pub use saslprep::saslprep;
 pub use scram::{DEFAULT_MAX_ITERATIONS, NONCE_LEN, Scram};
