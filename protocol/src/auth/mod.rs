@@ -13,6 +13,7 @@ mod binding;
 mod derivation;
 mod end_point;
 mod md5;
+mod method;
 mod saslprep;
 mod scram;
 
@@ -22,5 +23,6 @@ pub use binding::{
 pub use derivation::{KeyDerivation, Keys};
 pub use end_point::server_end_point;
 pub use md5::md5_password;
+pub use method::{AuthMethod, RequireAuth, RequireAuthError};
 pub use saslprep::saslprep;
 pub use scram::{DEFAULT_MAX_ITERATIONS, NONCE_LEN, Scram};
