@@ -24,11 +24,14 @@ mod socket;
 mod statement;
 mod connection;
 
-pub use config::{Config, Host};
+pub use config::{
+    Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
+    Process, TargetSessionAttrs,
+};
 pub use connection::{Completion, Connection, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
-pub use stellata_protocol::auth::ChannelBindingPolicy;
+pub use stellata_protocol::auth::{AuthMethod, ChannelBindingPolicy, RequireAuth};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
     ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,

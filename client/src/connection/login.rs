@@ -1,52 +1,48 @@
-//! Opening a connection: socket, start-up, authentication.
-
-use std::future::Future;
-use std::time::Duration;
+//! Beginning a session: start-up, authentication.
 
 use stellata_protocol::auth::NONCE_LEN;
 use stellata_protocol::{Conversation, Event, Login};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
+use crate::config::endpoint::Endpoint;
+use crate::config::provider::PasswordRequest;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::Socket;
 
-/// Connects and logs in, within the limit of the configuration.
-pub(super) async fn connect(config: &Config) -> Result<Driver> {
-    within(config, async { log_in(Socket::connect(config).await?, config).await }).await
+/// A place to log in at, and the way to it.
+pub(super) struct Gate<'g> {
+    pub(super) endpoint: &'g Endpoint,
+    /// Nobody can listen on the way there.
+    pub(super) private: bool,
 }
 
-/// Logs in over a stream that is connected, within the limit of the configuration.
-pub(super) async fn over(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    config: &Config,
-) -> Result<Driver> {
-    within(config, log_in(Socket::over(stream), config)).await
-}
-
-async fn within(config: &Config, opening: impl Future<Output = Result<Driver>>) -> Result<Driver> {
-    let limit = config.connect_timeout();
-    if limit == Duration::MAX {
-        return opening.await;
-    }
-    match tokio::time::timeout(limit, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("connecting and logging in took longer than {limit:?}"),
-        )),
-    }
-}
-
-async fn log_in(socket: Socket, config: &Config) -> Result<Driver> {
-    let login = login(config)?;
+/// Begins a session over a stream that is connected.
+pub(super) async fn log_in(socket: Socket, gate: &Gate<'_>, config: &Config) -> Result<Driver> {
+    let login = login(gate, config).await?;
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
     loop {
         match driver.advance()?.map(|answer| answer.event) {
             None => driver.fill().await?,
-            Some(Event::ReadyForQuery) => return Ok(driver),
+            Some(Event::ReadyForQuery) => {
+                let version = driver.conversation.protocol_version();
+                let (oldest, _) = config.protocol_versions();
+                return if version < oldest {
+                    Err(Error::new(
+                        ErrorKind::Connect,
+                        format!(
+                            "the server speaks the protocol up to {}.{}, and {}.{} is asked for at least",
+                            version >> 16,
+                            version & 0xFFFF,
+                            oldest >> 16,
+                            oldest & 0xFFFF,
+                        ),
+                    ))
+                } else {
+                    Ok(driver)
+                };
+            }
             Some(Event::Error) => {
                 let error = driver.conversation.server_error().map_err(Error::protocol)?;
                 return Err(Error::from_server(error, None));
@@ -77,23 +73,39 @@ async fn log_in(socket: Socket, config: &Config) -> Result<Driver> {
     }
 }
 
-fn login(config: &Config) -> Result<Login> {
+async fn login(gate: &Gate<'_>, config: &Config) -> Result<Login> {
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).map_err(|error| {
         Error::new(ErrorKind::Authentication, format!("no random numbers are to be had: {error}"))
     })?;
+    let (_, newest) = config.protocol_versions();
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
     let mut login = Login::new(config.user(), nonce)
+        .version(newest)
         .parameter("client_encoding", "UTF8")
-        .allow_cleartext(config.allows_cleartext());
-    if let Some(database) = config.database() {
-        login = login.parameter("database", database);
-    }
-    for (name, value) in config.settings() {
+        .allow_cleartext(gate.private || config.allows_cleartext());
+    let named = [
+        ("database", config.database()),
+        ("replication", config.replication()),
+        ("options", Some(config.options()).filter(|options| !options.is_empty())),
+    ];
+    let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (name, value) in named.chain(config.settings()) {
         login = login.parameter(name, value);
     }
-    if let Some(password) = config.password() {
+    if let Some(provider) = config.provider() {
+        let request = PasswordRequest {
+            endpoint: gate.endpoint.clone(),
+            user: config.user().to_owned(),
+            database: config.database().unwrap_or(config.user()).to_owned(),
+        };
+        let password = provider.ask(request).await.map_err(|error| {
+            let message = format!("the password provider failed: {error}");
+            Error::with_source(ErrorKind::Authentication, message, error)
+        })?;
         login = login.password(password.as_bytes());
+    } else if let Some(password) = config.password(gate.endpoint) {
+        login = login.password(password);
     }
     Ok(login)
 }

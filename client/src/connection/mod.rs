@@ -5,6 +5,7 @@ mod login;
 mod batch;
 mod query;
 mod simple;
+mod attempt;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,15 +46,22 @@ pub struct Connection {
 impl Connection {
     /// Connects and logs in.
     ///
+    /// The hosts of the configuration are tried in turn, and all addresses of each, until one gives the session that is
+    /// wanted. As with libpq, the search goes on when a server can't be reached, takes longer than the limit, is gone
+    /// before the login is done, can't serve now (57P03) or gives a session of another kind; a server that refuses the
+    /// login or breaks the protocol ends it.
+    ///
     /// # Errors
     /// [`ErrorKind::Connect`] when the server can't be reached, [`ErrorKind::Authentication`] when the login is refused or
     /// the server does not prove that it knows the password, [`ErrorKind::Timeout`] after the limit of the
-    /// configuration, [`ErrorKind::Server`] for what else the server says (no such database, too many connections).
+    /// configuration, [`ErrorKind::Server`] for what else the server says (no such database, too many connections). Where
+    /// there were several attempts, all are in the message and in [`Error::attempts`]; the kind is the one that they have
+    /// in common, else that of the last.
     ///
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        Ok(Self::new(login::connect(config).await?, config))
+        attempt::connect(config).await
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
@@ -82,7 +90,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         config: &Config,
     ) -> Result<Self> {
-        Ok(Self::new(login::over(stream, config).await?, config))
+        attempt::over(stream, config).await
     }
 
     fn new(driver: Driver, config: &Config) -> Self {
