@@ -186,7 +186,7 @@ impl Config {
     }
 
     /// Whether the password may be sent as it is over TCP when the server asks so. Off unless said: anybody on the way
-    /// could read it. Over a unix socket it is always allowed.
+    /// could read it. Over a unix socket, and over TLS with [`SslMode::VerifyFull`], it is always allowed.
     #[must_use]
     pub const fn with_cleartext_password(mut self, allow: bool) -> Self {
         self.cleartext_password = allow;

@@ -1,46 +1,25 @@
-//! Opening a connection: socket, start-up, authentication.
-
-use std::future::Future;
-use std::time::Duration;
+//! Start-up and authentication.
 
 use stellata_protocol::auth::NONCE_LEN;
 use stellata_protocol::{Conversation, Event, Login};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::Socket;
+use crate::tls::SslMode;
 
-/// Connects and logs in, within the limit of the configuration.
-pub(super) async fn connect(config: &Config) -> Result<Driver> {
-    within(config, async { log_in(Socket::connect(config).await?, config).await }).await
-}
-
-/// Logs in over a stream that is connected, within the limit of the configuration.
-pub(super) async fn over(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+/// Logs in over a socket on which no session has begun. `end_point` is the hash of the server's certificate, where there
+/// is one.
+pub(super) async fn log_in(
+    socket: Socket,
+    end_point: Option<Vec<u8>>,
     config: &Config,
 ) -> Result<Driver> {
-    within(config, log_in(Socket::over(stream), config)).await
-}
-
-async fn within(config: &Config, opening: impl Future<Output = Result<Driver>>) -> Result<Driver> {
-    let limit = config.connect_timeout();
-    if limit == Duration::MAX {
-        return opening.await;
-    }
-    match tokio::time::timeout(limit, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("connecting and logging in took longer than {limit:?}"),
-        )),
-    }
-}
-
-async fn log_in(socket: Socket, config: &Config) -> Result<Driver> {
-    let login = login(config)?;
+    let verified = socket.is_encrypted() && config.tls().mode() == SslMode::VerifyFull;
+    let login = login(config)?
+        .allow_cleartext(config.allows_cleartext() || verified)
+        .channel_binding(config.tls().channel_binding(), end_point);
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
     loop {
@@ -83,9 +62,7 @@ fn login(config: &Config) -> Result<Login> {
         Error::new(ErrorKind::Authentication, format!("no random numbers are to be had: {error}"))
     })?;
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
-    let mut login = Login::new(config.user(), nonce)
-        .parameter("client_encoding", "UTF8")
-        .allow_cleartext(config.allows_cleartext());
+    let mut login = Login::new(config.user(), nonce).parameter("client_encoding", "UTF8");
     if let Some(database) = config.database() {
         login = login.parameter("database", database);
     }

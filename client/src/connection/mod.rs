@@ -2,6 +2,7 @@
 
 mod driver;
 mod login;
+mod attempt;
 mod batch;
 mod query;
 mod simple;
@@ -18,6 +19,8 @@ use crate::config::Config;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::cache::Cache;
+#[cfg(doc)]
+use crate::tls::SslMode;
 
 pub use batch::{Completion, Ticket};
 pub use simple::SimpleResult;
@@ -46,20 +49,23 @@ impl Connection {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// [`ErrorKind::Connect`] when the server can't be reached, [`ErrorKind::Authentication`] when the login is refused or
+    /// [`ErrorKind::Connect`] when the server can't be reached, [`ErrorKind::Tls`] when the connection has to be encrypted
+    /// and can't be, [`ErrorKind::Authentication`] when the login is refused or
     /// the server does not prove that it knows the password, [`ErrorKind::Timeout`] after the limit of the
     /// configuration, [`ErrorKind::Server`] for what else the server says (no such database, too many connections).
     ///
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        Ok(Self::new(login::connect(config).await?, config))
+        Ok(Self::new(attempt::connect(config).await?, config))
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
     ///
-    /// Host and port of the configuration are not used, except that a unix socket there says that the way to the server
-    /// is private, so that a password may be sent as it is.
+    /// Host and port of the configuration are not used, except that the server's certificate must be for that host where
+    /// that is asked for, and that a unix socket there says that the way to the server is private: nothing is encrypted
+    /// and a password may be sent as it is. There is one stream and so one attempt: under [`SslMode::Prefer`] a handshake
+    /// that fails is an error, under [`SslMode::Allow`] TLS is never asked for.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,7 +88,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         config: &Config,
     ) -> Result<Self> {
-        Ok(Self::new(login::over(stream, config).await?, config))
+        Ok(Self::new(attempt::over(stream, config).await?, config))
     }
 
     fn new(driver: Driver, config: &Config) -> Self {
@@ -117,6 +123,12 @@ impl Connection {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         !self.open && self.driver.conversation.is_quiet()
+    }
+
+    /// Whether all that goes to the server and comes from it is encrypted by TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.driver.is_encrypted()
     }
 
     /// Whether the connection can't be used any more.
