@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Config,
     /// The server could not be reached.
     Connect,
+    /// The connection could not be encrypted: the server does not do so, or its certificate is refused.
+    Tls,
     /// The login failed, or the server did not prove that it knows the password.
     Authentication,
     /// Reading or writing the socket failed.
@@ -199,7 +201,11 @@ impl Error {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self.0.kind {
-            ErrorKind::Io | ErrorKind::Closed | ErrorKind::Protocol | ErrorKind::Connect => true,
+            ErrorKind::Io
+            | ErrorKind::Closed
+            | ErrorKind::Protocol
+            | ErrorKind::Connect
+            | ErrorKind::Tls => true,
             _ => self.0.server.as_ref().is_some_and(ServerError::ends_session),
         }
     }

@@ -1,4 +1,4 @@
-//! TCP sockets, unix sockets and streams of the caller's own as one type.
+//! TCP sockets, unix sockets, streams of the caller's own, and all of them encrypted, as one type.
 
 use std::fmt;
 use std::io;
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::config::account;
 use crate::config::endpoint::{Endpoint, Host, socket_file};
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls::Encrypted;
 
 /// Where a socket leads, and what that place was called.
 #[derive(Clone, Debug)]
@@ -131,6 +132,8 @@ pub(crate) enum Socket {
     #[cfg(unix)]
     Unix(UnixStream),
     Other(Other),
+    /// One of the others, encrypted.
+    Tls(Box<Encrypted<Self>>),
 }
 
 /// A stream that the caller has opened.
@@ -218,6 +221,7 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
+            Self::Tls(encrypted) => encrypted.poll_read(cx, &mut buffer),
         };
         read.map_ok(|()| buffer.filled().len())
     }
@@ -229,10 +233,13 @@ impl Socket {
             Self::Tcp(stream) => stream.try_read(into),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_read(into),
-            Self::Other(_) => match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
-                Poll::Ready(read) => read,
-                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            },
+            // What is decrypted already may wait inside.
+            Self::Other(_) | Self::Tls(_) => {
+                match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
+                    Poll::Ready(read) => read,
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
         }
     }
 
@@ -251,6 +258,7 @@ impl Socket {
                 other.unflushed |= matches!(written, Poll::Ready(Ok(1..)));
                 written
             }
+            Self::Tls(encrypted) => encrypted.poll_write(cx, bytes),
         }
     }
 
@@ -259,13 +267,28 @@ impl Socket {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Other(other) => other.poll_flush(cx),
+            Self::Tls(encrypted) => encrypted.poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
 
     /// Whether it is a socket of the system, where reading ends soon after writing has failed.
     pub(crate) fn is_system(&self) -> bool {
-        !matches!(self, Self::Other(_))
+        match self {
+            Self::Other(_) => false,
+            Self::Tls(encrypted) => encrypted.inner().is_system(),
+            _ => true,
+        }
+    }
+
+    /// Whether what was written may be held back until it is flushed.
+    #[inline]
+    pub(crate) fn holds_back(&self) -> bool {
+        matches!(self, Self::Other(_) | Self::Tls(_))
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     /// Closes the write side, so that the server sees the end after what was written.
@@ -275,6 +298,38 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Other(other) => other.stream().poll_shutdown(cx),
+            Self::Tls(encrypted) => encrypted.poll_shutdown(cx),
         }
+    }
+}
+
+// What is encrypted is read and written as a stream.
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Self::poll_read(self.get_mut(), cx, into.initialize_unfilled());
+        read.map_ok(|count| into.advance(count))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Self::poll_write(self.get_mut(), cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_flush(self.get_mut(), cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_shutdown(self.get_mut(), cx)
     }
 }

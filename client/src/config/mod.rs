@@ -70,7 +70,7 @@ pub use socket_options::{Keepalive, PhaseLimits};
 /// | [`TlsSettings::with_channel_binding`] | `channel_binding` | `PGCHANNELBINDING` | `prefer` |
 /// | [`with_require_auth`](Self::with_require_auth) | `require_auth` | `PGREQUIREAUTH` | any |
 /// | [`with_protocol_versions`](Self::with_protocol_versions) | `min_protocol_version`, `max_protocol_version` | `PGMINPROTOCOLVERSION`, `PGMAXPROTOCOLVERSION` | `3.0` |
-/// | [`with_cleartext_password`](Self::with_cleartext_password) | | | no, but over a unix socket and TLS |
+/// | [`with_cleartext_password`](Self::with_cleartext_password) | | | only over a unix socket or `verify-full` |
 /// | [`with_statement_cache`](Self::with_statement_cache) | | | 256 |
 /// | [`with_limits`](Self::with_limits) | | | [`Limits::default`] |
 ///
@@ -419,7 +419,8 @@ impl Config {
     }
 
     /// Whether the password may be sent as it is over TCP without TLS when the server asks so. Off unless said: anybody on
-    /// the way could read it. Over a unix socket it is always allowed.
+    /// the way could read it. Over a unix socket, and over TLS with [`SslMode::VerifyFull`](crate::SslMode::VerifyFull), it is
+    /// always allowed.
     #[must_use]
     pub const fn with_cleartext_password(mut self, allow: bool) -> Self {
         self.cleartext_password = allow;
@@ -450,6 +451,10 @@ impl Config {
     /// The places to connect to, in the order in which they are tried.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         std::iter::once(&self.first).chain(&self.others)
+    }
+
+    pub(crate) const fn endpoint(&self) -> &Endpoint {
+        &self.first
     }
 
     /// Where the server is: the first place.

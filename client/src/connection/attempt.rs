@@ -1,264 +1,127 @@
-//! Reaching a server: all hosts, all addresses of each, until one gives the session that is wanted.
-
-use std::future::Future;
-use std::time::Duration;
+//! An attempt at one address: encrypted or in plain, in the order that `sslmode` says (manual, "SSL Support").
 
 use stellata_protocol::SqlState;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
-use crate::config::endpoint::Endpoint;
-use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
-use crate::connection::Connection;
-use crate::connection::login::{Gate, log_in};
+use crate::config::endpoint::{Endpoint, Host};
+use crate::connection::driver::Driver;
+use crate::connection::limit::within;
+use crate::connection::login::log_in;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
+use crate::tls::{Opened, SslMode, Tls};
 
-/// Tries the hosts of the configuration in turn. Each is tried by the same rules of security.
-pub(super) async fn connect(config: &Config) -> Result<Connection> {
-    let mut endpoints: Vec<&Endpoint> = config.endpoints().collect();
-    put_in_order(&mut endpoints, config)?;
-    let mut failures = Vec::new();
-    // Where a standby is liked better, the hosts are gone through twice: for a standby, then for anything.
-    let passes = match config.target_session_attrs() {
-        TargetSessionAttrs::PreferStandby => {
-            &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any][..]
+/// An address of a host, and how to log in there.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) config: &'a Config,
+}
+
+impl Attempt<'_> {
+    /// Makes one attempt at an address, or two where the mode leaves it open whether to encrypt. From
+    /// [`SslMode::Require`] on there is no way to a connection in plain.
+    pub(super) async fn at(self, address: &Address) -> Result<Driver> {
+        let Some(tls) = self.prepare().await? else {
+            return self.log_in(self.reach(address).await?, None).await;
+        };
+        if self.mode() == SslMode::Allow {
+            let first = match self.log_in(self.reach(address).await?, None).await {
+                Err(error) if is_refused(&error) => error,
+                done => return done,
+            };
+            let second = match self.open(&tls, self.reach(address).await?).await {
+                Ok(Opened::Encrypted { stream, end_point }) => {
+                    self.log_in(Socket::Tls(stream), end_point).await
+                }
+                Ok(Opened::Unwilling(_)) => return Err(first),
+                Err(error) => Err(error),
+            };
+            return second.map_err(|second| telling(first, second));
         }
-        wanted => &[wanted],
-    };
-    for wanted in passes {
-        for endpoint in &endpoints {
-            match try_host(endpoint, *wanted, config, &mut failures).await {
-                Ok(Some(connection)) => return Ok(connection),
-                Ok(None) => {}
-                Err(error) => {
-                    failures.push(remark(error, endpoint, config));
-                    return Err(Error::of_attempts(failures));
+        let first = match self.open(&tls, self.reach(address).await?).await {
+            Ok(Opened::Unwilling(socket)) => return self.in_plain(socket).await,
+            Ok(Opened::Encrypted { stream, end_point }) => {
+                match self.log_in(Socket::Tls(stream), end_point).await {
+                    Err(error) if is_refused(&error) => error,
+                    done => return done,
                 }
             }
+            Err(error) if error.kind() == ErrorKind::Tls => error,
+            Err(error) => return Err(error),
+        };
+        if self.mode().requires_tls() {
+            return Err(first);
         }
+        let second = self.log_in(self.reach(address).await?, None).await;
+        second.map_err(|second| telling(first, second))
     }
-    Err(Error::of_attempts(failures))
-}
 
-/// Logs in over a stream that the caller has opened.
-pub(super) async fn over(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    config: &Config,
-) -> Result<Connection> {
-    let limits = config.phase_limits();
-    let mut endpoints = config.endpoints();
-    let Some(endpoint) = endpoints.next() else {
-        return Err(Error::new(ErrorKind::Config, "no host is named"));
-    };
-    let gate = Gate { endpoint, private: endpoint.host().is_unix() };
-    let login = within(limits.login(), "the login", log_in(Socket::over(stream), &gate, config));
-    let opened = within(Some(config.connect_timeout()), "the login", login).await;
-    match opened {
-        Ok(driver) => Ok(Connection::new(driver, config)),
-        Err(error) => Err(remark(error, endpoint, config)),
-    }
-}
-
-/// Tries the addresses of a host in turn. `None` when the next host is to be tried: why is in `failures` then.
-async fn try_host(
-    endpoint: &Endpoint,
-    wanted: TargetSessionAttrs,
-    config: &Config,
-    failures: &mut Vec<Error>,
-) -> Result<Option<Connection>> {
-    let limit = config.phase_limits().reach().unwrap_or(Duration::MAX);
-    let limit = limit.min(config.connect_timeout());
-    let what = format!("looking up {endpoint}");
-    let mut addresses = match within(Some(limit), &what, Address::of(endpoint)).await {
-        Ok(addresses) => addresses,
-        Err(error) if error.kind() == ErrorKind::Config => return Err(error),
-        Err(error) => {
-            failures.push(error);
-            return Ok(None);
-        }
-    };
-    put_in_order(&mut addresses, config)?;
-    for address in addresses {
-        let attempt = try_address(endpoint, &address, wanted, config);
-        let what = format!("{address}: connecting and logging in");
-        match within(Some(config.connect_timeout()), &what, attempt).await {
-            Ok(connection) => return Ok(Some(connection)),
-            Err(error) => match next(&error) {
-                Next::Address => failures.push(error),
-                Next::Host => {
-                    failures.push(error);
-                    return Ok(None);
+    /// Makes one attempt over a stream that is connected. A second would need a second stream.
+    pub(super) async fn over(self, socket: Socket) -> Result<Driver> {
+        match self.prepare().await? {
+            None => self.log_in(socket, None).await,
+            Some(_) if self.mode() == SslMode::Allow => self.log_in(socket, None).await,
+            Some(tls) => match self.open(&tls, socket).await? {
+                Opened::Unwilling(socket) => self.in_plain(socket).await,
+                Opened::Encrypted { stream, end_point } => {
+                    self.log_in(Socket::Tls(stream), end_point).await
                 }
-                Next::Nothing => return Err(error),
             },
         }
     }
-    Ok(None)
-}
 
-async fn try_address(
-    endpoint: &Endpoint,
-    address: &Address,
-    wanted: TargetSessionAttrs,
-    config: &Config,
-) -> Result<Connection> {
-    let limits = config.phase_limits();
-    let socket = Socket::connect(address, config);
-    let socket = within(limits.reach(), &format!("reaching {address}"), socket).await?;
-    let gate = Gate { endpoint, private: endpoint.host().is_unix() };
-    let login = log_in(socket, &gate, config);
-    let driver = within(limits.login(), &format!("{address}: the login"), login).await?;
-    let mut connection = Connection::new(driver, config);
-    match mismatch(&mut connection, wanted).await? {
-        None => Ok(connection),
-        Some(is) => {
-            connection.close().await;
-            Err(Error::unfit(format!(
-                "{address} is {is}, and target_session_attrs={wanted} asks for another"
-            )))
+    fn mode(self) -> SslMode {
+        self.config.tls().mode()
+    }
+
+    /// Makes ready for encryption, where it is not out of the question.
+    async fn prepare(self) -> Result<Option<Tls>> {
+        match self.endpoint.host() {
+            Host::Tcp(host) => Tls::prepare(self.config.tls(), host).await,
+            Host::Unix(_) | Host::Abstract(_) => Ok(None),
         }
+    }
+
+    async fn reach(self, address: &Address) -> Result<Socket> {
+        let limit = self.config.phase_limits().reach();
+        let socket = Socket::connect(address, self.config);
+        within(limit, &format!("{address}: reaching it"), socket).await
+    }
+
+    async fn open(self, tls: &Tls, socket: Socket) -> Result<Opened<Socket>> {
+        let limit = self.config.phase_limits().tls();
+        within(limit, &format!("{}: agreeing on TLS", self.endpoint), tls.open(socket)).await
+    }
+
+    /// Goes on with a server that does not encrypt, if that may be.
+    async fn in_plain(self, socket: Socket) -> Result<Driver> {
+        let mode = self.mode();
+        if mode.requires_tls() {
+            return Err(Error::new(
+                ErrorKind::Tls,
+                format!("the server does not encrypt connections, which sslmode={mode} demands"),
+            ));
+        }
+        self.log_in(socket, None).await
+    }
+
+    async fn log_in(self, socket: Socket, end_point: Option<Vec<u8>>) -> Result<Driver> {
+        log_in(socket, end_point, self.endpoint, self.config).await
     }
 }
 
-/// What is to be tried after an error.
-enum Next {
-    Address,
-    Host,
-    Nothing,
+/// Whether the server itself refused who logs in, so that it may think otherwise of a connection of the other kind. What
+/// the client refused (a proof that does not hold) is never tried again.
+fn is_refused(error: &Error) -> bool {
+    error.sqlstate().is_some_and(|code| code.class() == "28")
 }
 
-/// As with libpq, a server that refuses the login ends the search; one that can't be reached, is silent or gone, can't
-/// serve now or gives another kind of session does not.
-fn next(error: &Error) -> Next {
-    if error.is_unfit() || error.sqlstate() == Some(SqlState::CANNOT_CONNECT_NOW) {
-        return Next::Host;
-    }
-    match error.kind() {
-        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Io | ErrorKind::Closed => {
-            Next::Address
-        }
-        _ => Next::Nothing,
-    }
-}
-
-/// What the session is, where that is not what is wanted. Servers report it; what does not, a pooler perhaps, is asked.
-async fn mismatch(
-    connection: &mut Connection,
-    wanted: TargetSessionAttrs,
-) -> Result<Option<&'static str>> {
-    let (about_standby, good) = match wanted {
-        TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => return Ok(None),
-        TargetSessionAttrs::ReadWrite => (false, false),
-        TargetSessionAttrs::ReadOnly => (false, true),
-        TargetSessionAttrs::Primary => (true, false),
-        TargetSessionAttrs::Standby => (true, true),
-    };
-    let reported = |name| connection.parameter(name).map(|value| value == "on");
-    let (standby, read_only) =
-        (reported("in_hot_standby"), reported("default_transaction_read_only"));
-    let is = if about_standby {
-        match standby {
-            Some(standby) => standby,
-            None => ask(connection, "select pg_catalog.pg_is_in_recovery()").await?,
-        }
+/// The one of two errors that says more. That there is no rule for connections of the second kind says nothing.
+fn telling(first: Error, second: Error) -> Error {
+    if second.sqlstate() == Some(SqlState::INVALID_AUTHORIZATION_SPECIFICATION) {
+        first
     } else {
-        match (standby, read_only) {
-            (Some(standby), Some(read_only)) => standby || read_only,
-            _ => ask(connection, "show transaction_read_only").await?,
-        }
-    };
-    Ok((is != good).then_some(match (about_standby, is) {
-        (false, true) => "read-only",
-        (false, false) => "not read-only",
-        (true, true) => "a standby",
-        (true, false) => "no standby",
-    }))
-}
-
-/// Asks a question whose answer is yes or no.
-async fn ask(connection: &mut Connection, question: &str) -> Result<bool> {
-    let results = connection.simple(question).await?;
-    // Asking has left nothing in the session.
-    connection.mark_clean();
-    let answer = results.into_iter().flat_map(|result| result.rows).flatten().flatten().next();
-    Ok(matches!(answer.as_deref(), Some("on" | "t")))
-}
-
-/// Says of a login that failed for want of the right password where that was to come from.
-fn remark(error: Error, endpoint: &Endpoint, config: &Config) -> Error {
-    match config.password_remark(endpoint) {
-        Some(remark) if error.kind() == ErrorKind::Authentication => error.with_note(remark),
-        _ => error,
-    }
-}
-
-fn put_in_order<T>(items: &mut [T], config: &Config) -> Result<()> {
-    if config.load_balance_hosts() == LoadBalanceHosts::Disable || items.len() < 2 {
-        return Ok(());
-    }
-    let mut failure = None;
-    shuffle(items, || match getrandom::u64() {
-        Ok(number) => number,
-        Err(error) => {
-            failure = Some(error);
-            0
-        }
-    });
-    match failure {
-        Some(error) => {
-            Err(Error::new(ErrorKind::Connect, format!("no random numbers are to be had: {error}")))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Puts items into an order, each as likely as the others, by numbers that are drawn.
-fn shuffle<T>(items: &mut [T], mut draw: impl FnMut() -> u64) {
-    for count in (2..=items.len()).rev() {
-        // A lot of 64 bits falls on some of a few items more often than on others by less than one in 2^58.
-        let lot = usize::try_from(draw() % u64::try_from(count).unwrap_or(1)).unwrap_or(0);
-        items.swap(count - 1, lot);
-    }
-}
-
-/// Waits for `work`, for `limit` at most.
-async fn within<T>(
-    limit: Option<Duration>,
-    what: &str,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    match limit {
-        None | Some(Duration::MAX) => work.await,
-        Some(limit) => match tokio::time::timeout(limit, work).await {
-            Ok(done) => done,
-            Err(_) => {
-                Err(Error::new(ErrorKind::Timeout, format!("{what} took longer than {limit:?}")))
-            }
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_order_comes_up_about_as_often() {
-        // A small generator of our own (xorshift), so that the test says the same each time.
-        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-        let mut counts = std::collections::BTreeMap::new();
-        for _ in 0..6000 {
-            let mut items = [1, 2, 3];
-            shuffle(&mut items, || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            });
-            *counts.entry(items).or_insert(0) += 1;
-        }
-        assert_eq!(counts.len(), 6, "{counts:?}");
-        assert!(counts.values().all(|count| (850..1150).contains(count)), "{counts:?}");
+        second
     }
 }

@@ -7,19 +7,33 @@ use crate::config::Config;
 use crate::config::endpoint::Endpoint;
 use crate::config::provider::PasswordRequest;
 use crate::connection::driver::Driver;
+use crate::connection::limit::within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::Socket;
+use crate::tls::SslMode;
 
-/// A place to log in at, and the way to it.
-pub(super) struct Gate<'g> {
-    pub(super) endpoint: &'g Endpoint,
-    /// Nobody can listen on the way there.
-    pub(super) private: bool,
+/// Logs in over a socket on which no session has begun. `end_point` is the hash of the server's certificate, where there
+/// is one.
+pub(super) async fn log_in(
+    socket: Socket,
+    end_point: Option<Vec<u8>>,
+    endpoint: &Endpoint,
+    config: &Config,
+) -> Result<Driver> {
+    let verified = socket.is_encrypted() && config.tls().mode() == SslMode::VerifyFull;
+    let private = endpoint.host().is_unix() || verified;
+    let begun = async {
+        let login = login(endpoint, config)
+            .await?
+            .allow_cleartext(private || config.allows_cleartext())
+            .channel_binding(config.tls().channel_binding(), end_point);
+        begin(socket, login, config).await
+    };
+    within(config.phase_limits().login(), &format!("{endpoint}: the login"), begun).await
 }
 
-/// Begins a session over a stream that is connected.
-pub(super) async fn log_in(socket: Socket, gate: &Gate<'_>, config: &Config) -> Result<Driver> {
-    let login = login(gate, config).await?;
+/// Begins a session.
+async fn begin(socket: Socket, login: Login, config: &Config) -> Result<Driver> {
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
     loop {
@@ -73,17 +87,15 @@ pub(super) async fn log_in(socket: Socket, gate: &Gate<'_>, config: &Config) -> 
     }
 }
 
-async fn login(gate: &Gate<'_>, config: &Config) -> Result<Login> {
+async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).map_err(|error| {
         Error::new(ErrorKind::Authentication, format!("no random numbers are to be had: {error}"))
     })?;
     let (_, newest) = config.protocol_versions();
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
-    let mut login = Login::new(config.user(), nonce)
-        .version(newest)
-        .parameter("client_encoding", "UTF8")
-        .allow_cleartext(gate.private || config.allows_cleartext());
+    let mut login =
+        Login::new(config.user(), nonce).version(newest).parameter("client_encoding", "UTF8");
     let named = [
         ("database", config.database()),
         ("replication", config.replication()),
@@ -95,7 +107,7 @@ async fn login(gate: &Gate<'_>, config: &Config) -> Result<Login> {
     }
     if let Some(provider) = config.provider() {
         let request = PasswordRequest {
-            endpoint: gate.endpoint.clone(),
+            endpoint: endpoint.clone(),
             user: config.user().to_owned(),
             database: config.database().unwrap_or(config.user()).to_owned(),
         };
@@ -104,7 +116,7 @@ async fn login(gate: &Gate<'_>, config: &Config) -> Result<Login> {
             Error::with_source(ErrorKind::Authentication, message, error)
         })?;
         login = login.password(password.as_bytes());
-    } else if let Some(password) = config.password(gate.endpoint) {
+    } else if let Some(password) = config.password(endpoint) {
         login = login.password(password);
     }
     Ok(login)

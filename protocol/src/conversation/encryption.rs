@@ -179,7 +179,7 @@ impl EncryptionRequest {
     /// The size of the message that holds the error. `None` for the error of a server that could not even begin a session:
     /// it has no length, but is text up to a zero byte (the protocol before 3.0).
     fn declared(&self) -> Option<usize> {
-        let Some(&[_, a, b, c, d]) = self.error.first_chunk::<HEAD>() else { return None };
+        let &[_, a, b, c, d] = self.error.first_chunk::<HEAD>()?;
         let len = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
         if (8..LONGEST).contains(&len) { len.checked_add(1) } else { None }
     }
