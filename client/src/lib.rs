@@ -19,6 +19,7 @@
 
 mod error;
 mod tls;
+mod token;
 mod config;
 mod socket;
 mod statement;
@@ -31,7 +32,9 @@ pub use config::{
 pub use connection::{Completion, Connection, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
-pub use stellata_protocol::auth::{AuthMethod, ChannelBindingPolicy, RequireAuth};
+pub use stellata_protocol::auth::{
+    AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
+};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
     ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,
@@ -39,3 +42,4 @@ pub use stellata_protocol::{
 pub use tls::{
     Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,
 };
+pub use token::TokenRequest;

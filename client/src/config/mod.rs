@@ -19,12 +19,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use stellata_protocol::Limits;
-use stellata_protocol::auth::RequireAuth;
+use stellata_protocol::auth::{BearerToken, DEFAULT_MAX_ITERATIONS, RequireAuth};
 use stellata_protocol::message::PROTOCOL_3_0;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls::TlsSettings;
+use crate::token::{Refusal, TokenProvider, TokenRequest};
 
 pub use endpoint::{Endpoint, Host};
 pub use environment::{Environment, Process};
@@ -69,13 +70,15 @@ pub use socket_options::{Keepalive, PhaseLimits};
 /// | [`TlsSettings::with_versions`] | `ssl_min_protocol_version`, `ssl_max_protocol_version` | `PGSSLMINPROTOCOLVERSION`, `PGSSLMAXPROTOCOLVERSION` | `TLSv1.2` to `TLSv1.3` |
 /// | [`TlsSettings::with_channel_binding`] | `channel_binding` | `PGCHANNELBINDING` | `prefer` |
 /// | [`with_require_auth`](Self::with_require_auth) | `require_auth` | `PGREQUIREAUTH` | any |
+/// | [`with_max_scram_iterations`](Self::with_max_scram_iterations) | | | 1 000 000 |
+/// | [`with_token_provider`](Self::with_token_provider) | | | none |
 /// | [`with_protocol_versions`](Self::with_protocol_versions) | `min_protocol_version`, `max_protocol_version` | `PGMINPROTOCOLVERSION`, `PGMAXPROTOCOLVERSION` | `3.0` |
 /// | [`with_cleartext_password`](Self::with_cleartext_password) | | | only over a unix socket or `verify-full` |
 /// | [`with_statement_cache`](Self::with_statement_cache) | | | 256 |
 /// | [`with_limits`](Self::with_limits) | | | [`Limits::default`] |
 ///
 /// Read and without effect: `client_encoding` (text is UTF-8 here, whatever the database holds), `sslcompression`,
-/// `sslpassword` (encrypted keys are refused), `krbsrvname`, `gsslib`, `gssdelegation`, and `oauth_...`. Refused, because
+/// `sslpassword` (encrypted keys are refused), `krbsrvname`, `gsslib`, `gssdelegation`, and `oauth_...` (tokens come from a provider). Refused, because
 /// they ask for what is not to be had: `gssencmode=require`, `sslkeylogfile`, `scram_client_key`, `scram_server_key`. A
 /// word that libpq does not know is an error that names it and the words near it.
 ///
@@ -110,6 +113,8 @@ pub struct Config {
     load_balance_hosts: LoadBalanceHosts,
     require_peer: Option<String>,
     require_auth: RequireAuth,
+    max_scram_iterations: u32,
+    token_provider: Option<TokenProvider>,
     protocol_versions: (u32, u32),
     cleartext_password: bool,
     statement_cache: usize,
@@ -156,6 +161,8 @@ impl Config {
             load_balance_hosts: LoadBalanceHosts::Disable,
             require_peer: None,
             require_auth: RequireAuth::ANY,
+            max_scram_iterations: DEFAULT_MAX_ITERATIONS,
+            token_provider: None,
             protocol_versions: (PROTOCOL_3_0, PROTOCOL_3_0),
             cleartext_password: false,
             statement_cache: defaults::STATEMENT_CACHE,
@@ -403,7 +410,8 @@ impl Config {
         self
     }
 
-    /// Sets which ways of logging in are taken. Default: all.
+    /// Sets which ways of logging in are taken when the server asks for them. Default: all that are spoken. What is not
+    /// taken is refused before anything is sent in answer.
     #[must_use]
     pub const fn with_require_auth(mut self, methods: RequireAuth) -> Self {
         self.require_auth = methods;
@@ -418,12 +426,59 @@ impl Config {
         self
     }
 
-    /// Whether the password may be sent as it is over TCP without TLS when the server asks so. Off unless said: anybody on
-    /// the way could read it. Over a unix socket, and over TLS with [`SslMode::VerifyFull`](crate::SslMode::VerifyFull), it is
+    /// Whether the password, or an OAuth token, may be sent as it is over TCP when the server asks so. Off unless said:
+    /// anybody on the way could read it. Over a unix socket, and over TLS with [`SslMode::VerifyFull`](crate::SslMode::VerifyFull), it is
     /// always allowed.
     #[must_use]
     pub const fn with_cleartext_password(mut self, allow: bool) -> Self {
         self.cleartext_password = allow;
+        self
+    }
+
+    /// Sets how many iterations of SCRAM a server may ask for. Default: 1 000 000, which takes a tenth of a second to half
+    /// a second on a thread for blocking work; PostgreSQL asks for 4 096 unless told otherwise.
+    #[must_use]
+    pub const fn with_max_scram_iterations(mut self, iterations: u32) -> Self {
+        self.max_scram_iterations = iterations;
+        self
+    }
+
+    /// Sets what fetches an OAuth token when a server asks for one (`oauth` in the `pg_hba.conf` of PostgreSQL 18; RFC
+    /// 7628). Without it such a server is refused.
+    ///
+    /// It is asked once for a token that is at hand. Where it returns `None`, the server is asked who gives tokens, and the
+    /// provider is asked again with the answer, the [challenge](TokenRequest::challenge); then a second connection is
+    /// opened to log in with the token. The time it takes counts towards the limit of connecting. A token is sent over
+    /// a unix socket and TLS with `verify-full` alone, unless [`with_cleartext_password`](Self::with_cleartext_password)
+    /// says otherwise.
+    ///
+    /// ```
+    /// use stellata_client::{BearerToken, Config};
+    ///
+    /// async fn fetch(from: String) -> Result<String, std::io::Error> {
+    ///     // ... ask there
+    ///     Ok(format!("a.token.from.{}", from.len()))
+    /// }
+    ///
+    /// let config = Config::new("db.example", "anna").with_token_provider(|request| async move {
+    ///     let Some(challenge) = request.challenge else { return Ok(None) };
+    ///     match challenge.openid_configuration() {
+    ///         Some(place @ "https://id.example/.well-known/openid-configuration") => {
+    ///             let token = fetch(place.to_owned()).await.map_err(|error| error.to_string())?;
+    ///             Ok(BearerToken::new(token).ok())
+    ///         }
+    ///         place => Err(format!("{place:?} is not where our tokens come from")),
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_token_provider<F, A, E>(mut self, provider: F) -> Self
+    where
+        F: Fn(TokenRequest) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Option<BearerToken>, E>> + Send + 'static,
+        E: Into<Refusal>,
+    {
+        self.token_provider = Some(TokenProvider::new(provider));
         self
     }
 
@@ -590,6 +645,14 @@ impl Config {
 
     pub(crate) const fn phase_limits(&self) -> PhaseLimits {
         self.phase_limits
+    }
+
+    pub(crate) const fn max_scram_iterations(&self) -> u32 {
+        self.max_scram_iterations
+    }
+
+    pub(crate) const fn token_provider(&self) -> Option<&TokenProvider> {
+        self.token_provider.as_ref()
     }
 
     pub(crate) const fn allows_cleartext(&self) -> bool {

@@ -1,27 +1,55 @@
 //! An attempt at one address: encrypted or in plain, in the order that `sslmode` says (manual, "SSL Support").
 
 use stellata_protocol::SqlState;
+use stellata_protocol::auth::BearerToken;
 
 use crate::config::Config;
 use crate::config::endpoint::{Endpoint, Host};
 use crate::connection::driver::Driver;
 use crate::connection::limit::within;
-use crate::connection::login::log_in;
+use crate::connection::login::{Outcome, fetch_token, log_in, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
 use crate::tls::{Opened, SslMode, Tls};
 
-/// An address of a host, and how to log in there.
+/// How to log in at a host.
 #[derive(Clone, Copy)]
-pub(super) struct Attempt<'a> {
-    pub(super) endpoint: &'a Endpoint,
-    pub(super) config: &'a Config,
+struct Attempt<'a> {
+    endpoint: &'a Endpoint,
+    token: Option<&'a BearerToken>,
+    config: &'a Config,
+}
+
+/// Logs in at an address of a host.
+pub(super) async fn at(endpoint: &Endpoint, address: &Address, config: &Config) -> Result<Driver> {
+    let challenge = match (Attempt { endpoint, token: None, config }).at(address).await? {
+        Outcome::LoggedIn(driver) => return Ok(*driver),
+        Outcome::Challenge(challenge) => challenge,
+    };
+    let token = fetch_token(config, Some(challenge)).await?.ok_or_else(|| {
+        refused("nothing gave an OAuth token, though the server has told where to get it")
+    })?;
+    match (Attempt { endpoint, token: Some(&token), config }).at(address).await? {
+        Outcome::LoggedIn(driver) => Ok(*driver),
+        Outcome::Challenge(_) => Err(refused("the server takes no OAuth token")),
+    }
+}
+
+/// Logs in over a stream that is connected.
+pub(super) async fn over(socket: Socket, config: &Config) -> Result<Driver> {
+    match (Attempt { endpoint: config.endpoint(), token: None, config }).over(socket).await? {
+        Outcome::LoggedIn(driver) => Ok(*driver),
+        Outcome::Challenge(_) => Err(refused(
+            "there was no OAuth token at the first question, and a given stream can't be opened a second time: have the \
+             token ready",
+        )),
+    }
 }
 
 impl Attempt<'_> {
     /// Makes one attempt at an address, or two where the mode leaves it open whether to encrypt. From
     /// [`SslMode::Require`] on there is no way to a connection in plain.
-    pub(super) async fn at(self, address: &Address) -> Result<Driver> {
+    async fn at(self, address: &Address) -> Result<Outcome> {
         let Some(tls) = self.prepare().await? else {
             return self.log_in(self.reach(address).await?, None).await;
         };
@@ -58,7 +86,7 @@ impl Attempt<'_> {
     }
 
     /// Makes one attempt over a stream that is connected. A second would need a second stream.
-    pub(super) async fn over(self, socket: Socket) -> Result<Driver> {
+    async fn over(self, socket: Socket) -> Result<Outcome> {
         match self.prepare().await? {
             None => self.log_in(socket, None).await,
             Some(_) if self.mode() == SslMode::Allow => self.log_in(socket, None).await,
@@ -95,7 +123,7 @@ impl Attempt<'_> {
     }
 
     /// Goes on with a server that does not encrypt, if that may be.
-    async fn in_plain(self, socket: Socket) -> Result<Driver> {
+    async fn in_plain(self, socket: Socket) -> Result<Outcome> {
         let mode = self.mode();
         if mode.requires_tls() {
             return Err(Error::new(
@@ -106,8 +134,8 @@ impl Attempt<'_> {
         self.log_in(socket, None).await
     }
 
-    async fn log_in(self, socket: Socket, end_point: Option<Vec<u8>>) -> Result<Driver> {
-        log_in(socket, end_point, self.endpoint, self.config).await
+    async fn log_in(self, socket: Socket, end_point: Option<Vec<u8>>) -> Result<Outcome> {
+        log_in(socket, end_point, self.endpoint, self.token, self.config).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Beginning a session: start-up, authentication.
 
-use stellata_protocol::auth::NONCE_LEN;
+use stellata_protocol::auth::{BearerToken, NONCE_LEN, TokenChallenge};
 use stellata_protocol::{Conversation, Event, Login};
 
 use crate::config::Config;
@@ -11,15 +11,46 @@ use crate::connection::limit::within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::Socket;
 use crate::tls::SslMode;
+use crate::token::TokenRequest;
+
+/// What a login came to.
+pub(super) enum Outcome {
+    LoggedIn(Box<Driver>),
+    /// The server has told where tokens are to be had, and ended the session.
+    Challenge(TokenChallenge),
+}
+
+/// Asks for an OAuth token.
+pub(super) async fn fetch_token(
+    config: &Config,
+    challenge: Option<TokenChallenge>,
+) -> Result<Option<BearerToken>> {
+    let Some(provider) = config.token_provider() else {
+        return Err(refused("nothing gives OAuth tokens"));
+    };
+    let request = TokenRequest {
+        user: config.user().to_owned(),
+        database: config.database().map(str::to_owned),
+        challenge,
+    };
+    provider.ask(request).await.map_err(|error| {
+        Error::with_source(ErrorKind::Authentication, "no OAuth token is to be had", error)
+    })
+}
+
+pub(super) fn refused(message: &str) -> Error {
+    Error::new(ErrorKind::Authentication, message)
+}
 
 /// Logs in over a socket on which no session has begun. `end_point` is the hash of the server's certificate, where there
-/// is one.
+/// is one; `token` an OAuth token that was fetched before.
 pub(super) async fn log_in(
     socket: Socket,
     end_point: Option<Vec<u8>>,
     endpoint: &Endpoint,
+    token: Option<&BearerToken>,
     config: &Config,
-) -> Result<Driver> {
+) -> Result<Outcome> {
     let verified = socket.is_encrypted() && config.tls().mode() == SslMode::VerifyFull;
     let private = endpoint.host().is_unix() || verified;
     let begun = async {
@@ -27,15 +58,21 @@ pub(super) async fn log_in(
             .await?
             .allow_cleartext(private || config.allows_cleartext())
             .channel_binding(config.tls().channel_binding(), end_point);
-        begin(socket, login, config).await
+        begin(socket, login, token, config).await
     };
     within(config.phase_limits().login(), &format!("{endpoint}: the login"), begun).await
 }
 
 /// Begins a session.
-async fn begin(socket: Socket, login: Login, config: &Config) -> Result<Driver> {
+async fn begin(
+    socket: Socket,
+    login: Login,
+    mut fetched: Option<&BearerToken>,
+    config: &Config,
+) -> Result<Outcome> {
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
+    let mut wants_challenge = false;
     loop {
         match driver.advance()?.map(|answer| answer.event) {
             None => driver.fill().await?,
@@ -54,10 +91,15 @@ async fn begin(socket: Socket, login: Login, config: &Config) -> Result<Driver> 
                         ),
                     ))
                 } else {
-                    Ok(driver)
+                    Ok(Outcome::LoggedIn(Box::new(driver)))
                 };
             }
             Some(Event::Error) => {
+                if let Some(challenge) = driver.conversation.token_challenge()
+                    && wants_challenge
+                {
+                    return Ok(Outcome::Challenge(challenge.clone()));
+                }
                 let error = driver.conversation.server_error().map_err(Error::protocol)?;
                 return Err(Error::from_server(error, None));
             }
@@ -77,6 +119,17 @@ async fn begin(socket: Socket, login: Login, config: &Config) -> Result<Driver> 
                 )?;
                 driver.conversation.provide_keys(keys).map_err(Error::protocol)?;
             }
+            Some(Event::BearerToken) => {
+                let provided = match fetched.take() {
+                    Some(token) => driver.conversation.provide_token(Some(token)),
+                    None => {
+                        let token = fetch_token(config, None).await?;
+                        wants_challenge = token.is_none();
+                        driver.conversation.provide_token(token.as_ref())
+                    }
+                };
+                provided.map_err(Error::protocol)?;
+            }
             Some(_) => {
                 return Err(Error::new(
                     ErrorKind::Protocol,
@@ -94,8 +147,12 @@ async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     })?;
     let (_, newest) = config.protocol_versions();
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
-    let mut login =
-        Login::new(config.user(), nonce).version(newest).parameter("client_encoding", "UTF8");
+    let mut login = Login::new(config.user(), nonce)
+        .version(newest)
+        .parameter("client_encoding", "UTF8")
+        .require_auth(config.require_auth())
+        .max_iterations(config.max_scram_iterations())
+        .has_token(config.token_provider().is_some());
     let named = [
         ("database", config.database()),
         ("replication", config.replication()),

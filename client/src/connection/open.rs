@@ -8,9 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Config;
 use crate::config::endpoint::Endpoint;
 use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
-use crate::connection::Connection;
-use crate::connection::attempt::Attempt;
 use crate::connection::limit::within;
+use crate::connection::{Connection, attempt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
 
@@ -47,7 +46,7 @@ pub(super) async fn over(
     config: &Config,
 ) -> Result<Connection> {
     let endpoint = config.endpoint();
-    let attempt = Attempt { endpoint, config }.over(Socket::over(stream));
+    let attempt = attempt::over(Socket::over(stream), config);
     match within(Some(config.connect_timeout()), "logging in", attempt).await {
         Ok(driver) => Ok(Connection::new(driver, config)),
         Err(error) => Err(remark(error, endpoint, config)),
@@ -97,7 +96,7 @@ async fn try_address(
     wanted: TargetSessionAttrs,
     config: &Config,
 ) -> Result<Connection> {
-    let driver = Attempt { endpoint, config }.at(address).await?;
+    let driver = attempt::at(endpoint, address, config).await?;
     let mut connection = Connection::new(driver, config);
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),

@@ -16,10 +16,7 @@ use zeroize::Zeroizing;
 #[must_use]
 pub fn md5_password(user: &[u8], password: &[u8], salt: [u8; 4]) -> [u8; 35] {
     // The inner digest is what the server stores: who has it can log in, so it is as secret as the password.
-    let inner = Zeroizing::new(<[u8; 16]>::from(
-        Md5::new().chain_update(password).chain_update(user).finalize(),
-    ));
-    let inner = Zeroizing::new(hex(&inner));
+    let inner = Zeroizing::new(hex(&Zeroizing::new(digest_of_secret(&[password, user]))));
     let outer = Md5::new().chain_update(inner.as_slice()).chain_update(salt).finalize();
 
     let mut answer = *b"md5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -27,6 +24,18 @@ pub fn md5_password(user: &[u8], password: &[u8], salt: [u8; 4]) -> [u8; 35] {
         *place = digit;
     }
     answer
+}
+
+/// The digest of the parts, one after the other.
+///
+/// The hash keeps up to a block of what it was fed, and overwrites it when it is dropped: so it stays in one place, since
+/// a hash that is moved would leave that block behind.
+fn digest_of_secret(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Md5::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize_reset().into()
 }
 
 fn hex(digest: &[u8; 16]) -> [u8; 32] {

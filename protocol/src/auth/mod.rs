@@ -7,8 +7,10 @@
 //!
 //! The server's messages are taken as hostile: whatever is not as the standard says is an
 //! [`ErrorKind::Authentication`](crate::ErrorKind::Authentication), and after an error an exchange stays failed.
-//! Passwords and keys are overwritten when they are dropped and do not stand in any `Debug`.
+//! Passwords, tokens and keys are overwritten when they are dropped and do not stand in any `Debug`.
 
+mod document;
+mod bearer;
 mod binding;
 mod derivation;
 mod end_point;
@@ -17,6 +19,8 @@ mod method;
 mod saslprep;
 mod scram;
 
+pub use bearer::{BearerToken, OAUTHBEARER, TokenChallenge};
+pub(crate) use bearer::{REFUSAL_SEEN, client_message};
 pub use binding::{
     ChannelBinding, ChannelBindingPolicy, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, choose_binding,
 };

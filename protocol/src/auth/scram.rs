@@ -169,13 +169,15 @@ impl Scram {
         // Both sides sign all that was said, up to the proof.
         let said = [messages.as_bytes(), b",", message.as_bytes()];
         let signature = MacKey::new(&keys.server).mac(&said);
-        let mut proof = MacKey::new(&Sha256::digest(keys.client)).mac(&said);
+        // `StoredKey`: who has it and hears a login can make `ClientKey` of it.
+        let stored = Zeroizing::new(Hash::from(Sha256::digest(keys.client)));
+        let mut proof = Zeroizing::new(MacKey::new(&*stored).mac(&said));
         for (byte, key) in proof.iter_mut().zip(&keys.client) {
             *byte ^= key;
         }
 
         message.push_str(",p=");
-        BASE64.encode_string(proof, &mut message);
+        BASE64.encode_string(*proof, &mut message);
         self.step = Step::ServerFinal { signature };
         Ok(message.into_bytes())
     }

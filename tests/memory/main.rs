@@ -1,0 +1,144 @@
+//! What a login leaves behind in memory. A process of its own: whatever else runs beside it would have to be searched too.
+//!
+//! The password is put together while the program runs, and the server is told it backwards, so that nothing of the test
+//! holds it but the one value that is overwritten when it is dropped.
+
+#![cfg(target_os = "linux")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use stellata_client::{Config, Connection, ErrorKind};
+use stellata_testkit::{Server, ServerOptions, run};
+use zeroize::Zeroizing;
+
+/// The password, from its end to its beginning.
+const BACKWARDS: &str = "9q-drowssap-lenitnes-a-ton-si-siht-4z";
+
+const MASK: u8 = 0x5a;
+
+fn password() -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(BACKWARDS.len()));
+    BACKWARDS.chars().rev().for_each(|character| text.push(character));
+    text
+}
+
+/// How often the password stands in the memory of this process that can be written to.
+fn copies() -> usize {
+    // Never in clear: this would be a copy itself.
+    let masked: Vec<u8> = BACKWARDS.bytes().rev().map(|byte| byte ^ MASK).collect();
+    let first = masked[0] ^ MASK;
+    let memory = File::open("/proc/self/mem").unwrap();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let mut found = 0;
+    let mut page = vec![0; 1 << 20];
+    for line in maps.lines().filter(|line| line.contains(" rw") && !line.contains("[v")) {
+        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let (mut at, end) =
+            (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
+        while at < end {
+            let wanted = usize::try_from(end - at).unwrap().min(page.len());
+            let Ok(read) = memory.read_at(&mut page[..wanted], at) else { break };
+            let bytes = &page[..read];
+            found += bytes
+                .windows(masked.len())
+                .filter(|window| window[0] == first)
+                .filter(|window| {
+                    window.iter().zip(&masked).all(|(byte, other)| byte ^ other == MASK)
+                })
+                .count();
+            if read < wanted || read <= masked.len() {
+                break;
+            }
+            // What lies across the border of two pieces is in the next one.
+            at += if at + read as u64 == end { read } else { read - masked.len() + 1 } as u64;
+        }
+    }
+    page.fill(0);
+    found
+}
+
+#[test]
+fn no_login_leaves_its_password_in_memory() {
+    let users = [("m_scram", "scram-sha-256"), ("m_md5", "md5"), ("m_clear", "password")];
+    let options = users.iter().fold(ServerOptions::new(), |options, (user, method)| {
+        options.login_rule(&format!("host all {user} 127.0.0.1/32 {method}"))
+    });
+    let server = Server::start(options).unwrap();
+    run(async {
+        let config = Config::parse(&server.url("postgres")).unwrap();
+        let mut superuser = Connection::connect(&config).await.unwrap();
+        for (user, method) in users {
+            let encryption = if method == "md5" { "md5" } else { "scram-sha-256" };
+            let sql = format!(
+                "create role {user} login; set password_encryption = '{encryption}'; do $do$ begin \
+                 execute format('alter role {user} password %L', reverse('{BACKWARDS}')); end $do$"
+            );
+            superuser.simple(&sql).await.unwrap();
+        }
+    });
+    assert_eq!(copies(), 0, "the search finds what is not there");
+    let secret = password();
+    assert!(copies() > 0, "the search does not find what is there");
+    drop(secret);
+    assert_eq!(copies(), 0, "what is overwritten is still there");
+
+    // One after the other, so that a failure tells which.
+    for (user, _) in users {
+        run(async {
+            let config = Config::new("127.0.0.1", user)
+                .with_port(server.port())
+                .with_database("postgres")
+                .with_password(&password())
+                .with_cleartext_password(true);
+            let connection = Connection::connect(&config).await.unwrap();
+            drop(config);
+            assert_eq!(copies(), 0, "{user}, logged in");
+            drop(connection);
+        });
+        assert_eq!(copies(), 0, "{user}, and gone");
+
+        run(async {
+            let config = Config::new("127.0.0.1", user)
+                .with_port(server.port())
+                .with_database("nowhere_to_be_found")
+                .with_password(&password())
+                .with_cleartext_password(true);
+            let error = Connection::connect(&config).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Server);
+            drop(config);
+            assert_eq!(copies(), 0, "{user}, refused: {error:?}");
+        });
+
+        // A future that is dropped at its first wait, its second, and so on.
+        run(async {
+            for waits in 0..8 {
+                let config = Config::new("127.0.0.1", user)
+                    .with_port(server.port())
+                    .with_database("postgres")
+                    .with_password(&password())
+                    .with_cleartext_password(true);
+                let mut login = Box::pin(Connection::connect(&config));
+                for _ in 0..waits {
+                    let done = std::future::poll_fn(|cx| {
+                        std::task::Poll::Ready(login.as_mut().poll(cx).is_ready())
+                    });
+                    if done.await {
+                        break;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                }
+                drop(login);
+                drop(config);
+            }
+        });
+        // A derivation that was begun goes on to its end.
+        for _ in 0..100 {
+            if copies() == 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(copies(), 0, "{user}, dropped on the way");
+    }
+}
