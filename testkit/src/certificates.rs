@@ -142,7 +142,7 @@ impl Leaf {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
         let made = done("signing a certificate", params.self_signed(&key));
-        Certificate { chain: made.pem(), key: key.serialize_pem() }
+        Certificate { chain: made.pem(), key: key_pem(&key) }
     }
 }
 
@@ -225,7 +225,7 @@ impl Authority {
         if !self.is_root {
             chain += &self.pem;
         }
-        Certificate { chain, key: key.serialize_pem() }
+        Certificate { chain, key: key_pem(&key) }
     }
 
     /// A list in PEM form of the certificates, by their numbers, that it takes back.
@@ -250,6 +250,20 @@ impl Authority {
         };
         let list = done("signing a list", params.signed_by(&self.issuer));
         done("writing a list", list.pem())
+    }
+}
+
+/// A key in PEM form, as everybody reads it: OpenSSL knows nothing of keys of Ed25519 that have the
+/// public half with them (RFC 5958), as they are made here.
+fn key_pem(key: &KeyPair) -> String {
+    const ED25519: &[u8] = b"\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let whole = key.serialized_der();
+    match whole.windows(ED25519.len()).position(|bytes| bytes == ED25519) {
+        Some(place) => {
+            let end = place + ED25519.len() + 32;
+            pem("PRIVATE KEY", &[b"\x30\x2e\x02\x01\x00", &whole[place..end]].concat())
+        }
+        None => key.serialize_pem(),
     }
 }
 

@@ -80,7 +80,7 @@ fn faults() -> Vec<Fault> {
         ),
         new("for another host", &named("elsewhere"), "", NAME),
         new("for a part of the name", &named("localhos"), "", NAME),
-        new("for all hosts", &named("*"), "", ""),
+        new("for all hosts", &named("*"), "", NAME),
         new("for a host below", &named("*.localhost"), "", NAME),
         // Only alternative names count: a common name proves nothing (RFC 9525, section 2).
         new("without alternative names", &Leaf::new(&[]).common_name("localhost"), "", NAME),

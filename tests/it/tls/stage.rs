@@ -24,8 +24,6 @@ pub(super) enum Answer {
     Bytes(&'static [u8]),
     /// Nothing.
     Silence,
-    /// It closes the connection.
-    Close,
 }
 
 /// How the server meets a start-up message.
@@ -179,7 +177,6 @@ async fn serve(mut client: TcpStream, part: Part, note: impl Fn(&str)) {
         Answer::No => b"N",
         Answer::Bytes(bytes) => bytes,
         Answer::Silence => b"",
-        Answer::Close => return note("closed"),
     };
     client.write_all(say).await.unwrap();
     match part.answer {
@@ -201,6 +198,8 @@ async fn serve(mut client: TcpStream, part: Part, note: impl Fn(&str)) {
 
 async fn encrypt(mut client: TcpStream, part: Part, note: impl Fn(&str)) {
     if let Some(instead) = part.instead {
+        // Before the client has begun it would be taken for part of the answer.
+        let _ = client.peek(&mut [0; 1]).await;
         client.write_all(instead).await.unwrap();
         let mut rest = Vec::new();
         let _ = client.read_to_end(&mut rest).await;
