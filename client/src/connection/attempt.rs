@@ -29,7 +29,7 @@ pub(super) async fn over(
             // A second attempt would need a second stream.
             None => log_in(socket, None, config).await,
             Some(_) if config.tls().mode() == SslMode::Allow => log_in(socket, None, config).await,
-            Some(tls) => match encrypt(&tls, socket).await? {
+            Some(tls) => match tls.open(socket).await? {
                 Opened::Unwilling(socket) => in_plain(socket, config).await,
                 Opened::Encrypted { stream, end_point } => {
                     log_in(Socket::Tls(stream), end_point, config).await
@@ -73,7 +73,7 @@ async fn attempts(config: &Config) -> Result<Driver> {
             Err(error) if is_refused(&error) => error,
             done => return done,
         };
-        let second = match encrypt(&tls, Socket::connect(config).await?).await {
+        let second = match tls.open(Socket::connect(config).await?).await {
             Ok(Opened::Encrypted { stream, end_point }) => {
                 log_in(Socket::Tls(stream), end_point, config).await
             }
@@ -82,7 +82,7 @@ async fn attempts(config: &Config) -> Result<Driver> {
         };
         return second.map_err(|second| telling(first, second));
     }
-    let first = match encrypt(&tls, Socket::connect(config).await?).await {
+    let first = match tls.open(Socket::connect(config).await?).await {
         Ok(Opened::Unwilling(socket)) => return in_plain(socket, config).await,
         Ok(Opened::Encrypted { stream, end_point }) => {
             match log_in(Socket::Tls(stream), end_point, config).await {
@@ -98,11 +98,6 @@ async fn attempts(config: &Config) -> Result<Driver> {
     }
     let second = log_in(Socket::connect(config).await?, None, config).await;
     second.map_err(|second| telling(first, second))
-}
-
-/// Asks for encryption. What a handshake needs lies on the heap: whoever connects in plain does not carry it about.
-async fn encrypt(tls: &Tls, socket: Socket) -> Result<Opened<Socket>> {
-    Box::pin(tls.open(socket)).await
 }
 
 /// Goes on with a server that does not encrypt, if that may be.
