@@ -171,10 +171,9 @@ fn a_client_certificate_opens_the_door() {
                 let (name,): (String,) = connection.query_one(sql, ()).await.unwrap();
                 assert_eq!(name, "/CN=certified");
             }
-            // The server wants one from its authority, and for this user.
+            // The server wants one from its authority, and for this user. It may close before it is asked why.
             let error = Connection::connect(&with(&stranger)).await.unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Tls | ErrorKind::Io), "{error:?}");
-            assert!(error.to_string().contains("alert"), "{error}");
             let error = Connection::connect(&with(&other)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Authentication);
 
