@@ -9,3 +9,4 @@ mod pool;
 mod query;
 mod recorded;
 mod statements;
+mod tls;

@@ -152,10 +152,9 @@ impl Tls {
             return Ok(Opened::Unwilling(stream));
         }
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        let stream = connector
-            .connect(self.name.clone(), Ahead::new(stream))
-            .await
-            .map_err(|error| self.failed(error))?;
+        // What a handshake needs lies on the heap: whoever connects in plain does not carry it about.
+        let handshake = Box::pin(connector.connect(self.name.clone(), Ahead::new(stream)));
+        let stream = handshake.await.map_err(|error| self.failed(error))?;
         let end_point = self.examine(&stream)?;
         Ok(Opened::Encrypted { stream: Box::new(Encrypted::new(stream)), end_point })
     }

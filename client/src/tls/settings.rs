@@ -230,7 +230,8 @@ impl TlsSettings {
     }
 
     /// Sets the lists of revoked certificates: `sslcrl`. With any list given, every certificate of the server's chain
-    /// must be covered by a list that has not expired, as with libpq.
+    /// but the root's must be covered by a list that has not expired, as with libpq. No list covers a certificate that
+    /// signs itself as an authority: with lists it is refused.
     #[must_use]
     pub fn with_crl(mut self, lists: Pem) -> Self {
         self.crl = Some(lists);

@@ -164,6 +164,9 @@ pub(super) fn explain(error: &CertificateError, host: &str) -> Option<String> {
         NotValidForName | NotValidForNameContext { .. } => {
             format!("its alternative names (SAN) do not hold the host `{host}`")
         }
+        other if is_of_authority(other) => {
+            "it does not come from a root that is trusted, but is an authority's own".to_owned()
+        }
         _ => return None,
     })
 }

@@ -14,6 +14,7 @@ use crate::tls::settings::TlsSettings;
 pub(crate) enum Tls {}
 
 /// What asking for encryption came to: it is never asked for.
+#[expect(dead_code, reason = "whoever opens a connection looks for both, and neither comes")]
 pub(crate) enum Opened<S> {
     /// The server does not encrypt.
     Unwilling(S),

@@ -1,7 +1,9 @@
 use super::*;
 
-/// Name, expected hash and certificate of each way to sign.
-fn certificates() -> Vec<(&'static str, Option<Vec<u8>>, Vec<u8>)> {
+/// Name, expected hash and certificate of a way to sign.
+type Signed = (&'static str, Option<Vec<u8>>, Vec<u8>);
+
+fn certificates() -> Vec<Signed> {
     include_str!("../../../tests/data/certificates/signatures.txt")
         .lines()
         .map(|line| {
