@@ -168,11 +168,11 @@ impl Scram {
 
         // Both sides sign all that was said, up to the proof.
         let said = [messages.as_bytes(), b",", message.as_bytes()];
-        let signature = MacKey::new(&keys.server).mac(&said);
+        let signature = MacKey::new(&*keys.server).mac(&said);
         // `StoredKey`: who has it and hears a login can make `ClientKey` of it.
-        let stored = Zeroizing::new(Hash::from(Sha256::digest(keys.client)));
+        let stored = Zeroizing::new(Hash::from(Sha256::digest(*keys.client)));
         let mut proof = Zeroizing::new(MacKey::new(&*stored).mac(&said));
-        for (byte, key) in proof.iter_mut().zip(&keys.client) {
+        for (byte, key) in proof.iter_mut().zip(keys.client.iter()) {
             *byte ^= key;
         }
 
@@ -228,7 +228,7 @@ impl Scram {
             .parse()
             .ok()
             .filter(|iterations: &NonZeroU32| iterations.get() <= self.max_iterations)
-            .ok_or(refused("the server asks for more SCRAM iterations than are allowed"))
+            .ok_or(refused("the server asks for more SCRAM iterations than are allowed: raise the limit for a server that you know"))
     }
 }
 

@@ -57,8 +57,8 @@ impl Login {
         self
     }
 
-    /// Sets the protocol version to ask for: [`PROTOCOL_3_0`], the default, or [`PROTOCOL_3_2`]. A server that does not
-    /// speak it comes down to what it speaks.
+    /// Sets the protocol version to ask for: [`PROTOCOL_3_0`], the default, or
+    /// [`PROTOCOL_3_2`](crate::message::PROTOCOL_3_2). A server that does not speak it comes down to what it speaks.
     #[must_use]
     pub const fn version(mut self, version: u32) -> Self {
         self.version = version;

@@ -2,6 +2,7 @@
 
 use stellata_protocol::auth::BearerToken;
 use stellata_protocol::message::{Authentication, ServerError};
+use stellata_protocol::trace::Tracer;
 use stellata_protocol::{Buffer, Conversation, ErrorKind, Event, Login};
 
 use crate::action::Action;
@@ -283,4 +284,18 @@ fn no_debug_of_a_login_shows_the_password_or_the_token() {
     conversation.provide_token(Some(&BearerToken::new(TOKEN).unwrap())).unwrap();
     let shown = format!("{conversation:?} {conversation:#?}");
     assert!(!shows(&shown, TOKEN.as_bytes()), "{shown}");
+}
+
+#[test]
+fn no_trace_of_a_login_shows_the_password() {
+    let secret = b"s3ntinel-password";
+    let message = [b"p\0\0\0\x16", &secret[..], b"\0"].concat();
+    let (mut tracer, mut text) = (Tracer::new(), String::new());
+    tracer.frontend(b"\0\0\0\x11\0\x03\0\0user\0me\0\0", &mut text);
+    tracer.backend(b"R\0\0\0\x08\0\0\0\x03", &mut text);
+    for byte in message {
+        tracer.frontend(&[byte], &mut text);
+        assert!(!shows(&format!("{text} {tracer:?} {tracer:#?}"), &secret[..8]), "{tracer:?}");
+    }
+    assert!(text.contains("PasswordMessage"), "{text}");
 }

@@ -47,8 +47,9 @@ async fn set(superuser: &mut Connection, password: &[u8]) {
     let hex: String = password.iter().map(|byte| format!("{byte:02x}")).collect();
     let text = format!("convert_from(decode('{hex}', 'hex'), getdatabaseencoding())");
     let alter = |user: &str| format!("execute format('alter role {user} password %L', {text});");
+    // Newer servers warn of md5, and say in the warning what text they were executing.
     let sql = format!(
-        "do $do$ begin set local password_encryption = 'scram-sha-256'; {} {} \
+        "do $do$ begin set local client_min_messages = error; set local password_encryption = 'scram-sha-256'; {} {} \
          set local password_encryption = 'md5'; {} end $do$",
         alter(SCRAM),
         alter(CLEAR),

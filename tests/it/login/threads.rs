@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stellata_client::{Config, Connection};
 use stellata_testkit::{PASSWORD, Reply, SCRAM_USER, ScramServer, Script, ScriptedServer, Server};
@@ -63,27 +63,38 @@ fn the_derivation_runs_on_a_thread_for_blocking_work_while_the_runtime_goes_on()
     server.finish();
 }
 
-/// A ticker of 1 ms beside 50 logins on a runtime with one thread: how far it slips depends on the machine and on who
-/// else is at work there, so it is measured by hand.
+/// How long the calling thread has computed in all. Unlike the clock on the wall it does not go on while others have the
+/// processor.
+fn computed() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds = text.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+/// Beside 50 logins at once on a runtime with one thread, a ticker of 1 ms gets its turn before that thread has computed
+/// for 20 ms. Fifty derivations on that thread would take ten times as long.
 #[test]
-#[ignore = "a measure, for a machine with nothing else to do"]
-#[allow(clippy::print_stdout, reason = "a measure is for whoever asks for it")]
-fn a_ticker_beside_fifty_logins_slips_less_than_20_ms() {
+#[allow(clippy::print_stdout, reason = "the figure is worth noting where it is asked for")]
+fn a_ticker_beside_fifty_logins_waits_for_no_derivation() {
     let server = Server::shared().unwrap();
+    if !server.is_own() || computed().is_none_or(|time| time.is_zero()) {
+        stellata_testkit::skip("no server with known login rules, or no clock of a thread's own");
+        return;
+    }
     let config = Config::new("127.0.0.1", SCRAM_USER)
         .with_port(server.port())
         .with_database(server.maintenance_database())
         .with_password(PASSWORD);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let slip = Arc::new(AtomicU64::new(0));
-        let worst = Arc::clone(&slip);
+        let longest = Arc::new(AtomicU64::new(0));
+        let note = Arc::clone(&longest);
         let ticker = tokio::spawn(async move {
             loop {
-                let begun = Instant::now();
+                let before = computed().unwrap();
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                let over = begun.elapsed().saturating_sub(Duration::from_millis(1)).as_micros();
-                worst.fetch_max(u64::try_from(over).unwrap(), Ordering::SeqCst);
+                let took = computed().unwrap().saturating_sub(before).as_micros();
+                note.fetch_max(u64::try_from(took).unwrap(), Ordering::SeqCst);
             }
         });
         let logins: Vec<_> = (0..50)
@@ -96,8 +107,8 @@ fn a_ticker_beside_fifty_logins_slips_less_than_20_ms() {
             login.await.unwrap().unwrap();
         }
         ticker.abort();
-        let slip = Duration::from_micros(slip.load(Ordering::SeqCst));
-        println!("the ticker slipped by {slip:?} at most");
-        assert!(slip < Duration::from_millis(20), "{slip:?}");
+        let longest = Duration::from_micros(longest.load(Ordering::SeqCst));
+        println!("the thread computed for {longest:?} at most between two ticks");
+        assert!(longest < Duration::from_millis(20), "{longest:?}");
     });
 }
