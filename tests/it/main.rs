@@ -3,6 +3,7 @@
 mod connect;
 mod dropped;
 mod hostile;
+mod hosts;
 mod login;
 mod orm;
 mod pool;

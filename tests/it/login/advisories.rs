@@ -8,8 +8,7 @@ const PASSWORD: &str = "correct horse";
 
 fn log_in(script: Script, configure: impl FnOnce(Config) -> Config) -> Result<(), Error> {
     let server = ScriptedServer::start([script]).unwrap();
-    let config =
-        configure(Config::new("127.0.0.1", "me").with_port(server.port()).with_password(PASSWORD));
+    let config = configure(super::plain("me").with_port(server.port()).with_password(PASSWORD));
     let came = stellata_testkit::run(async {
         let mut connection = Connection::connect(&config).await?;
         connection.query_one::<(i32,)>("select 7", ()).await.map(drop)

@@ -112,7 +112,7 @@ fn servers() -> Vec<(&'static str, Script)> {
 fn no_login_that_fails_shows_the_password_or_the_token() {
     for (name, script) in servers() {
         let server = ScriptedServer::start([script]).unwrap();
-        let config = Config::new("127.0.0.1", "me")
+        let config = super::plain("me")
             .with_port(server.port())
             .with_password(SENTINEL)
             .with_cleartext_password(true)
@@ -134,7 +134,7 @@ fn no_login_that_passes_shows_the_password_in_what_is_printed_of_the_connection(
         .serve();
     for script in [Script::new().password_login(SENTINEL).serve(), scram] {
         let server = ScriptedServer::start([script]).unwrap();
-        let config = Config::new("127.0.0.1", "me")
+        let config = super::plain("me")
             .with_port(server.port())
             .with_password(SENTINEL)
             .with_cleartext_password(true);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use stellata_client::{Config, Connection};
+use stellata_client::Connection;
 use stellata_testkit::{PASSWORD, Reply, SCRAM_USER, ScramServer, Script, ScriptedServer, Server};
 use tokio::runtime::Builder;
 
@@ -31,7 +31,7 @@ fn the_derivation_runs_on_a_thread_for_blocking_work_while_the_runtime_goes_on()
         .send(Reply::logged_in())
         .serve();
     let server = ScriptedServer::start([script]).unwrap();
-    let config = Config::new("127.0.0.1", "me").with_port(server.port()).with_password("secret");
+    let config = super::plain("me").with_port(server.port()).with_password("secret");
 
     let runtime =
         Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
@@ -81,7 +81,7 @@ fn a_ticker_beside_fifty_logins_waits_for_no_derivation() {
         stellata_testkit::skip("no server with known login rules, or no clock of a thread's own");
         return;
     }
-    let config = Config::new("127.0.0.1", SCRAM_USER)
+    let config = super::plain(SCRAM_USER)
         .with_port(server.port())
         .with_database(server.maintenance_database())
         .with_password(PASSWORD);

@@ -1,0 +1,522 @@
+//! Several hosts and addresses, and which of them is taken.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use stellata_client::{
+    Config, Connection, Endpoint, Error, ErrorKind, Host, Keepalive, LoadBalanceHosts, PhaseLimits,
+    SqlState, SslMode, TargetSessionAttrs, TlsSettings,
+};
+use stellata_testkit::{
+    Database, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, run, with_database,
+};
+
+/// A port where nobody listens: it was free a moment ago.
+fn dead_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A port where somebody listens who never answers.
+fn silent() -> (std::net::TcpListener, u16) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+fn at(ports: &[u16]) -> Config {
+    let mut config =
+        Config::new("127.0.0.1", "postgres").with_port(ports[0]).with_database("postgres");
+    for port in &ports[1..] {
+        config = config.with_endpoint(Endpoint::new("127.0.0.1", *port));
+    }
+    config
+}
+
+async fn port_of(connection: &mut Connection) -> u16 {
+    let (port,): (i32,) = connection.query_one("select inet_server_port()", ()).await.unwrap();
+    u16::try_from(port).unwrap()
+}
+
+async fn refusal(config: &Config) -> Error {
+    Connection::connect(config).await.unwrap_err()
+}
+
+/// A server of its own, unless the tests run against one that is not ours.
+fn own_server(options: ServerOptions) -> Server {
+    Server::start(options).unwrap()
+}
+
+#[test]
+fn the_next_host_is_tried_when_one_can_not_be_reached() {
+    let server = Server::shared().unwrap();
+    with_database(async |database: &Database| {
+        let (_listener, silent) = silent();
+        let url = database.tcp().url(database.name());
+        let there = Config::parse(&url).unwrap();
+        let user = there.user().to_owned();
+        let config = at(&[dead_port(), silent, server.port()])
+            .with_user(&user)
+            .with_database(database.name())
+            .with_connect_timeout(Duration::from_secs(2));
+        let config = match server.is_own() {
+            true => config,
+            false => return stellata_testkit::skip("DATABASE_URL may name another machine"),
+        };
+        let mut connection = Connection::connect(&config).await.unwrap();
+        assert_eq!(port_of(&mut connection).await, server.port());
+    });
+}
+
+#[test]
+fn all_attempts_are_told_in_order() {
+    run(async {
+        let (_listener, silent) = silent();
+        let (first, last) = (dead_port(), dead_port());
+        let config = at(&[first, silent])
+            .with_endpoint(Endpoint::new("/nowhere", 7))
+            .with_endpoint(Endpoint::new("@stellata-nobody", 7))
+            .with_endpoint(Endpoint::new("no.such.host.invalid", 7))
+            .with_endpoint(Endpoint::new("127.0.0.1", last))
+            .with_connect_timeout(Duration::from_millis(300));
+        let error = refusal(&config).await;
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        let kinds: Vec<ErrorKind> = error.attempts().iter().map(Error::kind).collect();
+        assert_eq!(kinds.len(), 6, "{error}");
+        assert_eq!(kinds[1], ErrorKind::Timeout, "{error}");
+        let told = error.to_string();
+        let places = [
+            format!("1. no connection to 127.0.0.1:{first}"),
+            format!("2. 127.0.0.1:{silent}"),
+            "3. no connection to /nowhere/.s.PGSQL.7".to_owned(),
+            "4. no connection to @stellata-nobody/.s.PGSQL.7".to_owned(),
+            "5. the host no.such.host.invalid is not found".to_owned(),
+            format!("6. no connection to 127.0.0.1:{last}"),
+        ];
+        let mut rest = &*told;
+        for place in &places {
+            let begin = rest.find(place).unwrap_or_else(|| panic!("{place} is not next in {told}"));
+            rest = &rest[begin + place.len()..];
+        }
+        assert_eq!(told.lines().count(), 1);
+        assert_eq!(format!("{error:#}").lines().count(), 7, "{error:#}");
+    });
+}
+
+#[test]
+fn a_single_attempt_is_told_as_it_is() {
+    run(async {
+        let error = refusal(&at(&[dead_port()])).await;
+        assert!(error.attempts().is_empty());
+        assert!(error.to_string().starts_with("no connection to 127.0.0.1:"), "{error}");
+    });
+}
+
+#[test]
+fn a_server_that_refuses_the_login_ends_the_search() {
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip(
+            "DATABASE_URL names a server whose login rules are not known",
+        );
+    }
+    run(async {
+        // A wrong password: the server behind it must not hear of it.
+        let config = at(&[dead_port(), server.port(), dead_port()])
+            .with_user(SCRAM_USER)
+            .with_password("wrong");
+        let error = refusal(&config).await;
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert_eq!(error.sqlstate(), Some(SqlState::INVALID_PASSWORD));
+        assert_eq!(error.attempts().len(), 2, "{error}");
+        // Nor is a password sent in clear to the second when the first must not have it.
+        let config = at(&[server.port(), server.port()])
+            .with_user(PASSWORD_USER)
+            .with_password(PASSWORD)
+            .with_tls(TlsSettings::new(SslMode::Disable));
+        let error = refusal(&config).await;
+        assert!(error.attempts().is_empty(), "{error}");
+        assert!(error.to_string().contains("clear text"), "{error}");
+    });
+}
+
+#[test]
+fn the_next_host_keeps_the_same_security() {
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip("DATABASE_URL names a server that may speak TLS");
+    }
+    run(async {
+        // The server does not speak TLS: with `require` it is refused, first or second.
+        for ports in [&[server.port(), server.port()][..], &[dead_port(), server.port()]] {
+            let config = at(ports).with_tls(TlsSettings::new(SslMode::Require));
+            let error = refusal(&config).await;
+            assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_server_is_taken_for_what_it_is() {
+    use TargetSessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
+    let writable = own_server(ServerOptions::new());
+    let read_only = own_server(ServerOptions::new().setting("default_transaction_read_only", "on"));
+    run(async {
+        let both = [read_only.port(), writable.port()];
+        for (wanted, ports, taken) in [
+            (Any, both, Some(read_only.port())),
+            (ReadWrite, both, Some(writable.port())),
+            (ReadOnly, both, Some(read_only.port())),
+            (ReadOnly, [writable.port(), read_only.port()], Some(read_only.port())),
+            (Primary, both, Some(read_only.port())),
+            (Standby, both, None),
+            (PreferStandby, both, Some(read_only.port())),
+            (ReadWrite, [read_only.port(), read_only.port()], None),
+            (ReadOnly, [writable.port(), writable.port()], None),
+        ] {
+            let config = at(&ports).with_target_session_attrs(wanted);
+            match (Connection::connect(&config).await, taken) {
+                (Ok(mut connection), Some(port)) => {
+                    assert!(!connection.is_changed());
+                    assert_eq!(port_of(&mut connection).await, port, "{wanted} of {ports:?}");
+                }
+                (Err(error), None) => {
+                    assert_eq!(error.kind(), ErrorKind::Connect);
+                    assert_eq!(error.attempts().len(), 2, "{error}");
+                    let told = error.to_string();
+                    assert!(told.contains(&format!("target_session_attrs={wanted}")), "{told}");
+                }
+                (got, _) => panic!("{wanted} of {ports:?}: {got:?}, not {taken:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_standby_is_told_from_a_primary() {
+    use TargetSessionAttrs::{PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
+    let primary = own_server(ServerOptions::new());
+    let standby = own_server(ServerOptions::new().setting("hot_standby", "on"));
+    // A server that recovers and has nobody to recover from is a standby as good as any.
+    standby.stop(stellata_testkit::Shutdown::Fast).unwrap();
+    std::fs::write(standby.data_dir().unwrap().join("standby.signal"), "").unwrap();
+    standby.start_again().unwrap();
+    run(async {
+        let both = [primary.port(), standby.port()];
+        let other = [standby.port(), primary.port()];
+        for (wanted, ports, taken) in [
+            (Primary, other, primary.port()),
+            (ReadWrite, other, primary.port()),
+            (Standby, both, standby.port()),
+            (ReadOnly, both, standby.port()),
+            (PreferStandby, both, standby.port()),
+            (PreferStandby, [dead_port(), primary.port()], primary.port()),
+        ] {
+            let config = at(&ports).with_target_session_attrs(wanted);
+            let mut connection = Connection::connect(&config).await.unwrap();
+            assert_eq!(port_of(&mut connection).await, taken, "{wanted} of {ports:?}");
+        }
+    });
+}
+
+#[test]
+fn random_order_spreads_the_connections() {
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip("DATABASE_URL may name another machine");
+    }
+    let folder = server.socket_dir().unwrap().to_str().unwrap().to_owned();
+    run(async {
+        let config = at(&[server.port()])
+            .with_endpoint(Endpoint::new(&folder, server.port()))
+            .with_load_balance_hosts(LoadBalanceHosts::Random);
+        let mut by_socket = 0;
+        for _ in 0..30 {
+            let mut connection = Connection::connect(&config).await.unwrap();
+            let (port,): (Option<i32>,) =
+                connection.query_one("select inet_server_port()", ()).await.unwrap();
+            by_socket += usize::from(port.is_none());
+        }
+        // All the same by chance once in 500 million runs.
+        assert!((1..30).contains(&by_socket), "{by_socket} of 30");
+    });
+}
+
+#[test]
+fn an_address_stands_in_for_the_look_up() {
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip("DATABASE_URL may name another machine");
+    }
+    run(async {
+        let place = Endpoint::new("no.such.host.invalid", server.port())
+            .with_address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let config = at(&[dead_port()]).with_endpoint(place);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        assert_eq!(port_of(&mut connection).await, server.port());
+    });
+}
+
+#[test]
+fn an_abstract_socket_is_reached_and_its_server_known() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("stellata-{}/.s.PGSQL.5432", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes()).unwrap();
+    let listener = UnixListener::bind_addr(&address).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    run(async {
+        let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+        let config = Config::new(&format!("@stellata-{}", std::process::id()), "me")
+            .with_connect_timeout(Duration::from_secs(5));
+        assert!(matches!(config.host(), Host::Abstract(_)));
+        let accept = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut first = [0; 8];
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first).await.unwrap();
+            first
+        };
+        // The first message is the start of a session: over a unix socket TLS is not asked for.
+        let (first, error) = tokio::join!(accept, refusal(&config));
+        assert_eq!(first[4..], [0, 3, 0, 0]);
+        assert!(error.is_fatal(), "{error:?}");
+
+        let config = config.with_require_peer("nobody-of-that-name");
+        let error = refusal(&config).await;
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert!(error.to_string().contains("nobody-of-that-name"), "{error}");
+    });
+}
+
+#[test]
+fn the_account_of_a_server_behind_a_socket_is_looked_at() {
+    let server = own_server(ServerOptions::new());
+    let folder = server.socket_dir().unwrap().to_str().unwrap().to_owned();
+    let owner = {
+        use std::os::unix::fs::MetadataExt;
+        let number = std::fs::metadata(server.data_dir().unwrap()).unwrap().uid();
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap();
+        let line =
+            accounts.lines().find(|line| line.split(':').nth(2) == Some(&number.to_string()));
+        line.and_then(|line| line.split(':').next()).map(str::to_owned)
+    };
+    let Some(owner) = owner else {
+        return stellata_testkit::skip("the server's account has no name here");
+    };
+    run(async {
+        let config = Config::new(&folder, "postgres").with_port(server.port());
+        Connection::connect(&config.clone().with_require_peer(&owner)).await.unwrap();
+        let error = refusal(&config.with_require_peer("somebody-else")).await;
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert!(error.to_string().contains(&owner), "{error}");
+    });
+}
+
+#[test]
+fn each_part_of_connecting_has_its_limit() {
+    run(async {
+        let (_listener, port) = silent();
+        let plain = at(&[port]).with_tls(TlsSettings::new(SslMode::Disable));
+        let short = Duration::from_millis(50);
+        for (config, part) in [
+            (plain.clone().with_phase_limits(PhaseLimits::new().with_login(short)), "the login"),
+            (at(&[port]).with_phase_limits(PhaseLimits::new().with_tls(short)), "agreeing on TLS"),
+            (plain.with_connect_timeout(short), "connecting and logging in"),
+        ] {
+            let begun = Instant::now();
+            let error = refusal(&config).await;
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            let told = error.to_string();
+            assert!(told.contains(part) && told.contains("50ms"), "{told}");
+            // Far below the limit of the whole attempt, however busy the machine is.
+            assert!(begun.elapsed() < Duration::from_secs(10));
+        }
+    });
+}
+
+/// What the system says of the TCP connection from a port of ours: its timer and times, by `/proc/net/tcp`.
+fn timer(from: u16) -> Option<String> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let from = format!(":{from:04X}");
+    let line = table.lines().find(|line| {
+        line.split_whitespace().nth(1).is_some_and(|address| address.ends_with(&from))
+    })?;
+    line.split_whitespace().nth(5).map(str::to_owned)
+}
+
+#[test]
+fn an_idle_connection_is_probed() {
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip("DATABASE_URL may name another machine");
+    }
+    run(async {
+        let often = Keepalive::new().with_idle(Duration::from_secs(60));
+        for (keepalive, kind) in [(Some(often), "02"), (None, "00")] {
+            let config = at(&[server.port()])
+                .with_keepalive(keepalive)
+                .with_tcp_user_timeout(Some(Duration::from_secs(30)));
+            let mut connection = Connection::connect(&config).await.unwrap();
+            let (from,): (i32,) =
+                connection.query_one("select inet_client_port()", ()).await.unwrap();
+            let from = u16::try_from(from).unwrap();
+            // The acknowledgement of the answer may still be due; then the timer is that of it.
+            let mut timer_now = timer(from);
+            for _ in 0..100 {
+                if timer_now.as_deref().is_some_and(|timer| timer.starts_with(kind)) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                timer_now = timer(from);
+            }
+            let shown = timer_now.unwrap();
+            assert!(shown.starts_with(kind), "{keepalive:?}: {shown}");
+            if kind == "02" {
+                // In hundredths of a second.
+                let left = u64::from_str_radix(shown.split(':').nth(1).unwrap(), 16).unwrap();
+                assert!((1..=6100).contains(&left), "{left}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_provider_is_asked_for_the_password_of_each_login() {
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip(
+            "DATABASE_URL names a server whose login rules are not known",
+        );
+    }
+    run(async {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let config = at(&[dead_port(), server.port()])
+            .with_user(SCRAM_USER)
+            .with_password("not this one")
+            .with_password_provider(move |request| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    assert_eq!(request.user, SCRAM_USER);
+                    assert_eq!(request.database, "postgres");
+                    assert_ne!(request.endpoint.port(), 0);
+                    Ok::<_, std::io::Error>(PASSWORD.to_owned())
+                }
+            });
+        for times in 1..=2 {
+            Connection::connect(&config).await.unwrap();
+            assert_eq!(asked.load(Ordering::SeqCst), times);
+        }
+    });
+}
+
+#[test]
+fn a_provider_that_fails_is_the_error_of_the_login() {
+    let server = Server::shared().unwrap();
+    run(async {
+        let config = at(&[server.port(), server.port()])
+            .with_password_provider(async |_| Err(std::io::Error::other("the vault is sealed")));
+        let error = refusal(&config).await;
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert!(error.to_string().contains("the vault is sealed"), "{error}");
+        assert!(error.attempts().is_empty());
+        let source = std::error::Error::source(&error).unwrap();
+        assert!(source.downcast_ref::<std::io::Error>().is_some());
+        // A provider that never answers meets the limit of the login.
+        let config = at(&[server.port()])
+            .with_password_provider(async |_| std::future::pending::<Result<String, Error>>().await)
+            .with_phase_limits(PhaseLimits::new().with_login(Duration::from_millis(50)));
+        assert_eq!(refusal(&config).await.kind(), ErrorKind::Timeout);
+    });
+}
+
+#[test]
+fn a_password_from_a_file_is_named_when_it_is_wrong() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::shared().unwrap();
+    if !server.is_own() {
+        return stellata_testkit::skip(
+            "DATABASE_URL names a server whose login rules are not known",
+        );
+    }
+    let file = std::env::temp_dir().join(format!("stellata-pgpass-{}", std::process::id()));
+    let path = file.to_str().unwrap().to_owned();
+    let write = |text: &str, mode| {
+        let _ = std::fs::remove_file(&file);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let escaped = PASSWORD.replace('\\', r"\\").replace(':', r"\:");
+    let text = format!("host=127.0.0.1 port={} user={SCRAM_USER} dbname=postgres", server.port());
+    let surroundings = |name: &str| (name == "PGPASSFILE").then(|| path.clone());
+    let connect = || {
+        let config = Config::parse_with(&text, &surroundings).unwrap();
+        run(Connection::connect(&config))
+    };
+    write(&format!("127.0.0.1:*:*:{SCRAM_USER}:{escaped}\n"), 0o600);
+    connect().unwrap();
+    write(&format!("*:*:*:{SCRAM_USER}:SENTINEL\n"), 0o600);
+    let error = connect().unwrap_err();
+    assert_eq!(error.sqlstate(), Some(SqlState::INVALID_PASSWORD));
+    let told = format!("{error} {error:?} {error:#}");
+    assert!(told.contains(&path) && !told.contains("SENTINEL"), "{told}");
+    write(&format!("*:*:*:{SCRAM_USER}:{escaped}\n"), 0o644);
+    let error = connect().unwrap_err();
+    assert!(error.to_string().contains("mode 0600"), "{error}");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn settings_and_options_reach_the_session_whatever_they_hold() {
+    with_database(async |database: &Database| {
+        let nasty = r#"a 'b' \c "d" = é  -c x	y"#;
+        let variables = |name: &str| match name {
+            "USER" => Some("postgres".to_owned()),
+            "PGTZ" => Some("Asia/Kathmandu".to_owned()),
+            "PGOPTIONS" => Some(r"-c my.first=one\ two -c statement_timeout=1s".to_owned()),
+            "PGAPPNAME" => Some("from the environment".to_owned()),
+            _ => None,
+        };
+        let config = Config::parse_with(&database.url(), &variables)
+            .unwrap()
+            .with_option("my.second", nasty)
+            .with_option("search_path", "one, two")
+            .with_setting("my.third", nasty)
+            .with_setting("statement_timeout", "12345ms");
+        let mut connection = Connection::connect(&config).await.unwrap();
+        for (name, value) in [
+            ("my.first", "one two"),
+            ("my.second", nasty),
+            ("my.third", nasty),
+            ("search_path", "one, two"),
+            // What is set by name counts more than an option.
+            ("statement_timeout", "12345ms"),
+            ("TimeZone", "Asia/Kathmandu"),
+            ("application_name", "from the environment"),
+            ("client_encoding", "UTF8"),
+        ] {
+            let (found,): (String,) =
+                connection.query_one("select current_setting($1)", (name,)).await.unwrap();
+            assert_eq!(found, value, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_newer_protocol_is_asked_for_and_may_be_demanded() {
+    let server = Server::shared().unwrap();
+    run(async {
+        let newest = at(&[server.port()]).with_protocol_versions(0x0003_0000, 0x0003_0002);
+        let mut connection = Connection::connect(&newest).await.unwrap();
+        assert_eq!(port_of(&mut connection).await, server.port());
+        let demanded = newest.with_protocol_versions(0x0003_0002, 0x0003_0002);
+        match Connection::connect(&demanded).await {
+            Ok(_) => assert!(server.version() >= 18),
+            Err(error) => {
+                assert!(server.version() < 18, "{error}");
+                assert!(error.to_string().contains("3.2 is asked for at least"), "{error}");
+            }
+        }
+    });
+}
