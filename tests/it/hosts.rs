@@ -1,5 +1,6 @@
 //! Several hosts and addresses, and which of them is taken.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use stellata_client::{
     SqlState, SslMode, TargetSessionAttrs, TlsSettings,
 };
 use stellata_testkit::{
-    Database, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, run, with_database,
+    Database, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown, run,
+    with_database,
 };
 
 /// A port where nobody listens: it was free a moment ago.
@@ -162,7 +164,13 @@ fn the_next_host_keeps_the_same_security() {
 fn a_server_is_taken_for_what_it_is() {
     use TargetSessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
     let writable = own_server(ServerOptions::new());
-    let read_only = own_server(ServerOptions::new().setting("default_transaction_read_only", "on"));
+    let read_only = own_server(ServerOptions::new());
+    // Not from the beginning: the kit makes its roles first.
+    read_only.stop(Shutdown::Fast).unwrap();
+    let settings = read_only.data_dir().unwrap().join("postgresql.conf");
+    let mut settings = std::fs::OpenOptions::new().append(true).open(settings).unwrap();
+    settings.write_all(b"default_transaction_read_only = on\n").unwrap();
+    read_only.start_again().unwrap();
     run(async {
         let both = [read_only.port(), writable.port()];
         for (wanted, ports, taken) in [
@@ -200,7 +208,7 @@ fn a_standby_is_told_from_a_primary() {
     let primary = own_server(ServerOptions::new());
     let standby = own_server(ServerOptions::new().setting("hot_standby", "on"));
     // A server that recovers and has nobody to recover from is a standby as good as any.
-    standby.stop(stellata_testkit::Shutdown::Fast).unwrap();
+    standby.stop(Shutdown::Fast).unwrap();
     std::fs::write(standby.data_dir().unwrap().join("standby.signal"), "").unwrap();
     standby.start_again().unwrap();
     run(async {
