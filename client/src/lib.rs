@@ -43,3 +43,8 @@ pub use tls::{
     Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,
 };
 pub use token::TokenRequest;
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/connecting.md")]
+mod guide {}
