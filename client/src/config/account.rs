@@ -1,5 +1,6 @@
 //! Who runs this program, and what accounts are called.
 
+#[cfg(unix)]
 use std::fs;
 
 /// The name of the account that runs this program, as far as it can be told without asking the system's C library: by

@@ -110,7 +110,7 @@ fn unescape(text: &[u8]) -> Zeroizing<Vec<u8>> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crate::config::tests::Files;

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::defaults::SYSTEM_FOLDER;
 use crate::config::environment::Environment;
-use crate::config::keyword::is_space;
-use crate::config::words::Words;
+use crate::config::words::{Words, is_space};
 use crate::config::{invalid, words};
 use crate::error::Result;
 
@@ -53,7 +52,7 @@ fn read_file(file: &Path, service: &str, words: &mut Words) -> Result<bool> {
     };
     let mut found = false;
     for (line, number) in text.lines().zip(1..) {
-        let line = line.trim_matches(|c| u8::try_from(c).is_ok_and(is_space));
+        let line = line.trim_matches(is_space);
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -81,7 +80,7 @@ fn read_file(file: &Path, service: &str, words: &mut Words) -> Result<bool> {
     Ok(found)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crate::config::tests::Files;

@@ -168,11 +168,31 @@ impl Words {
     }
 
     /// Words and values, in the order of the key words.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let said = KEY_WORDS.iter().zip(&self.0);
         said.filter_map(|(word, value)| value.as_ref().map(|value| (word.name, value.as_str())))
     }
+}
+
+/// What C's `isspace` takes for a space.
+pub(super) const fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
+}
+
+/// Reads a whole number as libpq does, with spaces around and perhaps a sign. A value that is none is not repeated: in a
+/// URL it may be a part of a password.
+pub(super) fn integer(name: &str, text: &str) -> Result<i32> {
+    let digits = text.trim_matches(is_space);
+    digits.parse().map_err(|_| invalid(format!("the value of {name} is no whole number")))
+}
+
+/// A number of seconds or so, which may not be negative.
+pub(super) fn positive(words: &Words, name: &str) -> Result<Option<u32>> {
+    let Some(text) = words.get(name) else { return Ok(None) };
+    let number = integer(name, text)?;
+    let number = u32::try_from(number).map_err(|_| invalid(format!("{name} is negative")))?;
+    Ok(Some(number).filter(|number| *number > 0))
 }
 
 /// Whether what is said for a word is a secret.

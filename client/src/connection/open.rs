@@ -18,26 +18,43 @@ pub(super) async fn connect(config: &Config) -> Result<Connection> {
     let mut endpoints: Vec<&Endpoint> = config.endpoints().collect();
     put_in_order(&mut endpoints, config)?;
     let mut failures = Vec::new();
-    // Where a standby is liked better, the hosts are gone through twice: for a standby, then for anything.
-    let passes = match config.target_session_attrs() {
-        TargetSessionAttrs::PreferStandby => {
-            &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any][..]
-        }
-        wanted => &[wanted],
-    };
-    for wanted in passes {
-        for endpoint in &endpoints {
-            match try_host(endpoint, *wanted, config, &mut failures).await {
-                Ok(Some(connection)) => return Ok(connection),
-                Ok(None) => {}
-                Err(error) => {
-                    failures.push(remark(error, endpoint, config));
-                    return Err(Error::of_attempts(failures));
-                }
+    let wanted = config.target_session_attrs();
+    if wanted != TargetSessionAttrs::PreferStandby {
+        let (connection, _) = search(&endpoints, wanted, config, &mut failures).await?;
+        return connection.ok_or_else(|| Error::of_attempts(failures));
+    }
+    // For a standby first; where there is none, for anything among those that could be reached.
+    let standby = TargetSessionAttrs::Standby;
+    let (connection, others) = search(&endpoints, standby, config, &mut failures).await?;
+    if let Some(connection) = connection {
+        return Ok(connection);
+    }
+    let any = TargetSessionAttrs::Any;
+    let (connection, _) = search(&others, any, config, &mut failures).await?;
+    connection.ok_or_else(|| Error::of_attempts(failures))
+}
+
+/// Tries hosts in turn. Gives the connection, where one could be had, and the hosts before it whose session is of another
+/// kind.
+async fn search<'e>(
+    endpoints: &[&'e Endpoint],
+    wanted: TargetSessionAttrs,
+    config: &Config,
+    failures: &mut Vec<Error>,
+) -> Result<(Option<Connection>, Vec<&'e Endpoint>)> {
+    let mut unfit = Vec::new();
+    for endpoint in endpoints {
+        match try_host(endpoint, wanted, config, failures).await {
+            Ok(Some(connection)) => return Ok((Some(connection), unfit)),
+            Ok(None) if failures.last().is_some_and(Error::is_unfit) => unfit.push(*endpoint),
+            Ok(None) => {}
+            Err(error) => {
+                failures.push(remark(error, endpoint, config));
+                return Err(Error::of_attempts(std::mem::take(failures)));
             }
         }
     }
-    Err(Error::of_attempts(failures))
+    Ok((None, unfit))
 }
 
 /// Logs in over a stream that the caller has opened.
