@@ -7,6 +7,7 @@ mod matrix;
 mod modes;
 mod server;
 mod stream;
+mod tampered;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
