@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, block_api::compress256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use super::stack::without_traces;
+
 /// The bytes of a SHA-256 digest.
 pub(super) type Hash = [u8; 32];
 
@@ -53,6 +55,10 @@ impl KeyDerivation {
     /// Makes the keys. This computes without a pause: keep it off threads that drive tasks.
     #[must_use]
     pub fn run(self) -> Keys {
+        without_traces(|| self.keys())
+    }
+
+    fn keys(&self) -> Keys {
         let salted = MacKey::new(&*pbkdf2(&self.password, &self.salt, self.iterations));
         let mut keys = Keys { client: Box::default(), server: Box::default() };
         salted.mac_into(&[b"Client Key"], &mut keys.client);

@@ -3,6 +3,8 @@
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
+use super::stack::without_traces;
+
 /// What a client answers to `AuthenticationMD5Password`: `md5` and 32 hexadecimal digits.
 ///
 /// It is `"md5" + hex(md5(hex(md5(password + user)) + salt))`. The password is taken as it is, without
@@ -15,27 +17,24 @@ use zeroize::Zeroizing;
 /// ```
 #[must_use]
 pub fn md5_password(user: &[u8], password: &[u8], salt: [u8; 4]) -> [u8; 35] {
-    // The inner digest is what the server stores: who has it can log in, so it is as secret as the password.
-    let inner = Zeroizing::new(hex(&Zeroizing::new(digest_of_secret(&[password, user]))));
-    let outer = Md5::new().chain_update(inner.as_slice()).chain_update(salt).finalize();
+    let outer = without_traces(|| {
+        // The inner digest is what the server stores: who has it can log in, so it is as secret as the password.
+        let inner = Zeroizing::new(hex(&Zeroizing::new(digest(&[password, user]))));
+        digest(&[inner.as_slice(), &salt])
+    });
 
     let mut answer = *b"md5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    for (place, digit) in answer.iter_mut().skip(3).zip(hex(&outer.into())) {
+    for (place, digit) in answer.iter_mut().skip(3).zip(hex(&outer)) {
         *place = digit;
     }
     answer
 }
 
 /// The digest of the parts, one after the other.
-///
-/// The hash keeps up to a block of what it was fed, and overwrites it when it is dropped: so it stays in one place, since
-/// a hash that is moved would leave that block behind.
-fn digest_of_secret(parts: &[&[u8]]) -> [u8; 16] {
+fn digest(parts: &[&[u8]]) -> [u8; 16] {
     let mut hash = Md5::new();
-    for part in parts {
-        hash.update(part);
-    }
-    hash.finalize_reset().into()
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
 }
 
 fn hex(digest: &[u8; 16]) -> [u8; 32] {

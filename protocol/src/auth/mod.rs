@@ -9,6 +9,7 @@
 //! [`ErrorKind::Authentication`](crate::ErrorKind::Authentication), and after an error an exchange stays failed.
 //! Passwords, tokens and keys are overwritten when they are dropped and do not stand in any `Debug`.
 
+mod stack;
 mod document;
 mod bearer;
 mod binding;

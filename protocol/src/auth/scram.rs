@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::binding::ChannelBinding;
 use super::derivation::{Hash, KeyDerivation, Keys, MacKey};
 use super::saslprep::saslprep;
+use super::stack::without_traces;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many random bytes an exchange takes for its nonce: what libpq takes.
@@ -168,16 +169,19 @@ impl Scram {
 
         // Both sides sign all that was said, up to the proof.
         let said = [messages.as_bytes(), b",", message.as_bytes()];
-        let signature = MacKey::new(&*keys.server).mac(&said);
-        // `StoredKey`: who has it and hears a login can make `ClientKey` of it.
-        let stored = Zeroizing::new(Hash::from(Sha256::digest(*keys.client)));
-        let mut proof = Zeroizing::new(MacKey::new(&*stored).mac(&said));
-        for (byte, key) in proof.iter_mut().zip(keys.client.iter()) {
-            *byte ^= key;
-        }
+        let (proof, signature) = without_traces(|| {
+            // `StoredKey`: who has it and hears a login can make `ClientKey` of it.
+            let stored = Zeroizing::new(Hash::from(Sha256::digest(keys.client.as_slice())));
+            let mut proof = MacKey::new(stored.as_slice()).mac(&said);
+            for (byte, key) in proof.iter_mut().zip(keys.client.iter()) {
+                *byte ^= key;
+            }
+            (proof, MacKey::new(keys.server.as_slice()).mac(&said))
+        });
+        drop(keys);
 
         message.push_str(",p=");
-        BASE64.encode_string(*proof, &mut message);
+        BASE64.encode_string(proof, &mut message);
         self.step = Step::ServerFinal { signature };
         Ok(message.into_bytes())
     }
