@@ -77,22 +77,8 @@ async fn begin(
         match driver.advance()?.map(|answer| answer.event) {
             None => driver.fill().await?,
             Some(Event::ReadyForQuery) => {
-                let version = driver.conversation.protocol_version();
-                let (oldest, _) = config.protocol_versions();
-                return if version < oldest {
-                    Err(Error::new(
-                        ErrorKind::Connect,
-                        format!(
-                            "the server speaks the protocol up to {}.{}, and {}.{} is asked for at least",
-                            version >> 16,
-                            version & 0xFFFF,
-                            oldest >> 16,
-                            oldest & 0xFFFF,
-                        ),
-                    ))
-                } else {
-                    Ok(Outcome::LoggedIn(Box::new(driver)))
-                };
+                check_version(driver.conversation.protocol_version(), config)?;
+                return Ok(Outcome::LoggedIn(Box::new(driver)));
             }
             Some(Event::Error) => {
                 if let Some(challenge) = driver.conversation.token_challenge()
@@ -138,6 +124,21 @@ async fn begin(
             }
         }
     }
+}
+
+/// Whether the server speaks the oldest version of the protocol that will do.
+fn check_version(version: u32, config: &Config) -> Result<()> {
+    let (oldest, _) = config.protocol_versions();
+    if version >= oldest {
+        return Ok(());
+    }
+    let shown = |version: u32| format!("{}.{}", version >> 16, version & 0xFFFF);
+    let message = format!(
+        "the server speaks the protocol up to {}, and {} is asked for at least",
+        shown(version),
+        shown(oldest)
+    );
+    Err(Error::new(ErrorKind::Connect, message))
 }
 
 async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
