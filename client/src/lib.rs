@@ -27,7 +27,7 @@ mod connection;
 
 pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
-    Process, TargetSessionAttrs,
+    Process, ProtocolVersion, TargetSessionAttrs,
 };
 pub use connection::{Completion, Connection, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};

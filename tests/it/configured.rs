@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use stellata_client::{
-    Config, Connection, Endpoint, Error, ErrorKind, Keepalive, PhaseLimits, SqlState, SslMode,
-    TlsSettings,
+    Config, Connection, Endpoint, Error, ErrorKind, Keepalive, PhaseLimits, ProtocolVersion,
+    SqlState, SslMode, TlsSettings,
 };
 use stellata_testkit::{Database, PASSWORD, SCRAM_USER, Server, run, with_database};
 
@@ -213,12 +213,13 @@ fn settings_and_options_reach_the_session_whatever_they_hold() {
 
 #[test]
 fn a_newer_protocol_is_asked_for_and_may_be_demanded() {
+    use ProtocolVersion::{V3_0, V3_2};
     let server = Server::shared().unwrap();
     run(async {
-        let newest = at(server.port()).with_protocol_versions(0x0003_0000, 0x0003_0002);
+        let newest = at(server.port()).with_protocol_versions(V3_0, V3_2);
         let mut connection = Connection::connect(&newest).await.unwrap();
         connection.execute("select 1", ()).await.unwrap();
-        let demanded = newest.with_protocol_versions(0x0003_0002, 0x0003_0002);
+        let demanded = newest.with_protocol_versions(V3_2, V3_2);
         match Connection::connect(&demanded).await {
             Ok(_) => assert!(server.version() >= 18),
             Err(error) => {

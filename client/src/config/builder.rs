@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::config::endpoint::Endpoint;
+use crate::config::protocol_version::ProtocolVersion;
 use crate::config::provider::{PasswordProvider, PasswordRequest};
 use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
 use crate::config::socket_options::{Keepalive, PhaseLimits};
@@ -191,10 +192,14 @@ impl Config {
         self
     }
 
-    /// Sets the oldest and the newest version of the protocol: `0x0003_0000` for 3.0, `0x0003_0002` for 3.2. Default: 3.0
-    /// alone. A server that does not speak the newest comes down to what it speaks.
+    /// Sets the oldest and the newest version of the protocol. Default: 3.0 alone. A server that does not speak the newest
+    /// comes down to what it speaks, and is refused where that is older than the oldest.
     #[must_use]
-    pub const fn with_protocol_versions(mut self, oldest: u32, newest: u32) -> Self {
+    pub const fn with_protocol_versions(
+        mut self,
+        oldest: ProtocolVersion,
+        newest: ProtocolVersion,
+    ) -> Self {
         self.protocol_versions = (oldest, newest);
         self
     }

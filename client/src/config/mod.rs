@@ -5,6 +5,7 @@ pub(crate) mod account;
 mod environment;
 pub(crate) mod endpoint;
 pub(crate) mod routing;
+pub(crate) mod protocol_version;
 mod socket_options;
 pub(crate) mod provider;
 mod builder;
@@ -23,7 +24,6 @@ use std::time::Duration;
 
 use stellata_protocol::Limits;
 use stellata_protocol::auth::{DEFAULT_MAX_ITERATIONS, RequireAuth};
-use stellata_protocol::message::PROTOCOL_3_0;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +32,7 @@ use crate::token::TokenProvider;
 
 pub use endpoint::{Endpoint, Host};
 pub use environment::{Environment, Process};
+pub use protocol_version::ProtocolVersion;
 pub use provider::PasswordRequest;
 pub use routing::{LoadBalanceHosts, TargetSessionAttrs};
 pub use socket_options::{Keepalive, PhaseLimits};
@@ -118,7 +119,7 @@ pub struct Config {
     require_auth: RequireAuth,
     max_scram_iterations: u32,
     token_provider: Option<TokenProvider>,
-    protocol_versions: (u32, u32),
+    protocol_versions: (ProtocolVersion, ProtocolVersion),
     cleartext_password: bool,
     statement_cache: usize,
     limits: Limits,
@@ -166,7 +167,7 @@ impl Config {
             require_auth: RequireAuth::ANY,
             max_scram_iterations: DEFAULT_MAX_ITERATIONS,
             token_provider: None,
-            protocol_versions: (PROTOCOL_3_0, PROTOCOL_3_0),
+            protocol_versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_0),
             cleartext_password: false,
             statement_cache: defaults::STATEMENT_CACHE,
             limits: Limits::default(),
@@ -333,7 +334,7 @@ impl Config {
 
     /// The oldest and the newest version of the protocol.
     #[must_use]
-    pub const fn protocol_versions(&self) -> (u32, u32) {
+    pub const fn protocol_versions(&self) -> (ProtocolVersion, ProtocolVersion) {
         self.protocol_versions
     }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use stellata_protocol::auth::{RequireAuth, RequireAuthError};
-use stellata_protocol::message::{PROTOCOL_3_0, PROTOCOL_3_2};
 use zeroize::Zeroizing;
 
 use crate::config::encryption::tls;
 use crate::config::environment::Environment;
 use crate::config::places::{file_passwords, places};
+use crate::config::protocol_version::ProtocolVersion;
 use crate::config::socket_options::Keepalive;
 use crate::config::words::{Words, integer, positive, variables};
 use crate::config::{Config, invalid, keyword, service, url};
@@ -154,14 +154,9 @@ fn sockets(words: &Words, config: &mut Config) -> Result<()> {
     Ok(())
 }
 
-fn protocol_versions(words: &Words) -> Result<(u32, u32)> {
-    let version = |name| match words.get(name) {
-        None => Ok(None),
-        Some("3.0") => Ok(Some(PROTOCOL_3_0)),
-        Some("3.2" | "latest") => Ok(Some(PROTOCOL_3_2)),
-        Some(word) => Err(invalid(format!("{name} is one of 3.0 3.2 latest; not `{word}`"))),
-    };
-    let oldest = version("min_protocol_version")?.unwrap_or(PROTOCOL_3_0);
+fn protocol_versions(words: &Words) -> Result<(ProtocolVersion, ProtocolVersion)> {
+    let version = |name| words.get(name).map(str::parse).transpose();
+    let oldest = version("min_protocol_version")?.unwrap_or(ProtocolVersion::V3_0);
     let newest = version("max_protocol_version")?.unwrap_or(oldest);
     if oldest > newest {
         return Err(invalid("min_protocol_version is newer than max_protocol_version"));

@@ -5,7 +5,9 @@ mod oracle;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::config::{Config, Endpoint, Host, Keepalive, LoadBalanceHosts, TargetSessionAttrs};
+use crate::config::{
+    Config, Endpoint, Host, Keepalive, LoadBalanceHosts, ProtocolVersion, TargetSessionAttrs,
+};
 use crate::error::ErrorKind;
 use crate::tls::{RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsVersion};
 use std::time::Duration;
@@ -102,7 +104,7 @@ fn every_word_reaches_its_setting() {
     assert_eq!(config.load_balance_hosts(), LoadBalanceHosts::Random);
     assert_eq!(config.require_peer(), Some("postgres"));
     assert_eq!(config.require_auth().to_string(), "md5");
-    assert_eq!(config.protocol_versions(), (0x0003_0000, 0x0003_0002));
+    assert_eq!(config.protocol_versions(), (ProtocolVersion::V3_0, ProtocolVersion::V3_2));
     assert_eq!(config.options(), "-c geqo=off");
     assert_eq!(config.replication(), Some("database"));
     assert!(config.settings().eq([("application_name", "app")]));

@@ -114,12 +114,12 @@ impl Attempt<'_> {
     async fn reach(self, address: &Address) -> Result<Socket> {
         let limit = self.config.phase_limits().reach();
         let socket = Socket::connect(address, self.config);
-        within(limit, &format!("{address}: reaching it"), socket).await
+        within(limit, || format!("{address}: reaching it"), socket).await
     }
 
     async fn open(self, tls: &Tls, socket: Socket) -> Result<Opened<Socket>> {
         let limit = self.config.phase_limits().tls();
-        within(limit, &format!("{}: agreeing on TLS", self.endpoint), tls.open(socket)).await
+        within(limit, || format!("{}: agreeing on TLS", self.endpoint), tls.open(socket)).await
     }
 
     /// Goes on with a server that does not encrypt, if that may be.

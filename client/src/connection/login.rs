@@ -60,7 +60,7 @@ pub(super) async fn log_in(
             .channel_binding(config.tls().channel_binding(), end_point);
         begin(socket, login, token, config).await
     };
-    within(config.phase_limits().login(), &format!("{endpoint}: the login"), begun).await
+    within(config.phase_limits().login(), || format!("{endpoint}: the login"), begun).await
 }
 
 /// Begins a session.
@@ -127,16 +127,15 @@ async fn begin(
 }
 
 /// Whether the server speaks the oldest version of the protocol that will do.
-fn check_version(version: u32, config: &Config) -> Result<()> {
+fn check_version(spoken: u32, config: &Config) -> Result<()> {
     let (oldest, _) = config.protocol_versions();
-    if version >= oldest {
+    if spoken >= oldest.number() {
         return Ok(());
     }
-    let shown = |version: u32| format!("{}.{}", version >> 16, version & 0xFFFF);
     let message = format!(
-        "the server speaks the protocol up to {}, and {} is asked for at least",
-        shown(version),
-        shown(oldest)
+        "the server speaks the protocol up to {}.{}, and {oldest} is asked for at least",
+        spoken >> 16,
+        spoken & 0xFFFF
     );
     Err(Error::new(ErrorKind::Connect, message))
 }
@@ -149,7 +148,7 @@ async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     let (_, newest) = config.protocol_versions();
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
     let mut login = Login::new(config.user(), nonce)
-        .version(newest)
+        .version(newest.number())
         .parameter("client_encoding", "UTF8")
         .require_auth(config.require_auth())
         .max_iterations(config.max_scram_iterations())

@@ -64,7 +64,7 @@ pub(super) async fn over(
 ) -> Result<Connection> {
     let endpoint = config.endpoint();
     let attempt = attempt::over(Socket::over(stream), config);
-    match within(Some(config.connect_timeout()), "logging in", attempt).await {
+    match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
         Ok(driver) => Ok(Connection::new(driver, config)),
         Err(error) => Err(remark(error, endpoint, config)),
     }
@@ -79,8 +79,8 @@ async fn try_host(
 ) -> Result<Option<Connection>> {
     let limit = config.phase_limits().reach().unwrap_or(Duration::MAX);
     let limit = limit.min(config.connect_timeout());
-    let what = format!("looking up {endpoint}");
-    let mut addresses = match within(Some(limit), &what, Address::of(endpoint)).await {
+    let what = || format!("looking up {endpoint}");
+    let mut addresses = match within(Some(limit), what, Address::of(endpoint)).await {
         Ok(addresses) => addresses,
         Err(error) if error.kind() == ErrorKind::Config => return Err(error),
         Err(error) => {
@@ -91,8 +91,8 @@ async fn try_host(
     put_in_order(&mut addresses, config)?;
     for address in addresses {
         let attempt = try_address(endpoint, &address, wanted, config);
-        let what = format!("{address}: connecting and logging in");
-        match within(Some(config.connect_timeout()), &what, attempt).await {
+        let what = || format!("{address}: connecting and logging in");
+        match within(Some(config.connect_timeout()), what, attempt).await {
             Ok(connection) => return Ok(Some(connection)),
             Err(error) => match next(&error) {
                 Next::Address => failures.push(error),
