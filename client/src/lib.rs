@@ -15,6 +15,12 @@
 //! # }
 //! ```
 //!
+//! # Features
+//! `tls` (default) encrypts connections by rustls: see [`TlsSettings`]. Its cryptography comes from `ring` (default) or
+//! from `aws-lc-rs`, and without either from the provider that the process has installed. Without `tls` the client
+//! connects in plain, and [`SslMode::Require`] and better are errors. `chrono`, `uuid`, `rust_decimal` and `serde_json`
+//! (default) read and write the types of these crates.
+//!
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;

@@ -33,9 +33,12 @@ fn answer(bytes: &[u8]) -> Script {
     Script::new().expect("^").send(raw(bytes))
 }
 
-/// Says yes, and sends this in place of shaking hands, when the client has had time to begin.
+/// How long the head of a record is.
+const HEAD: usize = 5;
+
+/// Says yes, and sends this in place of shaking hands when the client has begun.
 fn shake(bytes: &[u8]) -> Script {
-    answer(b"S").pause(Duration::from_millis(20)).send(raw(bytes))
+    answer(b"S").expect_bytes(HEAD).send(raw(bytes))
 }
 
 /// A record of TLS.
@@ -170,12 +173,9 @@ pub(super) fn cases() -> Vec<Case> {
     // Without a question.
     for (id, script) in [
         ("tls-d-close", Script::new().end(Ending::Close)),
-        (
-            "tls-d-alert",
-            Script::new().pause(Duration::from_millis(20)).send(raw(&record(ALERT, &[2, 120]))),
-        ),
-        ("tls-d-error", Script::new().pause(Duration::from_millis(20)).send(raw(&error))),
-        ("tls-d-yes", Script::new().pause(Duration::from_millis(20)).send(raw(b"S"))),
+        ("tls-d-alert", Script::new().expect_bytes(HEAD).send(raw(&record(ALERT, &[2, 120])))),
+        ("tls-d-error", Script::new().expect_bytes(HEAD).send(raw(&error))),
+        ("tls-d-yes", Script::new().expect_bytes(HEAD).send(raw(b"S"))),
     ] {
         cases.push(Case::new(id, script, connect, "Tls").configured(direct));
     }

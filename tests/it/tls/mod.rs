@@ -6,6 +6,7 @@ mod certificates;
 mod matrix;
 mod modes;
 mod server;
+mod middleman;
 mod stream;
 mod tampered;
 

@@ -7,7 +7,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use stellata_testkit::{Certificate, Leaf, Reply, Script};
+use stellata_testkit::{Certificate, Leaf, Reply, ScramServer, Script};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -39,6 +39,8 @@ pub(super) enum Login {
     Cleartext,
     /// It asks for a hash of the password.
     Md5,
+    /// It offers SCRAM that is not bound to the channel.
+    Unbound,
 }
 
 /// A server that plays a part, and what it has seen.
@@ -236,6 +238,9 @@ async fn begin(stream: impl AsyncRead + AsyncWrite + Unpin, login: Login) {
             .expect("p")
             .send(Reply::logged_in())
             .serve(),
+        Login::Unbound => {
+            script.expect("^").send(Reply::new().authentication(10, ScramServer::MECHANISMS))
+        }
         Login::Md5 => script
             .expect("^")
             .send(Reply::new().authentication(5, b"salt"))

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::server::{config, shared};
+use super::server::shared;
 use super::trusting;
 
 /// What is done to what the server sends.
@@ -98,8 +98,11 @@ fn what_was_tampered_with_is_never_believed() {
     with_database_on(shared(), async |database| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = database.tcp().port();
-        let config = config(database, "postgres", trusting(SslMode::VerifyFull))
-            .with_port(listener.local_addr().unwrap().port());
+        // By address, so that no name is looked up on another thread while the limit runs.
+        let config = Config::new("127.0.0.1", "postgres")
+            .with_port(listener.local_addr().unwrap().port())
+            .with_database(database.name())
+            .with_tls(trusting(SslMode::VerifyFull));
         // Where bytes are missing the client waits for more, for as long as it is let.
         let run = async |tampering, limit| {
             let asking = async { timeout(limit, ask(&config)).await };
