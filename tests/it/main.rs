@@ -12,3 +12,4 @@ mod query;
 mod recorded;
 mod statements;
 mod tls;
+mod types;
