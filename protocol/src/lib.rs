@@ -43,10 +43,16 @@ pub use oid::Oid;
 pub use row::{ColumnError, Columns, Expect, FromRow};
 pub use sqlstate::SqlState;
 pub use types::array::{ArrayBuilder, ArrayElement};
+pub use types::catalog::{Attribute, Catalog, Fits, TypeKind, Types, UserType};
+pub use types::composite::{CompositeReader, CompositeWriter};
 #[cfg(feature = "serde_json")]
 pub use types::json::Json;
 pub use types::params::{IntoParams, Parameter, Params};
-pub use types::{Decode, Encode, IsNull, PgType, Type};
+pub use types::range::{Range, RangeElement};
+pub use types::{
+    Array, ArrayRef, Citext, Cube, Decode, Dimension, Encode, Hstore, IsNull, Lquery, Ltree,
+    Ltxtquery, Multirange, PgType, Raw, RawBuf, Record, SparseVector, Type, Vector,
+};
 pub use wire::buffer::Buffer;
 pub use wire::frame::{Frame, frame};
 pub use wire::reader::Reader;
