@@ -509,7 +509,8 @@ mod tests {
                 .collect();
             let array = Array::new(dimensions, elements).unwrap();
             let bytes = encode(Oid::INT4_ARRAY, &array).unwrap();
-            prop_assert_eq!(decode::<Array<Option<i32>>>(Oid::INT4_ARRAY, &bytes).as_ref(), Ok(&array));
+            let read = decode::<Array<Option<i32>>>(Oid::INT4_ARRAY, &bytes);
+            prop_assert_eq!(read.as_ref(), Ok(&array));
             let borrowed = ArrayRef::<Option<i32>>::decode(Oid::INT4_ARRAY, &bytes).unwrap();
             prop_assert_eq!(borrowed.dimensions(), array.dimensions());
             let elements: Result<Vec<_>> = borrowed.iter().collect();
