@@ -1,0 +1,6 @@
+//! Values of every type, there and back.
+
+mod discovery;
+mod extension;
+mod nested;
+mod user;
