@@ -373,8 +373,16 @@ fn columns_of_models_have_types_of_users() {
         assert_eq!(found.len(), 1);
         let found = Visit::query().filter(|v| v.mood.is_in([Mood::VeryHappy, Mood::Sad]));
         assert_eq!(found.count(&db).await.unwrap(), 50);
-        let found = Visit::query().filter(|v| v.place.eq(here)).all(&db).await.unwrap();
+        let found = Visit::query().filter(|v| v.place.eq(here.clone())).all(&db).await.unwrap();
         assert_eq!(found[0].id, first.id);
+        let elsewhere = Point { x: 0, y: None };
+        let found = Visit::query().filter(|v| v.place.is_in([here, elsewhere])).count(&db).await;
+        assert_eq!(found.unwrap(), 1);
+        let found = Visit::query().filter(|v| v.moods.eq(vec![Mood::Mixed, Mood::Sad])).count(&db);
+        assert_eq!(found.await.unwrap(), 1);
+        let found =
+            Visit::query().filter(|v| v.range.eq(range()) & v.score.ge(Score(3))).count(&db);
+        assert_eq!(found.await.unwrap(), 51);
         let found = Visit::query().filter(|v| v.email.eq(Email("a@b".into()))).count(&db).await;
         assert_eq!(found.unwrap(), 51);
         let changed = Visit::query()
