@@ -89,6 +89,26 @@ fn rows_that_wait_for_their_types_are_all_handed_on() {
 }
 
 #[test]
+fn lent_rows_wait_for_their_types() {
+    with_database(async |database| {
+        let (config, proxy) = behind(database);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        for flights in [vec!["PDBES", "PBES"], vec!["BES"]] {
+            proxy.reset_counts();
+            let ask = "select n, 'happy'::mood from generate_series(1, 100) n";
+            let mut rows = connection.lend(ask, ()).unwrap();
+            let mut count = 0;
+            while let Some((n, mood)) = rows.next::<(i32, Mood)>().await.unwrap() {
+                count += 1;
+                assert_eq!((n, mood), (count, Mood::Happy));
+            }
+            assert_eq!(count, 100);
+            assert_eq!(proxy.flights(), flights);
+        }
+    });
+}
+
+#[test]
 fn statements_of_a_batch_wait_for_their_types_together() {
     with_database(async |database| {
         let (config, proxy) = behind(database);

@@ -227,3 +227,71 @@ fn records_become_tuples_or_are_looked_through() {
         assert_eq!(error.kind(), ErrorKind::Decode);
     });
 }
+
+#[test]
+fn lent_rows_point_into_the_read_buffer() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let mut rows = connection
+            .lend(
+                "select 'row ' || n, null::text, $1::text from generate_series(1, 2000) n",
+                ("x",),
+            )
+            .unwrap();
+        let (mut count, mut places) = (0, Vec::new());
+        while let Some((first, none, last)) =
+            rows.next::<(&str, Option<&str>, &[u8])>().await.ok().flatten()
+        {
+            panic!("text is no bytea: {first} {none:?} {last:?}");
+        }
+        drop(rows);
+        let mut rows = connection
+            .lend(
+                "select 'row ' || n, null::text, $1::text from generate_series(1, 2000) n",
+                ("x",),
+            )
+            .unwrap();
+        while let Some((first, none, last)) =
+            rows.next::<(&str, Option<&str>, &str)>().await.unwrap()
+        {
+            count += 1;
+            assert_eq!((first, none, last), (&*format!("row {count}"), None, "x"));
+            // Between them lie the lengths of NULL and of the last column: nothing was copied.
+            assert_eq!(last.as_ptr() as usize, first.as_ptr() as usize + first.len() + 4 + 4);
+            places.push(first.as_ptr() as usize);
+        }
+        assert_eq!(count, 2000);
+        // Rows that came in one read lie behind each other.
+        let steps = places.windows(2).filter(|pair| pair[1] > pair[0] && pair[1] - pair[0] < 64);
+        assert!(steps.count() > 1500);
+        assert_eq!(rows.completion().map(|end| end.rows), Some(2000));
+        assert!(rows.next::<(&str, Option<&str>, &str)>().await.unwrap().is_none());
+        // Given up in the middle.
+        let mut rows = connection.lend("select n from generate_series(1, 100000) n", ()).unwrap();
+        assert_eq!(rows.next::<(i32,)>().await.unwrap(), Some((1,)));
+        drop(rows);
+        assert_eq!(connection.query_one::<(i32,)>("select 9", ()).await.unwrap(), (9,));
+        // An error of the server's.
+        let mut rows =
+            connection.lend("select 1 / (n - 3) from generate_series(1, 5) n", ()).unwrap();
+        let mut read = 0;
+        let error = loop {
+            match rows.next::<(i32,)>().await {
+                Ok(row) => read += row.map_or(0, |_| 1),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((read, error.sqlstate().unwrap().as_str()), (2, "22012"));
+        assert_eq!(connection.query_one::<(i32,)>("select 9", ()).await.unwrap(), (9,));
+        // A statement that its table has outdated.
+        connection.execute("create table t (a int)", ()).await.unwrap();
+        for _ in 0..2 {
+            let mut rows = connection.lend("select * from t", ()).unwrap();
+            assert!(rows.next::<(i32,)>().await.unwrap().is_none());
+        }
+        connection.execute("alter table t alter a type bigint", ()).await.unwrap();
+        connection.execute("insert into t values (7)", ()).await.unwrap();
+        let mut rows = connection.lend("select * from t", ()).unwrap();
+        assert_eq!(rows.next::<(i64,)>().await.unwrap(), Some((7,)));
+    });
+}
