@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use stellata_client::{ColumnError, Columns, Connection, Expect, FromRow, Params, Result};
-use stellata_protocol::{ArrayBuilder, Oid};
+use stellata_protocol::Oid;
 
 /// A row of `users`, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,15 +116,9 @@ pub async fn insert_many(
 }
 
 fn columns_of(users: &[(&str, Option<&str>)]) -> stellata_protocol::Result<Params> {
-    let mut names = ArrayBuilder::with_capacity(Oid::TEXT, users.len());
-    let mut colors = ArrayBuilder::with_capacity(Oid::TEXT, users.len());
-    for (name, color) in users {
-        names.push(name)?;
-        colors.push(color)?;
-    }
     let mut params = Params::new();
-    names.finish_into(&mut params, Oid::TEXT_ARRAY)?;
-    colors.finish_into(&mut params, Oid::TEXT_ARRAY)?;
+    params.push_array(Oid::TEXT_ARRAY, Oid::TEXT, users.iter().map(|user| user.0))?;
+    params.push_array(Oid::TEXT_ARRAY, Oid::TEXT, users.iter().map(|user| user.1))?;
     Ok(params)
 }
 

@@ -25,6 +25,9 @@ pub use crate::schema::user_type::{UserDefined, create_composite, create_domain,
 /// What reading columns returns.
 pub type Read<T> = Result<T, ColumnError>;
 
+/// What is found by the index of a relation.
+pub type Found<'s> = Option<&'s mut dyn Slot>;
+
 /// What writing a value returns.
 pub type Written = stellata_protocol::Result<()>;
 
@@ -84,17 +87,11 @@ pub trait Cell: Sized {
     /// When the column's type can't hold it.
     fn write(&self, table: &Table, column: usize, out: &mut Buffer) -> Written;
 
-    /// Appends the value of a column of `table` in a new row with its length in front.
+    /// Appends the value that each of the rows has in one field, in the binary form of `oid` and with its length in front.
     ///
     /// # Errors
     /// When the column's type can't hold it, or no value was given.
-    #[inline]
-    fn put(field: &Field<Self>, table: &Table, column: usize, out: &mut Buffer) -> Written {
-        match field {
-            Field::Set(value) => value.write(table, column, out),
-            Field::Unset => Err(Error::new(ErrorKind::Usage, "the column has no value")),
-        }
-    }
+    fn put<R>(rows: &[R], field: fn(&R) -> &Field<Self>, oid: Oid, out: &mut Buffer) -> Written;
 }
 
 #[diagnostic::do_not_recommend]
@@ -133,6 +130,15 @@ impl<T: Encode + for<'a> Decode<'a>> Cell for T {
             Some(column) => self.encode_sized(column.oid, out).map(|_| ()),
             None => no_column(),
         }
+    }
+
+    #[inline(always)]
+    fn put<R>(rows: &[R], field: fn(&R) -> &Field<Self>, oid: Oid, out: &mut Buffer) -> Written {
+        for row in rows {
+            let Field::Set(value) = field(row) else { return no_value() };
+            let _: IsNull = value.encode_sized(oid, out)?;
+        }
+        Ok(())
     }
 }
 
@@ -255,6 +261,18 @@ pub const fn index_of<M: Model>(field: &str) -> u16 {
         index += 1;
     }
     panic!("the model has no such column")
+}
+
+/// This bit, where the field was given a value.
+#[inline(always)]
+#[must_use]
+pub const fn bit<T>(field: &Field<T>, bit: u32) -> u64 {
+    (field.is_set() as u64) << bit
+}
+
+#[cold]
+fn no_value() -> Written {
+    Err(Error::new(ErrorKind::Usage, "the column has no value"))
 }
 
 /// The error of an index that is no column's.

@@ -42,7 +42,7 @@ pub use message::row::{FieldDescription, Format};
 pub use oid::Oid;
 pub use row::{ColumnError, Columns, Expect, FromRow};
 pub use sqlstate::SqlState;
-pub use types::array::{ArrayBuilder, ArrayElement};
+pub use types::array::ArrayElement;
 pub use types::catalog::{Attribute, Catalog, Fits, TypeKind, Types, UserType};
 pub use types::composite::{CompositeReader, CompositeWriter};
 #[cfg(feature = "serde_json")]

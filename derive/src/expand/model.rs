@@ -50,10 +50,7 @@ pub(super) fn expand(model: &Model<'_>, names: &Generated, sound: bool) -> Token
             fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
                 #write_column
             }
-            fn relation_mut(
-                &mut self,
-                relation: u8,
-            ) -> ::core::option::Option<&mut dyn __orm::Slot> {
+            fn relation_mut(&mut self, relation: u8) -> __orm::Found<'_> {
                 #relation_mut
             }
         }

@@ -62,26 +62,35 @@ fn default_impl(model: &Model<'_>, names: &Generated) -> TokenStream {
 pub(super) fn expand_row(model: &Model<'_>, names: &Generated, sound: bool) -> TokenStream {
     let (name, ident) = (&names.new, &model.input.ident);
     let columns = || (0..).map(number).zip(&model.columns);
-    let set = columns().map(|(index, column)| {
-        let field = &column.field.ident;
-        quote! { #index => self.#field.is_set() }
+    let words = (0..).map(number).zip(model.columns.chunks(64)).map(|(word, columns)| {
+        let bits = (0..).map(number).zip(columns).map(|(bit, column)| {
+            let field = &column.field.ident;
+            quote! { __orm::bit(&self.#field, #bit) }
+        });
+        quote! { #word => #(#bits)|* }
     });
     let push = columns().filter(|_| sound).map(|(index, column)| {
         let (field, ty) = (&column.field.ident, &column.field.ty);
         let put = quote_spanned!(ty.span()=> <#ty as __orm::Cell>::put);
-        quote! { #index => #put(&self.#field, &TABLE, #index, out) }
+        quote! { #index => #put(rows, |row| &row.#field, oid, out) }
     });
     quote! {
         #[automatically_derived]
         impl __orm::NewRow for #name {
             type Model = #ident;
-            fn is_set(&self, column: u16) -> bool {
-                match column {
-                    #(#set,)*
-                    _ => false,
+            #[inline]
+            fn mask(&self, word: usize) -> u64 {
+                match word {
+                    #(#words,)*
+                    _ => 0,
                 }
             }
-            fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
+            fn write_column(
+                rows: &[Self],
+                column: u16,
+                oid: __orm::Oid,
+                out: &mut __orm::Buffer,
+            ) -> __orm::Written {
                 match column {
                     #(#push,)*
                     _ => __orm::no_column(),

@@ -6,7 +6,7 @@ use syn::{Data, DeriveInput, Member};
 
 use crate::problems::Problems;
 use crate::user_type::options;
-use crate::user_type::shared::{refuse_generics, sql_name, type_constant};
+use crate::user_type::shared::{UserType, refuse_generics, sql_name, type_constant};
 
 /// All code for a struct around one value.
 pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStream {
@@ -38,66 +38,37 @@ pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStrea
         Some(field) => Member::Named(field.clone()),
         None => Member::from(0),
     };
-    let (constant, accepts, fits, created) = if options.transparent {
+    let (constant, accepts, fits, create) = if options.transparent {
         let constant = quote!(const TYPE: __orm::Type = <#ty as __orm::PgType>::TYPE;);
         let accepts = quote!(<#ty as __orm::PgType>::accepts(oid));
-        (constant, accepts, quote!(<#ty as __orm::PgType>::fits(oid, types)), TokenStream::new())
+        (constant, accepts, quote!(<#ty as __orm::PgType>::fits(oid, types)), None)
     } else {
         let check = match &options.check {
             Some(check) => quote!(::core::option::Option::Some(#check)),
             None => quote!(::core::option::Option::None),
         };
-        let created = quote! {
-            #[automatically_derived]
-            impl __orm::UserDefined for #ident {
-                fn create_sql() -> __orm::String {
-                    __orm::create_domain::<Self, #ty>(#check)
-                }
-            }
-        };
         let accepts = quote!(oid.is_user_defined() || <#ty as __orm::PgType>::accepts(oid));
         let fits = quote!(types.newtype::<Self, #ty>(oid));
-        (type_constant(&name), accepts, fits, created)
+        let create = quote!(__orm::create_domain::<Self, #ty>(#check));
+        (type_constant(&name), accepts, fits, Some(create))
     };
-    quote! {
-        #[allow(unused_qualifications, reason = "what is imported where this stands is not known")]
-        const _: () = {
-            use ::stellata::__private as __orm;
-            #[automatically_derived]
-            impl __orm::PgType for #ident {
-                #constant
-                const NULLABLE: ::core::primitive::bool = <#ty as __orm::PgType>::NULLABLE;
-                fn accepts(oid: __orm::Oid) -> bool {
-                    #accepts
-                }
-                fn fits(oid: __orm::Oid, types: &mut __orm::Types<'_>) -> __orm::Written {
-                    #fits
-                }
-            }
-            #[automatically_derived]
-            impl __orm::ArrayElement for #ident {}
-            #[automatically_derived]
-            impl __orm::Encode for #ident {
-                fn encode(
-                    &self,
-                    oid: __orm::Oid,
-                    out: &mut __orm::Buffer,
-                ) -> __orm::Encoded {
-                    __orm::Encode::encode(&self.#member, __orm::inner_type::<#ty>(oid), out)
-                }
-            }
-            #[automatically_derived]
-            impl<'a> __orm::Decode<'a> for #ident {
-                fn decode(
-                    oid: __orm::Oid,
-                    raw: &'a [::core::primitive::u8],
-                ) -> __orm::Decoded<Self> {
-                    let oid = __orm::inner_type::<#ty>(oid);
-                    let value = <#ty as __orm::Decode<'a>>::decode(oid, raw)?;
-                    ::core::result::Result::Ok(Self { #member: value })
-                }
-            }
-            #created
-        };
+    UserType {
+        ident,
+        constants: quote! {
+            #constant
+            const NULLABLE: ::core::primitive::bool = <#ty as __orm::PgType>::NULLABLE;
+        },
+        accepts,
+        fits,
+        encode: quote! {
+            __orm::Encode::encode(&self.#member, __orm::inner_type::<#ty>(oid), out)
+        },
+        decode: quote! {
+            let oid = __orm::inner_type::<#ty>(oid);
+            let value = <#ty as __orm::Decode<'a>>::decode(oid, raw)?;
+            ::core::result::Result::Ok(Self { #member: value })
+        },
+        create,
     }
+    .expand()
 }

@@ -105,6 +105,77 @@ pub(super) fn refuse_generics(generics: &Generics, problems: &mut Problems) {
     }
 }
 
+/// What one of these derives has to say of a type.
+pub(super) struct UserType<'d> {
+    pub(super) ident: &'d Ident,
+    /// `const TYPE`, and `NULLABLE` where it is not the usual one.
+    pub(super) constants: TokenStream,
+    /// The bodies of the methods, in terms of their parameters.
+    pub(super) accepts: TokenStream,
+    pub(super) fits: TokenStream,
+    pub(super) encode: TokenStream,
+    pub(super) decode: TokenStream,
+    /// What makes the type; nothing for a type that is not one of its own.
+    pub(super) create: Option<TokenStream>,
+}
+
+impl UserType<'_> {
+    /// All code of the derive.
+    pub(super) fn expand(self) -> TokenStream {
+        let Self { ident, constants, accepts, fits, encode, decode, create } = self;
+        let user_defined = create.map(|create| {
+            quote! {
+                #[automatically_derived]
+                impl __orm::UserDefined for #ident {
+                    fn create_sql() -> __orm::String {
+                        #create
+                    }
+                }
+            }
+        });
+        quote! {
+            #[allow(unused_qualifications, reason = "what is imported where this stands is not known")]
+            const _: () = {
+                use ::stellata::__private as __orm;
+                #[automatically_derived]
+                impl __orm::PgType for #ident {
+                    #constants
+                    fn accepts(oid: __orm::Oid) -> bool {
+                        #accepts
+                    }
+                    fn fits(oid: __orm::Oid, types: &mut __orm::Types<'_>) -> __orm::Written {
+                        #fits
+                    }
+                }
+                #[automatically_derived]
+                impl __orm::ArrayElement for #ident {}
+                #[automatically_derived]
+                impl __orm::Encode for #ident {
+                    #[allow(unused_variables, reason = "an enum looks at no type")]
+                    fn encode(
+                        &self,
+                        oid: __orm::Oid,
+                        out: &mut __orm::Buffer,
+                    ) -> __orm::Encoded {
+                        #encode
+                    }
+                }
+                #[automatically_derived]
+                impl<'a> __orm::Decode<'a> for #ident {
+                    #[allow(unused_variables, reason = "an enum looks at no type")]
+                    fn decode(
+                        oid: __orm::Oid,
+                        raw: &'a [::core::primitive::u8],
+                    ) -> __orm::Decoded<Self> {
+                        #decode
+                    }
+                }
+                #user_defined
+            };
+        }
+    }
+}
+
 /// What a type that is known by its name alone says of itself.
 pub(super) fn type_constant(name: &str) -> TokenStream {
     quote! {

@@ -8,7 +8,7 @@ pub(crate) mod slot;
 pub(crate) mod table;
 pub(crate) mod unique;
 
-use stellata_protocol::{Buffer, ColumnError, Columns, Expect, Params};
+use stellata_protocol::{Buffer, ColumnError, Columns, Expect, Oid, Params};
 
 use crate::model::path::Path;
 use crate::model::slot::Slot;
@@ -70,15 +70,20 @@ pub trait NewRow: Default + Send + Sync {
     /// The model that the row becomes.
     type Model: Model<New = Self>;
 
-    /// Whether a column was given a value; otherwise the database's default applies.
-    fn is_set(&self, column: u16) -> bool;
+    /// Which columns were given a value; in the others the database's default applies. A bit for each of 64 columns, the
+    /// lowest first; those from the column `64 * word` on.
+    fn mask(&self, word: usize) -> u64;
 
-    /// Appends the value of one column that [`is_set`](Self::is_set), in the binary form of the column's type and with its
-    /// length in front.
+    /// Appends the value that each of the rows has in one column, in the binary form of `oid` and with its length in front.
     ///
     /// # Errors
-    /// When PostgreSQL's type can't hold the value, or the column is not set.
-    fn write_column(&self, column: u16, out: &mut Buffer) -> stellata_protocol::Result<()>;
+    /// When PostgreSQL's type can't hold a value, or the column is not set in one of the rows.
+    fn write_column(
+        rows: &[Self],
+        column: u16,
+        oid: Oid,
+        out: &mut Buffer,
+    ) -> stellata_protocol::Result<()>;
 }
 
 /// A value that names one row: the primary key's own type, or a tuple.

@@ -2,9 +2,10 @@
 
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::slice;
 
 use smallvec::SmallVec;
-use stellata_protocol::{ColumnError, Columns, Oid};
+use stellata_protocol::{Buffer, ColumnError, Columns, Oid};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Check, Collect, Executor, Item, Source, no_rows, run_batch};
@@ -13,23 +14,40 @@ use crate::model::table::Table;
 use crate::model::{Model, NewRow};
 use crate::query::expect;
 use crate::render;
-use crate::render::statement::{Conflict, Kind, RETURNING, columns_of, mask_of};
+use crate::render::statement::{Bits, Conflict, Kind, RETURNING, columns_of};
 
 /// The statement that inserts one row.
 pub(crate) fn one<N: NewRow>(new: &N, mut fragment: Fragment, conflict: Conflict<'_>) -> Fragment {
     let table = N::Model::TABLE;
-    let mut pushed = Ok(());
-    let params = fragment.params_mut();
-    let mask = mask_of(table.columns.len(), |column| {
-        let is_set = new.is_set(column);
-        if is_set && pushed.is_ok() {
-            pushed = params.push_sized(table.oid(column), |out| new.write_column(column, out));
+    let rows = slice::from_ref(new);
+    let mut mask = Buffer::<16>::default();
+    for (word, first) in words(table) {
+        let bits = new.mask(word);
+        mask.put_slice(&bits.to_le_bytes());
+        for bit in Bits(bits) {
+            let column = first.saturating_add(bit);
+            let oid = table.oid(column);
+            let params = fragment.params_mut();
+            let pushed = params.push_sized(oid, |out| N::write_column(rows, column, oid, out));
+            fragment.note(pushed);
         }
-        is_set
-    });
-    fragment.note(pushed);
-    Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(&mut fragment);
+    }
+    mask.truncate(table.columns.len().div_ceil(8));
+    Kind::Insert { flags: RETURNING, mask: mask.as_slice(), conflict }.write(&mut fragment);
     fragment
+}
+
+/// The words of a mask, each with the first column that it speaks of.
+fn words(table: &Table) -> impl Iterator<Item = (usize, u16)> {
+    (0..table.columns.len().div_ceil(64)).zip((0_u16..).step_by(64))
+}
+
+/// Which columns a row sets: a bit for each, the lowest first.
+fn mask_of<N: NewRow>(new: &N, table: &Table) -> SmallVec<[u8; 16]> {
+    let mut mask: SmallVec<[u8; 16]> =
+        words(table).flat_map(|(word, _)| new.mask(word).to_le_bytes()).collect();
+    mask.truncate(table.columns.len().div_ceil(8));
+    mask
 }
 
 /// Many new rows. Made by [`Entity::insert_many`](crate::Entity::insert_many).
@@ -155,13 +173,11 @@ fn statements<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
     let Some(first) = rows.first() else {
         return Ok(Vec::new());
     };
-    let columns = table.columns.len();
-    let mask = mask_of(columns, |column| first.is_set(column));
-    let set: SmallVec<[bool; 32]> =
-        (0_u16..).take(columns).map(|column| first.is_set(column)).collect();
-    let alike = rows
-        .iter()
-        .all(|row| (0_u16..).zip(&set).all(|(column, is_set)| row.is_set(column) == *is_set));
+    let mask = mask_of(first, table);
+    let alike = words(table).all(|(word, _)| {
+        let set = first.mask(word);
+        rows.iter().all(|row| row.mask(word) == set)
+    });
     // Types without a known number, and arrays, have no array that could carry them.
     let carried = columns_of(&mask).all(|column| {
         table.columns.get(usize::from(column)).is_some_and(|column| column.oid.array().is_some())
@@ -186,7 +202,7 @@ fn unnest<M: Model>(rows: &[M::New], mask: &[u8], flags: u8) -> Result<Fragment>
             out.put_i32(1);
             // A guess at what the values take, so that the buffer grows once or twice and not for ever.
             out.reserve(rows.len().saturating_mul(16));
-            rows.iter().try_for_each(|row| row.write_column(column, out))
+            M::New::write_column(rows, column, element, out)
         });
         pushed.map_err(Error::usage)?;
     }
@@ -201,7 +217,7 @@ fn values<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
     let mut fragment = Fragment::default();
     let mut masks: SmallVec<[u8; 64]> = SmallVec::new();
     for row in rows {
-        let mask = mask_of(columns, |column| row.is_set(column));
+        let mask = mask_of(row, M::TABLE);
         let count = columns_of(&mask).count();
         if fragment.params().len() + count > MOST_PARAMS && !masks.is_empty() {
             Kind::Values { flags, width, masks: &masks }.write(&mut fragment);
@@ -209,9 +225,10 @@ fn values<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
             masks.clear();
         }
         for column in columns_of(&mask) {
+            let oid = M::TABLE.oid(column);
             fragment
                 .params_mut()
-                .push_sized(M::TABLE.oid(column), |out| row.write_column(column, out))
+                .push_sized(oid, |out| M::New::write_column(slice::from_ref(row), column, oid, out))
                 .map_err(Error::usage)?;
         }
         masks.extend_from_slice(&mask);

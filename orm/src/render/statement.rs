@@ -212,21 +212,23 @@ fn parse(bytes: &[u8]) -> Option<Kind<'_>> {
 /// The set columns of a mask, in order.
 pub(crate) fn columns_of(mask: Mask<'_>) -> impl Iterator<Item = u16> {
     (0_u16..)
-        .zip(mask.iter().flat_map(|&byte| (0..8).map(move |bit| byte >> bit & 1 == 1)))
-        .filter_map(|(index, set)| set.then_some(index))
+        .step_by(8)
+        .zip(mask)
+        .flat_map(|(first, &byte)| Bits(u64::from(byte)).map(move |bit| first.saturating_add(bit)))
 }
 
-/// The mask of the columns, of `count`, for which `is_set` holds.
-pub(crate) fn mask_of(count: usize, mut is_set: impl FnMut(u16) -> bool) -> SmallVec<[u8; 8]> {
-    let mut mask = SmallVec::from_elem(0, count.div_ceil(8));
-    for (index, place) in (0..count).zip(0_u16..) {
-        if is_set(place)
-            && let Some(byte) = mask.get_mut(index / 8)
-        {
-            *byte |= 1 << (index % 8);
-        }
+/// The places of the bits that are set, from the lowest up.
+pub(crate) struct Bits(pub(crate) u64);
+
+impl Iterator for Bits {
+    type Item = u16;
+
+    #[inline]
+    fn next(&mut self) -> Option<u16> {
+        let bit = u16::try_from(self.0.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+        self.0 &= self.0.wrapping_sub(1);
+        Some(bit)
     }
-    mask
 }
 
 /// The columns of a key, two bytes each.
@@ -273,9 +275,8 @@ mod tests {
 
     #[test]
     fn a_mask_tells_its_columns() {
-        let mask = mask_of(12, |column| [0, 3, 9].contains(&column));
-        assert_eq!(mask.len(), 2);
-        assert!(columns_of(&mask).eq([0, 3, 9]));
+        assert!(columns_of(&[0b1001, 0b10, 0, 0x80]).eq([0, 3, 9, 31]));
+        assert!(Bits(1 | 1 << 63).eq([0, 63]) && Bits(0).next().is_none());
         assert!(key_columns(&key_bytes(&[7, 300])).eq([7, 300]));
     }
 }

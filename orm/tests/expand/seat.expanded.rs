@@ -148,10 +148,7 @@ const _: () = {
                 _ => __orm::no_column(),
             }
         }
-        fn relation_mut(
-            &mut self,
-            relation: u8,
-        ) -> ::core::option::Option<&mut dyn __orm::Slot> {
+        fn relation_mut(&mut self, relation: u8) -> __orm::Found<'_> {
             match relation {
                 0 => ::core::option::Option::Some(&mut self.next_to),
                 _ => ::core::option::Option::None,
@@ -179,21 +176,31 @@ const _: () = {
     #[automatically_derived]
     impl __orm::NewRow for NewSeat {
         type Model = Seat;
-        fn is_set(&self, column: u16) -> bool {
-            match column {
-                0 => self.room.is_set(),
-                1 => self.number.is_set(),
-                2 => self.label.is_set(),
-                3 => self.neighbour.is_set(),
-                _ => false,
+        #[inline]
+        fn mask(&self, word: usize) -> u64 {
+            match word {
+                0 => {
+                    __orm::bit(&self.room, 0) | __orm::bit(&self.number, 1)
+                        | __orm::bit(&self.label, 2) | __orm::bit(&self.neighbour, 3)
+                }
+                _ => 0,
             }
         }
-        fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
+        fn write_column(
+            rows: &[Self],
+            column: u16,
+            oid: __orm::Oid,
+            out: &mut __orm::Buffer,
+        ) -> __orm::Written {
             match column {
-                0 => <Id<Room> as __orm::Cell>::put(&self.room, &TABLE, 0, out),
-                1 => <i16 as __orm::Cell>::put(&self.number, &TABLE, 1, out),
-                2 => <String as __orm::Cell>::put(&self.label, &TABLE, 2, out),
-                3 => <Option<i16> as __orm::Cell>::put(&self.neighbour, &TABLE, 3, out),
+                0 => <Id<Room> as __orm::Cell>::put(rows, |row| &row.room, oid, out),
+                1 => <i16 as __orm::Cell>::put(rows, |row| &row.number, oid, out),
+                2 => <String as __orm::Cell>::put(rows, |row| &row.label, oid, out),
+                3 => {
+                    <Option<
+                        i16,
+                    > as __orm::Cell>::put(rows, |row| &row.neighbour, oid, out)
+                }
                 _ => __orm::no_column(),
             }
         }

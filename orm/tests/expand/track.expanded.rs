@@ -212,10 +212,7 @@ const _: () = {
                 _ => __orm::no_column(),
             }
         }
-        fn relation_mut(
-            &mut self,
-            relation: u8,
-        ) -> ::core::option::Option<&mut dyn __orm::Slot> {
+        fn relation_mut(&mut self, relation: u8) -> __orm::Found<'_> {
             match relation {
                 0 => ::core::option::Option::Some(&mut self.album),
                 1 => ::core::option::Option::Some(&mut self.verses),
@@ -242,29 +239,33 @@ const _: () = {
     #[automatically_derived]
     impl __orm::NewRow for NewTrack {
         type Model = Track;
-        fn is_set(&self, column: u16) -> bool {
-            match column {
-                0 => self.id.is_set(),
-                1 => self.title.is_set(),
-                2 => self.position.is_set(),
-                3 => self.plays.is_set(),
-                4 => self.rating.is_set(),
-                5 => self.label.is_set(),
-                6 => self.genre.is_set(),
-                7 => self.album_id.is_set(),
-                _ => false,
+        #[inline]
+        fn mask(&self, word: usize) -> u64 {
+            match word {
+                0 => {
+                    __orm::bit(&self.id, 0) | __orm::bit(&self.title, 1)
+                        | __orm::bit(&self.position, 2) | __orm::bit(&self.plays, 3)
+                        | __orm::bit(&self.rating, 4) | __orm::bit(&self.label, 5)
+                        | __orm::bit(&self.genre, 6) | __orm::bit(&self.album_id, 7)
+                }
+                _ => 0,
             }
         }
-        fn write_column(&self, column: u16, out: &mut __orm::Buffer) -> __orm::Written {
+        fn write_column(
+            rows: &[Self],
+            column: u16,
+            oid: __orm::Oid,
+            out: &mut __orm::Buffer,
+        ) -> __orm::Written {
             match column {
-                0 => <Id<Track> as __orm::Cell>::put(&self.id, &TABLE, 0, out),
-                1 => <String as __orm::Cell>::put(&self.title, &TABLE, 1, out),
-                2 => <i32 as __orm::Cell>::put(&self.position, &TABLE, 2, out),
-                3 => <i64 as __orm::Cell>::put(&self.plays, &TABLE, 3, out),
-                4 => <Option<f64> as __orm::Cell>::put(&self.rating, &TABLE, 4, out),
-                5 => <String as __orm::Cell>::put(&self.label, &TABLE, 5, out),
-                6 => <String as __orm::Cell>::put(&self.genre, &TABLE, 6, out),
-                7 => <Id<Album> as __orm::Cell>::put(&self.album_id, &TABLE, 7, out),
+                0 => <Id<Track> as __orm::Cell>::put(rows, |row| &row.id, oid, out),
+                1 => <String as __orm::Cell>::put(rows, |row| &row.title, oid, out),
+                2 => <i32 as __orm::Cell>::put(rows, |row| &row.position, oid, out),
+                3 => <i64 as __orm::Cell>::put(rows, |row| &row.plays, oid, out),
+                4 => <Option<f64> as __orm::Cell>::put(rows, |row| &row.rating, oid, out),
+                5 => <String as __orm::Cell>::put(rows, |row| &row.label, oid, out),
+                6 => <String as __orm::Cell>::put(rows, |row| &row.genre, oid, out),
+                7 => <Id<Album> as __orm::Cell>::put(rows, |row| &row.album_id, oid, out),
                 _ => __orm::no_column(),
             }
         }

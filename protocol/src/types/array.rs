@@ -1,4 +1,4 @@
-//! Arrays of one dimension, whole (`Vec<T>`, `[T]`) and built value by value ([`ArrayBuilder`]).
+//! Arrays of one dimension.
 //!
 //! The binary form (`array_send` of the server's source): the number of dimensions, whether there are NULLs, the
 //! element type; for each dimension its length and lower bound; then the elements, each with its length in front.
@@ -9,7 +9,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::catalog::{TypeKind, Types};
 use crate::types::nesting::Nesting;
-use crate::types::params::Params;
 use crate::types::{Decode, Encode, IsNull, PgType, Type, nested_type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -83,13 +82,7 @@ impl<T: ArrayElement + Encode> Encode for [T] {
     /// # Errors
     /// Those of the elements.
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
-        let element = element_of::<T>(oid);
-        let head = Head::put(element, out);
-        let mut has_null = false;
-        for value in self {
-            has_null |= value.encode_sized(element, out)? == IsNull::Yes;
-        }
-        head.finish(self.len(), has_null, out)?;
+        put(element_of::<T>(oid), self.iter(), out)?;
         Ok(IsNull::No)
     }
 }
@@ -189,87 +182,25 @@ pub(crate) fn element_of<T: PgType + ?Sized>(oid: Oid) -> Oid {
     oid.element().unwrap_or(T::TYPE.oid)
 }
 
-/// Builds an array value by value, for instance one column of many rows that are inserted at once.
+/// Appends an array of one dimension, whose lower bound is 1.
 ///
-/// ```
-/// use stellata_protocol::{ArrayBuilder, Oid, Params};
-/// let mut names = ArrayBuilder::new(Oid::TEXT);
-/// names.push("Ada").unwrap();
-/// names.push(&None::<String>).unwrap();
-/// let mut params = Params::new();
-/// names.finish_into(&mut params, Oid::TEXT_ARRAY).unwrap();
-/// assert_eq!(params.types(), [Oid::TEXT_ARRAY]);
-/// ```
-#[derive(Clone, Debug)]
-pub struct ArrayBuilder {
+/// # Errors
+/// Those of the elements, and [`ErrorKind::TooLarge`] for more than the protocol counts.
+#[inline]
+pub(super) fn put<T: Encode>(
     element: Oid,
-    count: usize,
-    has_null: bool,
-    head: Head,
-    bytes: Buffer,
-}
-
-impl ArrayBuilder {
-    /// An empty array over `element`, the type in whose binary form the values are written.
-    #[must_use]
-    pub fn new(element: Oid) -> Self {
-        Self::in_buffer(element, Buffer::new())
+    values: impl Iterator<Item = T>,
+    out: &mut Buffer,
+) -> Result<()> {
+    let head = Head::put(element, out);
+    // A guess at what the values take, so that the buffer grows once or twice and not for ever.
+    out.reserve(values.size_hint().0.min(MOST_GUESSED).saturating_mul(USUAL));
+    let (mut count, mut has_null) = (0_usize, false);
+    for value in values {
+        has_null |= value.encode_sized(element, out)? == IsNull::Yes;
+        count = count.wrapping_add(1);
     }
-
-    /// An empty array with place for `count` elements of eight bytes each.
-    #[must_use]
-    pub fn with_capacity(element: Oid, count: usize) -> Self {
-        let bytes = count.saturating_mul(USUAL).saturating_add(HEAD);
-        Self::in_buffer(element, Buffer::with_capacity(bytes))
-    }
-
-    fn in_buffer(element: Oid, mut bytes: Buffer) -> Self {
-        let head = Head::put(element, &mut bytes);
-        Self { element, count: 0, has_null: false, head, bytes }
-    }
-
-    /// How many elements there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Adds a value, which may be NULL. Its Rust type must accept the element type.
-    ///
-    /// # Errors
-    /// What [`Encode::encode`] returns; nothing is added then.
-    #[inline]
-    pub fn push<T: Encode + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.has_null |= value.encode_sized(self.element, &mut self.bytes)? == IsNull::Yes;
-        self.count = self.count.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Adds a NULL.
-    pub fn push_null(&mut self) {
-        self.bytes.null();
-        self.has_null = true;
-        self.count = self.count.wrapping_add(1);
-    }
-
-    /// Adds the array to `params` as a parameter of the type `array`: the one over the element type, or
-    /// [`Oid::UNSPECIFIED`] where the server is to infer it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::TooLarge`] above what the protocol counts; nothing is added then.
-    pub fn finish_into(mut self, params: &mut Params, array: Oid) -> Result<()> {
-        self.head.finish(self.count, self.has_null, &mut self.bytes)?;
-        params.push_with(array, |out| {
-            out.put_slice(self.bytes.as_slice());
-            Ok(())
-        })
-    }
+    head.finish(count, has_null, out)
 }
 
 /// Where the head of an array begins, whose count and flag are filled in when all elements are there.
@@ -325,20 +256,21 @@ impl<T: PgType + ?Sized> ArrayName<T> {
 const SUFFIX: &str = "[]";
 /// Place for a schema and a type of 63 bytes each, every byte a quote that is doubled; a longer name does not compile.
 const NAME: usize = 260;
-/// Bytes before the first element.
-const HEAD: usize = 20;
 const FLAGS_AT: usize = 4;
 const COUNT_AT: usize = 12;
 /// Bytes of an element's length.
 const LENGTH: usize = 4;
 /// Bytes of an element of eight bytes with its length.
 const USUAL: usize = 12;
+/// For how many elements at most place is made beforehand.
+const MOST_GUESSED: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::types::params::Params;
     use crate::types::proof::{decode, encode, hex, is_refused, is_value, round_trip, survives};
 
     const ONE_TWO: &str =
@@ -492,16 +424,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_element_fails_the_array_and_leaves_the_builder_as_it_was() {
-        assert_eq!(
-            encode(Oid::TEXT_ARRAY, &["a", "\0"]).map_err(|error| error.kind()),
-            Err(ErrorKind::InvalidText)
-        );
-        let mut builder = ArrayBuilder::new(Oid::TEXT);
-        builder.push("a").unwrap();
-        assert_eq!(builder.push("\0").map_err(|error| error.kind()), Err(ErrorKind::InvalidText));
-        assert_eq!(builder.len(), 1);
-        assert_eq!(finish(builder, Oid::TEXT_ARRAY), encode(Oid::TEXT_ARRAY, &["a"]).unwrap());
+    fn a_failed_element_fails_the_array() {
+        let values = ["a", "\0"];
+        let encoded = encode(Oid::TEXT_ARRAY, &values);
+        assert_eq!(encoded.map_err(|error| error.kind()), Err(ErrorKind::InvalidText));
+        let mut params = Params::new();
+        let pushed = params.push_array(Oid::TEXT_ARRAY, Oid::TEXT, values);
+        assert_eq!(pushed.map_err(|error| error.kind()), Err(ErrorKind::InvalidText));
+        assert_eq!((params.len(), params.as_slice()), (0, &[][..]));
     }
 
     #[test]
@@ -513,17 +443,15 @@ mod tests {
         }
         // The array over a type whose form is text.
         assert_eq!(encode(Oid(16_400), &["text"]), encode(Oid::TEXT_ARRAY, &["text"]));
-        let mut builder = ArrayBuilder::new(Oid(16_399));
-        builder.push(&moods[0]).unwrap();
-        let raw = finish(builder, Oid(16_400));
+        let raw = pushed(Oid(16_400), Oid(16_399), &moods);
         assert_eq!(raw, hex("00000001 00000000 0000400f 00000001 00000001 00000003 736164"));
         assert_eq!(decode::<Vec<Mood>>(Oid(16_400), &raw), Ok(moods.into()));
     }
 
-    fn finish(builder: ArrayBuilder, array: Oid) -> Vec<u8> {
+    fn pushed<T: Encode>(array: Oid, element: Oid, values: &[T]) -> Vec<u8> {
         let mut params = Params::new();
         params.push(&7_i32).unwrap();
-        builder.finish_into(&mut params, array).unwrap();
+        params.push_array(array, element, values).unwrap();
         assert_eq!(params.types(), [Oid::INT4, array]);
         let mut reader = Reader::new(params.as_slice());
         assert_eq!(reader.value(), Ok(Some(&[0, 0, 0, 7][..])));
@@ -545,19 +473,9 @@ mod tests {
         }
 
         #[test]
-        fn the_builder_writes_what_the_vec_writes(values: Vec<Option<i64>>) {
-            let mut builder = ArrayBuilder::with_capacity(Oid::INT8, values.len());
-            for value in &values {
-                match value {
-                    Some(_) => builder.push(value).unwrap(),
-                    None => builder.push_null(),
-                }
-            }
-            prop_assert_eq!(builder.len(), values.len());
-            prop_assert_eq!(
-                finish(builder, Oid::INT8_ARRAY),
-                encode(Oid::INT8_ARRAY, &values).unwrap()
-            );
+        fn what_is_pushed_is_what_the_vec_writes(values: Vec<Option<i64>>) {
+            let written = pushed(Oid::INT8_ARRAY, Oid::INT8, &values);
+            prop_assert_eq!(written, encode(Oid::INT8_ARRAY, &values).unwrap());
         }
 
         #[test]

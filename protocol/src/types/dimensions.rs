@@ -503,8 +503,8 @@ mod tests {
                 .into_iter()
                 .map(|(length, lower)| Dimension { length, lower })
                 .collect();
-            let count = super::count(&dimensions).unwrap();
-            let elements: Vec<_> = (0..count)
+            let total = count(&dimensions).unwrap();
+            let elements: Vec<_> = (0..total)
                 .map(|index| (index % 3 > 0).then(|| seed.wrapping_add(index as i32)))
                 .collect();
             let array = Array::new(dimensions, elements).unwrap();

@@ -28,8 +28,8 @@
 mod name;
 mod nesting;
 pub(crate) mod catalog;
-pub(crate) mod params;
 pub(crate) mod array;
+pub(crate) mod params;
 mod dimensions;
 mod fixed;
 mod pointer;

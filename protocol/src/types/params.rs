@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::error::Result;
 use crate::oid::Oid;
-use crate::types::{Encode, IsNull};
+use crate::types::{Encode, IsNull, array};
 use crate::wire::buffer::Buffer;
 
 /// Parameters in wire form: each with its length in front, NULL as length -1.
@@ -110,6 +110,30 @@ impl Params {
         }
         self.types.push(oid);
         Ok(())
+    }
+
+    /// Adds an array of one dimension as a parameter of the type `array`: the one over the type `element`, or
+    /// [`Oid::UNSPECIFIED`] where the server is to infer it.
+    ///
+    /// ```
+    /// use stellata_protocol::{Oid, Params};
+    /// let people = [("Ada", Some(36)), ("Grace", None)];
+    /// let mut params = Params::new();
+    /// params.push_array(Oid::TEXT_ARRAY, Oid::TEXT, people.iter().map(|person| person.0))?;
+    /// params.push_array(Oid::INT4_ARRAY, Oid::INT4, people.iter().map(|person| person.1))?;
+    /// assert_eq!(params.types(), [Oid::TEXT_ARRAY, Oid::INT4_ARRAY]);
+    /// # Ok::<(), stellata_protocol::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What [`Encode::encode`] returns for the elements; nothing is added then.
+    pub fn push_array<T: Encode>(
+        &mut self,
+        array: Oid,
+        element: Oid,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<()> {
+        self.push_with(array, |out| array::put(element, values.into_iter(), out))
     }
 
     /// Adds a NULL of the type `oid`.

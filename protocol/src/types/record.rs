@@ -7,7 +7,8 @@ use crate::oid::Oid;
 use crate::types::array::ArrayElement;
 use crate::types::catalog::Types;
 use crate::types::composite::CompositeReader;
-use crate::types::{Decode, PgType, Raw, Type};
+use crate::types::raw::Raw;
+use crate::types::{Decode, PgType, Type};
 
 const RECORD: Type = Type { oid: Oid::RECORD, array: Oid::RECORD_ARRAY, name: "record" };
 

@@ -43,7 +43,7 @@ impl Encode for str {
         Ok(IsNull::No)
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
         out.put_value(without_nul(self)?)?;
         Ok(IsNull::No)
@@ -80,7 +80,7 @@ impl Encode for String {
         self.as_str().encode(oid, out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_str().encode_sized(oid, out)
     }

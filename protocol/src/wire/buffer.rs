@@ -220,7 +220,7 @@ impl<const INLINE: usize> Buffer<INLINE> {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] for 2 GiB and more. Nothing is appended then.
-    #[inline]
+    #[inline(always)]
     pub fn put_value(&mut self, value: &[u8]) -> Result<()> {
         let len = len32(value.len())?.to_be_bytes();
         if self.is_inline() {

@@ -82,9 +82,8 @@ fn ltree_comes_and_goes() {
             .unwrap();
         assert!(found);
         // Its version byte is not taken for text, and one kind not for the other.
-        for error in [c.query::<(String,)>("select 'a'::ltree", ()).await.unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::Decode);
-        }
+        let error = c.query::<(String,)>("select 'a'::ltree", ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
         let error = c.query::<(Ltree,)>("select 'a'::lquery", ()).await.unwrap_err();
         assert!(error.to_string().contains("`ext.lquery`"), "{error}");
     });

@@ -150,7 +150,12 @@ fn ranges_over_every_built_in_subtype_come_and_go() {
         let (read,): (Range<i32>,) =
             c.query_one("select $1::int4range", (Range::from(1..=9),)).await.unwrap();
         assert_eq!(read, Range::from(1..10));
-        let turned = c.query::<(Range<i32>,)>("select $1::int4range", (Range::from(9..=1),)).await;
+        let turned = c
+            .query::<(Range<i32>,)>(
+                "select $1::int4range",
+                (Range::new(Bound::Included(9), Bound::Included(1)),),
+            )
+            .await;
         assert_eq!(turned.unwrap_err().sqlstate().unwrap().as_str(), "22000");
         let error = c.query::<(Range<i64>,)>("select '[1,2)'::int4range", ()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Decode);
@@ -199,7 +204,8 @@ fn ranges_print_as_the_server_prints_them() {
 fn records_become_tuples_or_are_looked_through() {
     with_database(async |database| {
         let mut connection = connect(database).await;
-        let rows: Vec<((i32, Option<String>, (bool, Vec<i32>)),)> = connection
+        type Nested = (i32, Option<String>, (bool, Vec<i32>));
+        let rows: Vec<(Nested,)> = connection
             .query("values (row(1, null::text, row(true, array[1,2]))), (row(2, 'b'::text, row(false, '{}'::int[])))", ())
             .await
             .unwrap();
@@ -239,11 +245,7 @@ fn lent_rows_point_into_the_read_buffer() {
             )
             .unwrap();
         let (mut count, mut places) = (0, Vec::new());
-        while let Some((first, none, last)) =
-            rows.next::<(&str, Option<&str>, &[u8])>().await.ok().flatten()
-        {
-            panic!("text is no bytea: {first} {none:?} {last:?}");
-        }
+        assert!(rows.next::<(&str, Option<&str>, &[u8])>().await.is_err(), "text is no bytea");
         drop(rows);
         let mut rows = connection
             .lend(

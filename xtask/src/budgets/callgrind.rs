@@ -13,15 +13,25 @@ pub(super) struct Cost {
     pub(super) allocations: u64,
 }
 
-/// Runs `program` with `arguments` under callgrind; `out` takes its report.
-pub(super) fn run(program: &Path, arguments: &[&str], out: &Path) -> Result<Cost, Failure> {
-    let report = report("callgrind", "callgrind-out-file", program, arguments, out)?;
+/// Runs `program` with `arguments` under callgrind; `out` takes its report. With `long_lists` the C library keeps what is
+/// freed on lists that it never sorts.
+pub(super) fn run(
+    program: &Path,
+    arguments: &[&str],
+    out: &Path,
+    long_lists: bool,
+) -> Result<Cost, Failure> {
+    let mut valgrind = Command::new("valgrind");
+    if long_lists {
+        valgrind.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=10000");
+    }
+    let report = report(valgrind, "callgrind", program, arguments, out)?;
     cost(&report).ok_or_else(|| Failure::new("callgrind's report has no totals"))
 }
 
 /// Runs `program` with `arguments` under massif; returns the most bytes that were on the heap at once.
 pub(super) fn heap(program: &Path, arguments: &[&str], out: &Path) -> Result<u64, Failure> {
-    let report = report("massif", "massif-out-file", program, arguments, out)?;
+    let report = report(Command::new("valgrind"), "massif", program, arguments, out)?;
     let sizes = report.lines().filter_map(|line| line.strip_prefix("mem_heap_B="));
     sizes
         .filter_map(|bytes| bytes.parse().ok())
@@ -30,19 +40,18 @@ pub(super) fn heap(program: &Path, arguments: &[&str], out: &Path) -> Result<u64
 }
 
 fn report(
+    mut valgrind: Command,
     tool: &str,
-    out_option: &str,
     program: &Path,
     arguments: &[&str],
     out: &Path,
 ) -> Result<String, Failure> {
-    let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", &format!("--tool={tool}")]);
     if tool == "massif" {
         // The peak is to be exact, not within the usual one per cent.
         valgrind.arg("--peak-inaccuracy=0.0");
     }
-    valgrind.arg(format!("--{out_option}={}", out.display())).arg(program).args(arguments);
+    valgrind.arg(format!("--{tool}-out-file={}", out.display())).arg(program).args(arguments);
     shell::succeed(&mut valgrind)?;
     std::fs::read_to_string(out)
         .map_err(|error| Failure::new(format!("can't read {}: {error}", out.display())))

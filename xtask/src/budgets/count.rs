@@ -79,7 +79,7 @@ impl<'p> Counter<'p> {
         }
         if self.valgrind {
             let [few, many] = self.pair(operation, &urls, |counter, arguments, report| {
-                callgrind::run(&counter.programs.ops, arguments, report)
+                callgrind::run(&counter.programs.ops, arguments, report, operation.frees)
             })?;
             let part = |part: fn(&Cost) -> u64| per_operation(part(&few), part(&many));
             counts.allocations = Some(part(|cost| cost.allocations));

@@ -51,6 +51,9 @@ pub(super) struct Operation {
     /// Whether its system calls depend on which side is quicker: a long answer is read in as many pieces as the client
     /// is early.
     pub(super) races: bool,
+    /// Whether it frees values that its caller made. Their texts go to lists that the C library sorts whenever it is asked
+    /// for a large piece of memory; with lists long enough it does not, and only what the operation does is counted.
+    pub(super) frees: bool,
     pub(super) limits: &'static [Limit],
 }
 
@@ -61,11 +64,16 @@ impl Operation {
         times: u32,
         limits: &'static [Limit],
     ) -> Self {
-        Self { name, title, times, scram: false, races: false, limits }
+        Self { name, title, times, scram: false, races: false, frees: false, limits }
     }
 
     const fn racing(mut self) -> Self {
         self.races = true;
+        self
+    }
+
+    const fn freeing(mut self) -> Self {
+        self.frees = true;
         self
     }
 
@@ -227,13 +235,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "model W3 insert 100",
         8,
         &[trips(1.0), allocations(BULK), Limit::a_row(Measure::Instructions, 300.0, 100.0)],
-    ),
+    )
+    .freeing(),
     Operation::new(
         "model-w3-1000",
         "model W3 insert 1 000",
         4,
         &[trips(1.0), allocations(BULK), Limit::a_row(Measure::Instructions, 300.0, 1_000.0)],
-    ),
+    )
+    .freeing(),
     Operation::new(
         "model-w4",
         "model W4 100 users, 10 posts, 5 comments",
@@ -258,16 +268,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// Budgets that are missed today, and the figures that were last seen: none of them may grow while the work on them goes
 /// on. An entry goes when its budget is met; `--gate` fails when one stands here for nothing.
 pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
-    ("client-w3", Measure::Instructions, 3_340.0),
-    ("client-w3-100", Measure::Instructions, 275.0),
-    ("client-w3-1000", Measure::Instructions, 278.0),
-    ("client-w5", Measure::Instructions, 208_000.0),
     ("client-w6b", Measure::Instructions, 6_200.0),
     ("client-w8", Measure::Instructions, 61_000.0),
-    ("model-w1-filter", Measure::Instructions, 5_650.0),
-    ("model-w3", Measure::Instructions, 5_680.0),
-    ("model-w3-100", Measure::Instructions, 565.0),
-    ("model-w3-1000", Measure::Instructions, 380.0),
+    ("model-w1-filter", Measure::Instructions, 5_270.0),
+    ("model-w3", Measure::Instructions, 4_870.0),
     ("model-w4", Measure::Instructions, 10_020_000.0),
     ("model-w6b", Measure::Instructions, 6_800.0),
 ];
