@@ -142,6 +142,57 @@ impl<T: Encode + for<'a> Decode<'a>> Cell for T {
     }
 }
 
+/// A type that an attribute of a composite can have. What `PgComposite` derives goes through it, always by the field's type,
+/// so that a type that is none is reported once.
+#[diagnostic::on_unimplemented(
+    message = "an attribute can't be of type `{Self}`",
+    label = "PostgreSQL has no type for this",
+    note = "types of other crates are features of stellata; a type of your own implements `PgType`, `Encode` and `Decode`"
+)]
+pub trait Part: Sized {
+    /// The type's name in `create type`.
+    const NAME: &'static str;
+
+    /// The type in whose form the attribute is written.
+    const OID: Oid;
+
+    /// Whether an attribute of the type `oid` can be read.
+    ///
+    /// # Errors
+    /// When it can't.
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Written;
+
+    /// Appends the attribute in the form of `oid`.
+    ///
+    /// # Errors
+    /// When the type can't hold it.
+    fn write(&self, oid: Oid, out: &mut CompositeWriter<'_>) -> Written;
+
+    /// Reads the next attribute.
+    ///
+    /// # Errors
+    /// When it is not such a value.
+    fn read(attributes: &mut CompositeReader<'_>) -> Decoded<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Encode + for<'a> Decode<'a>> Part for T {
+    const NAME: &'static str = T::TYPE.name;
+    const OID: Oid = T::TYPE.oid;
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Written {
+        <T as PgType>::fits(oid, types)
+    }
+
+    fn write(&self, oid: Oid, out: &mut CompositeWriter<'_>) -> Written {
+        out.attribute_as(oid, self)
+    }
+
+    fn read(attributes: &mut CompositeReader<'_>) -> Decoded<Self> {
+        attributes.next()
+    }
+}
+
 impl ColumnDef {
     /// The same column for a field, and under the field's name.
     #[doc(hidden)]

@@ -49,18 +49,25 @@ pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStrea
         return TokenStream::new();
     }
     let count = Literal::usize_unsuffixed(parts.len());
-    let idents: Vec<_> = parts.iter().map(|part| part.ident).collect();
-    let fits = parts.iter().map(|Part { ty, name, .. }| {
-        let fits = quote_spanned!(ty.span()=> <#ty as __orm::PgType>::fits);
+    let fits = parts.iter().map(|part| {
+        let (name, fits) = (&part.name, part.item("fits"));
         quote!((#name, #fits))
     });
     let writes = parts.iter().map(|part| {
-        let (oid, field) = (part.oid(), part.ident);
-        quote!(writer.attribute_as(#oid, &self.#field)?;)
+        let (write, oid, field) = (part.item("write"), part.oid(), part.ident);
+        quote!(#write(&self.#field, #oid, &mut writer)?;)
     });
-    let declared = parts.iter().map(|Part { ty, name, sql_type, .. }| match sql_type {
-        Some(sql_type) => quote!((#name, #sql_type)),
-        None => quote!((#name, <#ty as __orm::PgType>::TYPE.name)),
+    let reads = parts.iter().map(|part| {
+        let (read, field) = (part.item("read"), part.ident);
+        quote!(#field: #read(&mut reader)?)
+    });
+    let declared = parts.iter().map(|part| {
+        let name = &part.name;
+        let sql_type = match &part.sql_type {
+            Some(sql_type) => quote!(#sql_type),
+            None => part.item("NAME"),
+        };
+        quote!((#name, #sql_type))
     });
     UserType {
         ident,
@@ -74,7 +81,7 @@ pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStrea
         },
         decode: quote! {
             let mut reader = __orm::CompositeReader::with(oid, raw, #count)?;
-            let value = Self { #(#idents: reader.next()?),* };
+            let value = Self { #(#reads),* };
             reader.end()?;
             ::core::result::Result::Ok(value)
         },
@@ -92,11 +99,16 @@ struct Part<'d> {
 }
 
 impl Part<'_> {
+    /// An item of the model layer's own trait, with an error on the field's type where that is none.
+    fn item(&self, name: &str) -> TokenStream {
+        let (ty, name) = (self.ty, Ident::new(name, Span::call_site()));
+        quote_spanned!(ty.span()=> <#ty as __orm::Part>::#name)
+    }
+
     /// The number of the attribute's type, where it is known beforehand.
     fn oid(&self) -> TokenStream {
-        let ty = self.ty;
         match self.sql_type.as_deref().map(sql_type::oid_constant) {
-            None => quote!(<#ty as __orm::PgType>::TYPE.oid),
+            None => self.item("OID"),
             Some(Some(constant)) => {
                 let constant = Ident::new(constant, Span::call_site());
                 quote!(__orm::Oid::#constant)
