@@ -20,8 +20,23 @@
 //! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
 //! | `Json<T>` | `jsonb`, `json` | what the serde implementations of `T` lose |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
+//! | [`Array<T>`](Array), borrowed [`ArrayRef<T>`](ArrayRef) | the same, of any dimension | |
+//! | [`Range<T>`](Range), [`Multirange<T>`](Multirange) | `int4range`, `int8range`, `numrange`, `daterange`, `tsrange`, `tstzrange`, the multiranges of those names, and those that users make over the type of `T` | what `T` loses |
+//! | `#[derive(PgEnum)]`; `String` | enums | a label that the Rust type does not have is refused |
+//! | `#[derive(PgComposite)]`; to read also tuples | composite types | a composite with other attributes is refused |
+//! | `#[derive(PgDomain)]`; the Rust type of what the domain restricts | domains | |
+//! | tuples, [`Record`], to read | `record` | it can't be sent: the server takes none |
+//! | [`Hstore`] | `hstore` | |
+//! | [`Ltree`], [`Lquery`], [`Ltxtquery`] | `ltree`, `lquery`, `ltxtquery` | a NUL is refused |
+//! | [`Citext`], `String` | `citext` | a NUL is refused |
+//! | [`Cube`] | `cube` | |
+//! | [`Vector`], [`SparseVector`] | `vector`, `sparsevec` of pgvector | |
+//! | [`Raw`], [`RawBuf`] | any type, as its number and its bytes | |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
+//!
+//! Types that each database numbers by itself (from enums to `hstore`) are known by their names: see [`PgType::fits`]. A type
+//! without a binary form (`aclitem`, those of the extension `isn`) is cast to `text` in SQL.
 //!
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
 

@@ -408,6 +408,33 @@ fn columns_of_models_have_types_of_users() {
 }
 
 #[test]
+fn the_first_statement_of_a_transaction_may_read_types_of_users() {
+    with_database(async |database| {
+        database
+            .run("create schema app; create type app.floatrange as range (subtype = float8)")
+            .unwrap();
+        Db::connect(&database.url()).await.unwrap().create_all(&schema()).await.unwrap();
+        let db = Db::connect(&database.url()).await.unwrap();
+        let visits = db
+            .transaction(async |tx| {
+                let new = new!(Visit {
+                    mood: Mood::Sad,
+                    moods: vec![],
+                    email: Email("a@b".into()),
+                    range: FloatRange(Range::empty()),
+                    score: Score(1),
+                });
+                let first = new.insert(tx).await?;
+                assert_eq!((first.mood, first.range), (Mood::Sad, FloatRange(Range::empty())));
+                Visit::query().all(tx).await
+            })
+            .await
+            .unwrap();
+        assert_eq!(visits.len(), 1);
+    });
+}
+
+#[test]
 fn names_of_types_are_quoted_and_follow_the_rust_type() {
     assert_eq!(Mood::TYPE.name, "\"app\".\"mood\"");
     assert_eq!(<Vec<Mood>>::TYPE.name, "\"app\".\"mood\"[]");
