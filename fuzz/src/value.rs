@@ -8,7 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use stellata_protocol::{Buffer, Decode, Encode, ErrorKind, IsNull, Json, Oid, PgType};
+use stellata_protocol::{
+    Array, Buffer, Cube, Decode, Encode, ErrorKind, Hstore, IsNull, Json, Ltree, Multirange, Oid, PgType,
+    Range, RawBuf, SparseVector, Vector,
+};
 use uuid::Uuid;
 
 /// The types that are tried besides each Rust type's own.
@@ -54,6 +57,8 @@ pub(crate) fn read(input: &[u8]) {
         Vec<&str>; Vec<String>; Vec<&[u8]>; Vec<[u8; 3]>; Vec<Option<String>>;
         Vec<Uuid>; Vec<NaiveDate>; Vec<Option<NaiveTime>>; Vec<NaiveDateTime>; Vec<DateTime<Utc>>;
         Vec<Decimal>; Vec<Value>; Vec<Json<f64>>;
+        Array<Option<i32>>; Array<String>; Range<i32>; Range<String>; Multirange<i64>; Vec<Range<i32>>;
+        Hstore; Ltree; Cube; Vector; SparseVector; RawBuf;
     };
     readers[usize::from(kind) % readers.len()]();
 }

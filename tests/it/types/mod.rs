@@ -1,6 +1,17 @@
-//! Values of every type, there and back.
+//! Values of PostgreSQL types, held against what a live server makes of them.
 
+mod agreement;
+mod printed;
+
+mod bits;
+mod columns;
 mod discovery;
 mod extension;
+mod geometry;
 mod nested;
+mod network;
+mod numbers;
+mod system;
+mod text_search;
+mod times;
 mod user;
