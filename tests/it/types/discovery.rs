@@ -371,7 +371,7 @@ fn hostile_names() -> impl Iterator<Item = String> {
     (0..500_usize).map(|n| {
         // The server keeps names that begin with `pg_` for its own schemas.
         let mut name = String::from(if n % 20 == 15 { "-" } else { "" });
-        for part in [n % 20, n / 20, (n * 7 + 3) % 20, n % 20] {
+        for part in [n % 20, (n / 20) % 20, (n * 7 + 3) % 20, n % 20] {
             if name.len() + PARTS[part].len() < 59 {
                 name.push_str(PARTS[part]);
             }
