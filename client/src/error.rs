@@ -24,6 +24,8 @@ struct Inner {
     server: Option<ServerError>,
     sql: Option<Arc<str>>,
     source: Option<Source>,
+    /// The connection broke behind what the server said.
+    broken: bool,
 }
 
 /// The family an [`Error`] belongs to.
@@ -65,6 +67,7 @@ impl Error {
             server: None,
             sql: None,
             source: None,
+            broken: false,
         }))
     }
 
@@ -113,6 +116,20 @@ impl Error {
         Self::with_source(kind, error.to_string(), error)
     }
 
+    /// What is told where the connection broke after the server had said why: its words.
+    ///
+    /// Whoever broke the protocol instead is not believed in what came before.
+    #[cold]
+    pub(crate) fn after(self, said: Option<Self>) -> Self {
+        match said {
+            Some(mut said) if matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Io) => {
+                said.0.broken = true;
+                said
+            }
+            _ => self,
+        }
+    }
+
     #[cold]
     pub(crate) fn with_sql(mut self, sql: Option<Arc<str>>) -> Self {
         self.0.sql = sql;
@@ -148,7 +165,7 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self.0.kind {
             ErrorKind::Io | ErrorKind::Closed | ErrorKind::Protocol | ErrorKind::Connect => true,
-            _ => self.0.server.as_ref().is_some_and(ServerError::ends_session),
+            _ => self.0.broken || self.0.server.as_ref().is_some_and(ServerError::ends_session),
         }
     }
 

@@ -144,10 +144,13 @@ impl Rows<'_> {
     /// Ends after an error of the server's, or begins again where the statement was stale.
     #[cold]
     async fn fail(&mut self, ticket: Ticket, error: Error) -> Result<()> {
-        self.connection.read_to_ready().await?;
+        if let Err(broken) = self.connection.read_to_ready().await {
+            return Err(broken.after(Some(error)));
+        }
         if error.is_stale_statement() {
             self.connection.forget(ticket.slot);
-            if !self.again && self.connection.status() == TransactionStatus::Idle {
+            let usable = !self.connection.is_closed();
+            if usable && !self.again && self.connection.status() == TransactionStatus::Idle {
                 self.again = true;
                 self.ticket = None;
                 return Ok(());
@@ -168,8 +171,10 @@ impl Rows<'_> {
                 Step::Row => rows.push(self.connection.driver.conversation.body())?,
                 Step::Done(completion) => break completion,
                 Step::Failed(error) => {
-                    self.connection.read_to_ready().await?;
-                    return Err(error);
+                    return match self.connection.read_to_ready().await {
+                        Ok(()) => Err(error),
+                        Err(broken) => Err(broken.after(Some(error))),
+                    };
                 }
             }
         };

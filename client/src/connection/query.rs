@@ -179,6 +179,7 @@ impl Connection {
                 Err(error)
                     if !progress.again
                         && error.is_stale_statement()
+                        && !self.is_closed()
                         && self.status() == TransactionStatus::Idle =>
                 {
                     *progress = Progress { again: true, ..Progress::default() };

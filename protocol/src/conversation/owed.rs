@@ -214,7 +214,9 @@ impl Queue {
     /// Whether the last request ends a series, so that a simple query may follow.
     pub(super) fn ends_with_sync(&self) -> bool {
         !self.skipping
-            && self.owed.back().is_none_or(|(owed, _)| *owed == Owed::Sync || owed.is_query())
+            && self.owed.back().is_none_or(|(owed, _)| {
+                matches!(owed, Owed::Sync | Owed::FunctionCall) || owed.is_query()
+            })
     }
 
     /// Whether COPY data that is sent now belongs to the last request. `None`: it would have, but the request failed, and

@@ -18,7 +18,8 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSSENC_REQUEST: u32 = 80_877_104;
 
-/// Writes a StartupMessage: Int32 length, Int32 version, then name and value of each parameter, and a zero byte.
+/// Writes a StartupMessage, which has no tag: Int32 length, Int32 version, then String name and String value of each parameter,
+/// and a zero byte.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidText`] for a NUL in a name or value: it would let one value become two parameters.
@@ -130,7 +131,7 @@ pub struct NegotiateProtocolVersion<'a> {
 }
 
 impl<'a> NegotiateProtocolVersion<'a> {
-    /// Reads the body: Int32 version, Int32 count of options, and their names.
+    /// Reads the body: Int32 version, Int32 count of options (0 to 2^31 - 1), and String each.
     ///
     /// # Errors
     /// Any [`Error`] of a malformed body, [`ErrorKind::InvalidLength`] for a negative count.
@@ -169,6 +170,8 @@ impl<'a> NegotiateProtocolVersion<'a> {
 }
 
 /// What a server gives a session so that another connection may cancel its query: BackendKeyData (`K`).
+///
+/// Layout: Int32 process, then the secret up to the end of the message: 4 bytes, in protocol 3.2 up to 256.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct BackendKey {
     /// The process at the server.
