@@ -19,6 +19,7 @@
 //! conversation.sync().unwrap();
 //! ```
 
+pub(crate) mod encryption;
 mod input;
 mod parameters;
 pub(crate) mod owed;

@@ -207,8 +207,10 @@ impl Queue {
         self.owed.is_empty()
     }
 
+    /// How many requests there are to be answered.
     pub(super) fn len(&self) -> usize {
-        self.owed.len()
+        let runs = self.owed.iter().filter(|(owed, _)| *owed == Owed::Run).count();
+        self.owed.len().saturating_add(runs)
     }
 
     /// Whether the last request ends a series, so that a simple query may follow.
