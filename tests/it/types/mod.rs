@@ -1,0 +1,3 @@
+//! Values of PostgreSQL's types, both ways through a real server.
+
+mod oracle;
