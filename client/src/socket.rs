@@ -136,6 +136,17 @@ impl Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        // A socket nearly always takes what is written: asking to be woken can wait until it does not.
+        let tried = match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Other(_) => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        match tried {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            tried => return Poll::Ready(tried),
+        }
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]

@@ -208,7 +208,20 @@ impl DerefMut for Guard<'_> {
     }
 }
 
-/// A connection from the source.
+/// A connection from the source, where one is there at once.
+#[inline]
+fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
+    match source {
+        Source::Pool(pool) => Ok(pool.try_acquire().map(Guard::Lent)),
+        Source::Held(held, depth) => {
+            let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
+            held.check(depth)?;
+            Ok(Some(Guard::Held(lease, held.control().take_pending())))
+        }
+    }
+}
+
+/// A connection from the source, as soon as one is there.
 async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
     match source {
         Source::Pool(pool) => match pool.acquire().await {
@@ -286,7 +299,11 @@ pub(crate) async fn run_statement(
     check: Check,
     sink: Sink<'_>,
 ) -> Result<Completion> {
-    let mut guard = lease(source).await?;
+    let mut guard = match lease_now(source)? {
+        Some(guard) => guard,
+        // Boxed: the future of a statement need not be as large as that of waiting.
+        None => Box::pin(lease(source)).await?,
+    };
     let ran = match &mut guard {
         Guard::Held(lease, pending) if !pending.is_empty() => {
             let pending = std::mem::take(pending);

@@ -62,6 +62,14 @@ impl Pool {
         }
     }
 
+    /// Lends an idle connection, if there is one; opens none and waits for none.
+    #[inline]
+    #[must_use]
+    pub fn try_acquire(&self) -> Option<Lease> {
+        let permit = self.shared.permits.try_acquire().ok()?;
+        Some(self.lend(self.shared.take_idle()?, permit))
+    }
+
     async fn wait(&self) -> Result<Lease> {
         let start = Instant::now();
         let permit = {

@@ -209,7 +209,7 @@ impl Connection {
 
     /// Reads the answer to a statement that is alone in its batch, to the end of the batch: [`Connection::rows`] and
     /// [`Connection::ready`] in fewer steps. `outcome` is kept between polls.
-    #[inline]
+    #[inline(never)]
     pub(super) fn poll_alone(
         &mut self,
         cx: &mut Context<'_>,
@@ -275,6 +275,9 @@ impl Connection {
                 read_row(body, entry, check, sink)?;
             }
             if let Some(body) = self.driver.conversation.next_complete() {
+                if let Some(rows) = CommandTag::everyday(body) {
+                    return Ok(Step::Done(Completion { rows, rolled_back: false }));
+                }
                 let completion = completion(body)?;
                 self.note_command();
                 return Ok(Step::Done(completion));

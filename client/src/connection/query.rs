@@ -1,12 +1,13 @@
 //! One statement at a time: parameters in, rows out, one round trip.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll, ready};
 
 use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{ColumnError, Columns, Expect, FromRow, IntoParams, Params};
 
 use crate::connection::Connection;
-use crate::connection::batch::Completion;
+use crate::connection::batch::{Completion, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
 
@@ -143,30 +144,59 @@ impl Connection {
     ///
     /// # Cancel safety
     /// As [`Connection::query`].
-    pub async fn run(
-        &mut self,
-        statement: &(impl Statement + ?Sized),
-        params: &Params,
+    pub fn run<'c>(
+        &'c mut self,
+        statement: &'c (impl Statement + ?Sized),
+        params: &'c Params,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
-    ) -> Result<Completion> {
-        let mut again = false;
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> impl Future<Output = Result<Completion>> + Send {
+        let mut run = Run { statement, params, check, sink, progress: Progress::default() };
+        poll_fn(move |cx| self.poll_run(cx, &mut run))
+    }
+
+    #[inline(always)]
+    fn poll_run(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: &mut Run<'_, impl Statement + ?Sized>,
+    ) -> Poll<Result<Completion>> {
+        let Run { statement, params, check, sink, progress } = run;
         loop {
-            let ticket = self.submit_alone(&statement, params)?;
-            let mut outcome = None;
-            let ran = poll_fn(|cx| self.poll_alone(cx, ticket, check, sink, &mut outcome)).await;
-            match ran {
+            let ticket = match progress.ticket {
+                Some(ticket) => ticket,
+                None => *progress.ticket.insert(self.submit_alone(statement, params)?),
+            };
+            match ready!(self.poll_alone(cx, ticket, *check, *sink, &mut progress.outcome)) {
                 Err(error)
-                    if !again
+                    if !progress.again
                         && error.is_stale_statement()
                         && self.status() == TransactionStatus::Idle =>
                 {
-                    again = true;
+                    *progress = Progress { again: true, ..Progress::default() };
                 }
-                ran => return ran,
+                ran => return Poll::Ready(ran),
             }
         }
     }
+}
+
+/// A statement that runs.
+struct Run<'c, S: ?Sized> {
+    statement: &'c S,
+    params: &'c Params,
+    check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+    sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    progress: Progress,
+}
+
+/// How far it has come, kept between polls.
+#[derive(Default)]
+struct Progress {
+    ticket: Option<Ticket>,
+    outcome: Option<Result<Completion>>,
+    /// It runs for the second time.
+    again: bool,
 }
 
 #[cold]

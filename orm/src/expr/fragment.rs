@@ -1,6 +1,5 @@
 //! A piece of a statement while it is being built: tokens and parameters side by side.
 
-use smallvec::SmallVec;
 use stellata_protocol::{Buffer, Encode, Error, IsNull, Oid, Params, Result};
 
 use crate::expr::token;
@@ -11,7 +10,7 @@ use crate::model::path::Path;
 /// The tokens of a usual statement and its parameters need no allocation.
 #[derive(Clone, Debug, Default)]
 pub struct Fragment {
-    tokens: SmallVec<[u8; 48]>,
+    tokens: Buffer<48>,
     params: Params,
     /// The first value that could not be written. It is reported when the statement is run.
     fault: Option<Error>,
@@ -23,7 +22,7 @@ impl Fragment {
     }
 
     pub(crate) fn tokens(&self) -> &[u8] {
-        &self.tokens
+        self.tokens.as_slice()
     }
 
     pub(crate) fn params(&self) -> &Params {
@@ -48,12 +47,12 @@ impl Fragment {
 
     #[inline]
     pub(crate) fn put(&mut self, token: u8) {
-        self.tokens.push(token);
+        self.tokens.put_u8(token);
     }
 
     #[inline]
     pub(crate) fn put_slice(&mut self, tokens: &[u8]) {
-        self.tokens.extend_from_slice(tokens);
+        self.tokens.put_slice(tokens);
     }
 
     /// `token`, a path and a column's index.
@@ -89,7 +88,7 @@ impl Fragment {
     /// Everything of another fragment behind this one.
     #[inline]
     pub(crate) fn append(&mut self, other: &Self) {
-        self.tokens.extend_from_slice(&other.tokens);
+        self.tokens.put_slice(other.tokens());
         if !other.params.is_empty() {
             self.params.append(&other.params);
         }

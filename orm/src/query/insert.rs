@@ -18,13 +18,16 @@ use crate::render::statement::{Conflict, Kind, RETURNING, columns_of, mask_of};
 /// The statement that inserts one row.
 pub(crate) fn one<N: NewRow>(new: &N, mut fragment: Fragment, conflict: Conflict<'_>) -> Fragment {
     let table = N::Model::TABLE;
-    let mask = mask_of(table.columns.len(), |column| new.is_set(column));
-    for column in columns_of(&mask) {
-        let pushed = fragment
-            .params_mut()
-            .push_sized(table.oid(column), |out| new.write_column(column, out));
-        fragment.note(pushed);
-    }
+    let mut pushed = Ok(());
+    let params = fragment.params_mut();
+    let mask = mask_of(table.columns.len(), |column| {
+        let is_set = new.is_set(column);
+        if is_set && pushed.is_ok() {
+            pushed = params.push_sized(table.oid(column), |out| new.write_column(column, out));
+        }
+        is_set
+    });
+    fragment.note(pushed);
     Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(&mut fragment);
     fragment
 }

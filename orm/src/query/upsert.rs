@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use stellata_protocol::{ColumnError, Expect};
+use stellata_protocol::{ColumnError, Columns, Expect};
 
 use crate::error::{Error, Result};
 use crate::executor::{Executor, run};
@@ -209,19 +209,18 @@ pub trait Insert: NewRow {
     ) -> impl Future<Output = Result<Self::Model>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         async move {
-            let done = async {
-                // Made inside the future, where it stays: moving it would cost as much as making it.
-                let statement = insert::one(&self, Fragment::default(), Conflict::Fail);
-                let mut found = None;
-                let (table, check) = (Self::Model::TABLE, expect::<Self::Model>);
-                run(source, table, &statement, check, &mut |columns| {
-                    found = Some(Self::Model::from_columns(columns)?);
-                    Ok(())
-                })
-                .await?;
-                found.ok_or_else(|| Error::not_found(table))
+            // Made inside the future, where it stays: moving it would cost as much as making it.
+            let statement = insert::one(&self, Fragment::default(), Conflict::Fail);
+            let mut found = None;
+            let (table, check) = (Self::Model::TABLE, expect::<Self::Model>);
+            let mut sink = |columns: &mut Columns<'_>| {
+                found = Some(Self::Model::from_columns(columns)?);
+                Ok(())
             };
-            done.await.map_err(|error| error.at(caller))
+            match run(source, table, &statement, check, &mut sink).await {
+                Ok(_) => found.ok_or_else(|| Error::not_found(table).at(caller)),
+                Err(error) => Err(error.at(caller)),
+            }
         }
     }
 }

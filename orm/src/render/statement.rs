@@ -75,10 +75,14 @@ pub(crate) enum Conflict<'s> {
     Update { key: &'s [u8] },
 }
 
+/// The length of a list. Lists come from tables and queries, never from the other side; a longer one than this counts is
+/// cut, and told apart by its length.
+fn length(list: &[u8]) -> [u8; 2] {
+    u16::try_from(list.len()).unwrap_or(u16::MAX).to_be_bytes()
+}
+
 fn put_list(out: &mut Fragment, list: &[u8]) {
-    // Lists come from tables and queries, never from the other side; a longer one is cut and told apart by its length.
-    let [a, b] = u16::try_from(list.len()).unwrap_or(u16::MAX).to_be_bytes();
-    out.put_slice(&[a, b]);
+    out.put_slice(&length(list));
     out.put_slice(list);
 }
 
@@ -98,16 +102,18 @@ impl Kind<'_> {
                 put_list(out, stores);
             }
             Self::Insert { flags, mask, conflict } => {
-                out.put_slice(&[STATEMENT, INSERT, flags]);
-                put_list(out, mask);
                 let (action, key) = match conflict {
                     Conflict::Fail => (0, &[] as &[u8]),
                     Conflict::Nothing { key } => (1, key),
                     Conflict::UpdateAll { key } => (2, key),
                     Conflict::Update { key } => (3, key),
                 };
-                out.put(action);
-                put_list(out, key);
+                let ([a, b], [c, d]) = (length(mask), length(key));
+                out.put_slice(&[STATEMENT, INSERT, flags, action, a, b, c, d]);
+                out.put_slice(mask);
+                if !key.is_empty() {
+                    out.put_slice(key);
+                }
             }
             Self::Unnest { flags, mask } => {
                 out.put_slice(&[STATEMENT, UNNEST, flags]);
@@ -156,12 +162,10 @@ fn parse(bytes: &[u8]) -> Option<Kind<'_>> {
             Kind::Child { relation, slot, scope, flags, stores: take_list(&mut rest)? }
         }
         INSERT => {
-            let (&flags, tail) = rest.split_first()?;
+            let (&[flags, action, a, b, c, d], tail) = rest.split_first_chunk::<6>()?;
+            let (mask, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes([a, b])))?;
+            let (key, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes([c, d])))?;
             rest = tail;
-            let mask = take_list(&mut rest)?;
-            let (&action, tail) = rest.split_first()?;
-            rest = tail;
-            let key = take_list(&mut rest)?;
             let conflict = match action {
                 0 => Conflict::Fail,
                 1 => Conflict::Nothing { key },
@@ -213,7 +217,7 @@ pub(crate) fn columns_of(mask: Mask<'_>) -> impl Iterator<Item = u16> {
 }
 
 /// The mask of the columns, of `count`, for which `is_set` holds.
-pub(crate) fn mask_of(count: usize, is_set: impl Fn(u16) -> bool) -> SmallVec<[u8; 8]> {
+pub(crate) fn mask_of(count: usize, mut is_set: impl FnMut(u16) -> bool) -> SmallVec<[u8; 8]> {
     let mut mask = SmallVec::from_elem(0, count.div_ceil(8));
     for (index, place) in (0..count).zip(0_u16..) {
         if is_set(place)

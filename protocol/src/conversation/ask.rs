@@ -146,8 +146,7 @@ impl Conversation {
     pub fn run(&mut self, head: &BindHead, params: &Params) -> Result<()> {
         self.may_request()?;
         write_bind_execute::<false>(&mut self.output, head, params)?;
-        self.ask(Owed::Bind);
-        self.ask(Owed::Execute { data: false });
+        self.ask(Owed::Run);
         Ok(())
     }
 
@@ -160,8 +159,7 @@ impl Conversation {
     pub fn run_alone(&mut self, head: &BindHead, params: &Params) -> Result<()> {
         self.may_request()?;
         write_bind_execute::<true>(&mut self.output, head, params)?;
-        self.ask(Owed::Bind);
-        self.ask(Owed::Execute { data: false });
+        self.ask(Owed::Run);
         self.ask(Owed::Sync);
         Ok(())
     }

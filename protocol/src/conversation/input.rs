@@ -49,7 +49,19 @@ impl Input {
     }
 
     /// Room for the next read. What is unread may move to the front.
+    #[inline]
     pub(super) fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end && !self.filled {
+            self.start = 0;
+            self.end = 0;
+            return &mut self.bytes;
+        }
+        self.space_behind()
+    }
+
+    /// Room behind what is unread, or more of it where the last read filled all there was.
+    #[inline(never)]
+    fn space_behind(&mut self) -> &mut [u8] {
         let unread = self.end.saturating_sub(self.start);
         if unread == 0 {
             self.start = 0;

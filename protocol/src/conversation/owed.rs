@@ -14,6 +14,8 @@ pub(super) enum Owed {
     Login,
     Parse,
     Bind,
+    /// Bind of a statement and Execute of the portal that it makes.
+    Run,
     /// Describe of a statement, of which the parameters are to come.
     DescribeStatement,
     /// Describe of a portal, or of a statement of which the parameters have come.
@@ -164,19 +166,25 @@ impl Queue {
         }
     }
 
-    /// Takes a Bind away, if it is the oldest request and belongs to a call after `abandoned`.
+    /// Goes on from Bind to Execute, if that is the oldest request and belongs to a call after `abandoned`.
     #[inline]
-    pub(super) fn pop_bind(&mut self, abandoned: u64) -> bool {
-        self.pop_if(abandoned, |owed| owed == Owed::Bind)
+    pub(super) fn pass_bind(&mut self, abandoned: u64) -> bool {
+        match self.owed.front_mut() {
+            Some((owed @ Owed::Run, request)) if *request > abandoned => {
+                *owed = Owed::Execute { data: false };
+                true
+            }
+            _ => false,
+        }
     }
 
-    /// Takes an Execute away, as [`Queue::pop_bind`] does a Bind.
+    /// Takes an Execute away, if it is the oldest request and belongs to a call after `abandoned`.
     #[inline]
     pub(super) fn pop_execute(&mut self, abandoned: u64) -> bool {
         self.pop_if(abandoned, |owed| matches!(owed, Owed::Execute { .. }))
     }
 
-    /// Takes a Sync away, as [`Queue::pop_bind`] does a Bind.
+    /// Takes a Sync away, as [`Queue::pop_execute`] does an Execute.
     #[inline]
     pub(super) fn pop_sync(&mut self, abandoned: u64) -> bool {
         self.pop_if(abandoned, |owed| owed == Owed::Sync)
@@ -282,6 +290,7 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
     use Then::{Becomes, IsDone, Stays};
     Some(match (owed, tag) {
         (Owed::Execute { .. }, b'D') => (Event::DataRow, Stays),
+        (Owed::Run, b'2') => (Event::BindComplete, Becomes(Owed::Execute { data: false })),
         (Owed::Bind, b'2') => (Event::BindComplete, IsDone),
         (Owed::Execute { .. } | Owed::ExecuteCopyIn, b'C') => (Event::CommandComplete, IsDone),
         (Owed::Sync, b'Z') => (Event::ReadyForQuery, IsDone),

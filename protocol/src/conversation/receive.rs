@@ -14,6 +14,7 @@ impl Conversation {
     /// Room for bytes from the server; [`Conversation::received`] says how many were put there. It is never empty.
     ///
     /// The body of the newest message is gone after this call.
+    #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         self.body = 0..0;
         self.input.space()
@@ -63,7 +64,7 @@ impl Conversation {
         const BIND_COMPLETE: &[u8; HEAD] = b"2\0\0\0\x04";
         if self.input.unread().first_chunk() == Some(BIND_COMPLETE)
             && self.failed.is_none()
-            && self.queue.pop_bind(self.abandoned)
+            && self.queue.pass_bind(self.abandoned)
         {
             self.body = self.input.take(HEAD, HEAD);
         }

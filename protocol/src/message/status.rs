@@ -101,6 +101,29 @@ impl<'a> CommandTag<'a> {
         }
     }
 
+    /// The number of rows that the body of a CommandComplete tells, if it is one of the everyday commands, which leave
+    /// nothing behind in the session: SELECT, INSERT, UPDATE, DELETE. `None` for every other body, malformed ones
+    /// included: ask [`CommandTag::count`].
+    #[inline]
+    #[must_use]
+    pub fn everyday(body: &[u8]) -> Option<u64> {
+        let (name, rest) = body.split_first_chunk::<7>()?;
+        let digits = match name {
+            b"SELECT " | b"UPDATE " | b"DELETE " => rest,
+            b"INSERT " => rest.strip_prefix(b"0 ")?,
+            _ => return None,
+        };
+        let (&0, digits) = digits.split_last()? else { return None };
+        // Nineteen digits fit a `u64`, whatever they are.
+        if digits.is_empty() || digits.len() > 19 {
+            return None;
+        }
+        digits.iter().try_fold(0_u64, |rows, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit < 10).then(|| rows.wrapping_mul(10).wrapping_add(u64::from(digit)))
+        })
+    }
+
     /// Writes a CommandComplete, as a server does.
     ///
     /// # Errors

@@ -5,13 +5,12 @@ use core::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::nul::holds_nul;
 
-/// How many bytes a [`Buffer`] holds before it allocates: enough for the parameters of a point query.
-const INLINE: usize = 96;
-
 /// Bytes that are appended to, with lengths patched in afterwards.
 ///
 /// The protocol counts lengths in 31 bits. Whatever grows past that, or past a 16-bit count, is an [`Error`] before a
 /// byte of it is sent: [`Buffer::message`] and [`Buffer::value`] take back what they began.
+///
+/// The first `INLINE` bytes need no allocation; 96 hold the parameters of a point query.
 ///
 /// ```
 /// use stellata_protocol::Buffer;
@@ -20,7 +19,7 @@ const INLINE: usize = 96;
 /// assert_eq!(out.as_slice(), b"Q\0\0\0\x0dselect 1\0");
 /// ```
 #[derive(Clone)]
-pub struct Buffer {
+pub struct Buffer<const INLINE: usize = 96> {
     /// The bytes, as long as they fit here and `heap` has no place.
     inline: [u8; INLINE],
     /// How many of `inline` are written; 0 once `heap` has place.
@@ -30,7 +29,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// An empty buffer. The first 96 bytes need no allocation.
+    /// An empty buffer. The first 96 bytes need no allocation; [`Buffer::default`] makes those of other sizes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -39,10 +38,13 @@ impl Buffer {
     /// An empty buffer with place for `capacity` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        let heap = if capacity > INLINE { Vec::with_capacity(capacity) } else { Vec::new() };
-        Self { heap, ..Self::default() }
+        let mut buffer = Self::default();
+        buffer.reserve(capacity);
+        buffer
     }
+}
 
+impl<const INLINE: usize> Buffer<INLINE> {
     /// What was written.
     #[inline]
     #[must_use]
@@ -310,25 +312,25 @@ impl Buffer {
     }
 }
 
-impl Default for Buffer {
+impl<const INLINE: usize> Default for Buffer<INLINE> {
     fn default() -> Self {
         Self { inline: [0; INLINE], filled: 0, heap: Vec::new() }
     }
 }
 
-impl fmt::Debug for Buffer {
+impl<const INLINE: usize> fmt::Debug for Buffer<INLINE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Buffer").field(&self.as_slice()).finish()
     }
 }
 
-impl PartialEq for Buffer {
+impl<const INLINE: usize> PartialEq for Buffer<INLINE> {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()
     }
 }
 
-impl Eq for Buffer {}
+impl<const INLINE: usize> Eq for Buffer<INLINE> {}
 
 #[inline]
 fn len32(len: usize) -> Result<i32> {
@@ -379,7 +381,7 @@ mod tests {
         ) {
             let mut model = Vec::new();
             let mut out = Buffer::with_capacity(capacity);
-            prop_assert!(out.capacity() >= capacity.max(INLINE));
+            prop_assert!(out.capacity() >= capacity.max(96));
             for step in steps {
                 match step {
                     Step::Put(bytes) => {
