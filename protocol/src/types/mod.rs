@@ -34,10 +34,18 @@ mod int;
 mod float;
 mod text;
 mod bytes;
+pub(crate) mod money;
+pub(crate) mod numeric;
+mod through;
+pub(crate) mod times;
 #[cfg(feature = "uuid")]
 mod uuid;
 #[cfg(feature = "chrono")]
 mod chrono;
+#[cfg(feature = "time")]
+mod time;
+#[cfg(feature = "jiff")]
+mod jiff;
 #[cfg(feature = "rust_decimal")]
 mod decimal;
 #[cfg(feature = "serde_json")]

@@ -1,3 +1,6 @@
-//! Values of PostgreSQL's types, both ways through a real server.
+//! Values of every type against what a real server makes of them.
 
+mod agreement;
+mod numbers;
 mod oracle;
+mod times;
