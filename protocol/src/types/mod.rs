@@ -8,9 +8,11 @@
 //! | `bool` | `bool` | |
 //! | `i8`, `i16`, `i32`, `i64` | `"char"`, `int2`, `int4`, `int8` | |
 //! | `u32` | `oid` | |
+//! | [`Oid`] | `oid`, `regclass`, `regtype`, `regproc` and the other aliases | the name, which only the server knows |
 //! | `f32`, `f64` | `float4`, `float8` | nothing; every bit of a NaN is kept |
-//! | `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | `text`, `varchar`, `char(n)`, `name`, `unknown`, and user-defined types whose binary form is text (enums, `citext`) | a NUL is refused |
-//! | `&[u8]`, `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>` | `bytea` | `[u8; N]`: other lengths are refused |
+//! | `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | `text`, `varchar`, `char(n)`, `name`, `refcursor`, `unknown`, and user-defined types whose binary form is text (enums, `citext`); to read also `pg_node_tree` | a NUL is refused; blanks at the end of a `char(n)` are there when it is read |
+//! | `char` | as `String`, of one character | no character, and more than one, is refused |
+//! | `&[u8]`, `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>` | `bytea`; to read also `pg_ndistinct`, `pg_dependencies`, `pg_mcv_list` and the summaries of BRIN indexes | `[u8; N]`: other lengths are refused |
 //! | `uuid::Uuid` | `uuid` | |
 //! | `chrono::NaiveDate` | `date` | `infinity` and years beyond either range are refused |
 //! | `chrono::NaiveTime` | `time` | rounded to microseconds; `24:00:00` is refused |
@@ -19,20 +21,48 @@
 //! | `rust_decimal::Decimal` | `numeric` | `NaN`, infinities and numbers beyond 96 bits or 28 decimals are refused; zeros at the end that do not fit are left out |
 //! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
 //! | `Json<T>` | `jsonb`, `json` | what the serde implementations of `T` lose |
+//! | [`Inet`](network::Inet) | `inet`, `cidr` | for `cidr`, bits to the right of the prefix are refused |
+//! | [`Cidr`](network::Cidr) | `cidr`, `inet` | bits to the right of the prefix are refused |
+//! | `IpAddr`, `Ipv4Addr`, `Ipv6Addr` | `inet`, `cidr` | a prefix shorter than the address is refused |
+//! | `ipnet::IpNet` | `inet`, `cidr` | for `cidr`, bits to the right of the prefix are refused |
+//! | [`MacAddr`](network::MacAddr), [`MacAddr8`](network::MacAddr8) | `macaddr`, `macaddr8` | |
+//! | [`Bits`](bits::Bits), [`BitsRef`](bits::BitsRef) | `varbit`, `bit(n)` | the server refuses another length than `n` |
+//! | [`Point`](geometry::Point), [`Segment`](geometry::Segment), [`Rectangle`](geometry::Rectangle) | `point`, `lseg`, `box` | nothing; every bit of a NaN is kept |
+//! | [`Line`](geometry::Line) | `line` | no direction (both factors within a millionth of 0) is refused |
+//! | [`Circle`](geometry::Circle) | `circle` | a negative radius is refused |
+//! | [`Path`](geometry::Path), [`Polygon`](geometry::Polygon) | `path`, `polygon` | no points are refused |
+//! | `geo_types::Point`, `Coord`, `Line`, `Rect` | `point`, `point`, `lseg`, `box` | |
+//! | `geo_types::LineString` | `path` | a closed path and no points are refused |
+//! | `geo_types::Polygon` | `polygon` | holes and no points are refused |
+//! | [`TsVector`](text_search::TsVector) | `tsvector` | what is beyond the server's limits is refused |
+//! | [`TsQuery`](text_search::TsQuery) | `tsquery` | the same; the empty query can only be read |
+//! | [`Xml`](system::Xml) | `xml` | the server writes the XML declaration anew; one that names another encoding than UTF-8 is refused |
+//! | [`JsonPath`](system::JsonPath) | `jsonpath` | the server prints the path anew |
+//! | [`Char`](system::Char) | `"char"` | |
+//! | [`Xid`](crate::replication::Xid), [`Xid8`](system::Xid8), [`Cid`](system::Cid) | `xid`, `xid8`, `cid` | |
+//! | [`Tid`](system::Tid), [`Lsn`](crate::replication::Lsn) | `tid`, `pg_lsn` | |
+//! | [`Snapshot`](system::Snapshot) | `pg_snapshot`, `txid_snapshot` | transactions that are not in order are refused, as by the server |
+//! | [`Int2Vector`](system::Int2Vector), [`OidVector`](system::OidVector) | `int2vector`, `oidvector` | the empty one can only be read |
+//! | `()` | `void` | can only be read |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
 //!
-//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
+//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; those of
+//! `ipnet` and of `geo_types` are the features `ipnet` and `geo`, which are not.
+//!
+//! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
+//! (`relacl::text[]`).
 
 pub(crate) mod params;
 pub(crate) mod array;
-mod fixed;
+pub(crate) mod fixed;
 mod pointer;
 mod boolean;
 mod int;
 mod float;
 mod text;
+mod character;
 mod bytes;
 pub(crate) mod money;
 pub(crate) mod numeric;
@@ -50,8 +80,14 @@ mod jiff;
 mod decimal;
 #[cfg(feature = "serde_json")]
 pub(crate) mod json;
+mod shortest;
+pub mod network;
+pub mod bits;
+pub mod geometry;
+pub mod text_search;
+pub mod system;
 #[cfg(test)]
-mod proof;
+pub(crate) mod proof;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
