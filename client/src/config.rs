@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::Limits;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::types::{DatabaseTypes, TypeCache};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub struct Config {
     cleartext_password: bool,
     statement_cache: usize,
     limits: Limits,
+    types: TypeCache,
 }
 
 impl Config {
@@ -61,6 +64,7 @@ impl Config {
             cleartext_password: false,
             statement_cache: 256,
             limits: Limits::default(),
+            types: TypeCache::default(),
         }
     }
 
@@ -254,6 +258,12 @@ impl Config {
 
     pub(crate) const fn statement_cache(&self) -> usize {
         self.statement_cache
+    }
+
+    /// What is known of the types of this database; all clones of this configuration share it.
+    pub(crate) fn types(&self) -> Arc<DatabaseTypes> {
+        let database = self.database().unwrap_or(&self.user);
+        self.types.of(format!("{:?} {} {database:?}", self.host, self.port))
     }
 
     pub(crate) const fn limits(&self) -> Limits {

@@ -18,6 +18,7 @@
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
+mod types;
 mod config;
 mod socket;
 mod statement;
@@ -29,5 +30,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
-    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,
+    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Oid, Params, SqlState, TypeKind,
+    UserType,
 };

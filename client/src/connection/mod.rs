@@ -2,7 +2,10 @@
 
 mod driver;
 mod login;
+mod columns;
+mod discovery;
 mod batch;
+mod resolve;
 mod query;
 mod simple;
 
@@ -15,6 +18,7 @@ use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
+use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::cache::Cache;
@@ -32,6 +36,8 @@ pub struct Connection {
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
+    /// What is known of the types that the database numbers by itself.
+    discovery: Discovery,
     /// Statements that the server is to forget with the next flush.
     forgotten: Vec<Box<str>>,
     /// The number of the call that is being put together or answered.
@@ -90,6 +96,7 @@ impl Connection {
             driver,
             cache: Cache::new(config.statement_cache()),
             parsing: VecDeque::new(),
+            discovery: Discovery::new(config.types()),
             forgotten: Vec::new(),
             call: 0,
             open: false,

@@ -1,4 +1,4 @@
-//! One-dimensional arrays, whole (`Vec<T>`, `[T]`) and built value by value ([`ArrayBuilder`]).
+//! Arrays of one dimension, whole (`Vec<T>`, `[T]`) and built value by value ([`ArrayBuilder`]).
 //!
 //! The binary form (`array_send` of the server's source): the number of dimensions, whether there are NULLs, the
 //! element type; for each dimension its length and lower bound; then the elements, each with its length in front.
@@ -7,8 +7,10 @@ use core::marker::PhantomData;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
+use crate::types::catalog::{TypeKind, Types};
+use crate::types::nesting::Nesting;
 use crate::types::params::Params;
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
+use crate::types::{Decode, Encode, IsNull, PgType, Type, nested_type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
@@ -37,6 +39,18 @@ impl<T: ArrayElement> PgType for [T] {
             None => oid.is_user_defined() && T::accepts(oid),
         }
     }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        if let Some(element) = oid.element() {
+            return T::fits(element, types);
+        }
+        match types.get(oid)?.kind {
+            TypeKind::Array { element } => {
+                types.nested::<Self>(oid, |types| T::fits(element, types))
+            }
+            _ => types.domain::<Self>(oid),
+        }
+    }
 }
 
 impl<T: ArrayElement> PgType for Vec<T> {
@@ -44,6 +58,10 @@ impl<T: ArrayElement> PgType for Vec<T> {
 
     fn accepts(oid: Oid) -> bool {
         <[T]>::accepts(oid)
+    }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        <[T]>::fits(oid, types)
     }
 }
 
@@ -53,26 +71,19 @@ impl<T: ArrayElement, const N: usize> PgType for [T; N] {
     fn accepts(oid: Oid) -> bool {
         <[T]>::accepts(oid)
     }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        <[T]>::fits(oid, types)
+    }
 }
 
 impl<T: ArrayElement + Encode> Encode for [T] {
     /// Writes an array whose lower bound is 1.
     ///
     /// # Errors
-    /// Those of the elements, and [`ErrorKind::WrongType`] when the database numbers the element type by itself: the
-    /// form names it, and an array's own number does not tell it. [`ArrayBuilder`] is told.
+    /// Those of the elements.
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
-        let element = match oid.element() {
-            Some(element) => element,
-            None if oid == Oid::UNSPECIFIED || oid == Self::TYPE.oid => T::TYPE.oid,
-            None => Oid::UNSPECIFIED,
-        };
-        if element == Oid::UNSPECIFIED {
-            return Err(Error::new(
-                ErrorKind::WrongType,
-                "the element type of this array is known to the database alone",
-            ));
-        }
+        let element = element_of::<T>(oid);
         let head = Head::put(element, out);
         let mut has_null = false;
         for value in self {
@@ -102,7 +113,7 @@ impl<'a, T: ArrayElement + Decode<'a>> Decode<'a> for Vec<T> {
     /// [`ErrorKind::OutOfRange`] for more dimensions and for a lower bound other than 1, neither of which a `Vec` can
     /// hold; [`ErrorKind::WrongType`] for elements that are no `T`; [`ErrorKind::UnexpectedNull`] for a NULL where `T`
     /// is no [`Option`].
-    fn decode(_: Oid, raw: &'a [u8]) -> Result<Self> {
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(raw);
         let dimensions = reader.i32()?;
         let flags = reader.i32()?;
@@ -110,9 +121,7 @@ impl<'a, T: ArrayElement + Decode<'a>> Decode<'a> for Vec<T> {
         if !matches!(flags, 0 | 1) {
             return Err(Error::new(ErrorKind::InvalidValue, "an array has unknown flags"));
         }
-        if !T::accepts(element) {
-            return Err(Error::new(ErrorKind::WrongType, "the array has elements of another type"));
-        }
+        let element_type = nested_type::<T>(oid, element)?;
         match dimensions {
             0 => {
                 reader.end()?;
@@ -148,16 +157,36 @@ impl<'a, T: ArrayElement + Decode<'a>> Decode<'a> for Vec<T> {
                 "an array has fewer bytes than its number of elements needs",
             ));
         }
+        // Elements that may hold arrays themselves could be nested without end.
+        let _level = if element.is_user_defined() { Some(Nesting::enter()?) } else { None };
         let mut values = Self::with_capacity(count);
         for _ in 0..count {
-            values.push(match reader.value()? {
-                Some(raw) => T::decode(element, raw)?,
-                None => T::decode_null()?,
-            });
+            values.push(nested_value(&mut reader, element_type)?);
         }
         reader.end()?;
         Ok(values)
     }
+}
+
+/// The next value of `reader`, with its length in front. An error in it tells its place in the whole.
+#[inline]
+pub(crate) fn nested_value<'a, T: Decode<'a>>(reader: &mut Reader<'a>, oid: Oid) -> Result<T> {
+    match reader.value()? {
+        Some(raw) => T::decode(oid, raw).map_err(|error| {
+            let length = u32::try_from(raw.len()).unwrap_or(u32::MAX);
+            error.shifted(reader.offset().saturating_sub(length))
+        }),
+        None => T::decode_null().map_err(|error| error.shifted(reader.offset())),
+    }
+}
+
+/// The type in whose form the elements of an array of the type `oid` are written.
+///
+/// Elements that the database numbers by itself are written with the number 0. The server (14 and later, `array_recv` of
+/// its source) compares the number with its own only where both are built-in types, so that this can't pass for an array
+/// over a built-in type.
+pub(crate) fn element_of<T: PgType + ?Sized>(oid: Oid) -> Oid {
+    oid.element().unwrap_or(T::TYPE.oid)
 }
 
 /// Builds an array value by value, for instance one column of many rows that are inserted at once.
