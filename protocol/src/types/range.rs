@@ -10,6 +10,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::{ArrayElement, nested_value};
 use crate::types::catalog::{TypeKind, Types};
+use crate::types::numeric::Numeric;
+use crate::types::times::date::Date;
+use crate::types::times::time::Time;
+use crate::types::times::timestamp::{Timestamp, TimestampTz};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -36,6 +40,7 @@ macro_rules! bounds {
 }
 
 bounds! { i16 i32 i64 f32 f64 String }
+bounds! { Numeric Date Time Timestamp TimestampTz }
 #[cfg(feature = "rust_decimal")]
 bounds! { rust_decimal::Decimal }
 #[cfg(feature = "uuid")]

@@ -303,6 +303,7 @@ impl Learned<'_> {
     where
         T: Encode + for<'a> Decode<'a> + 'static,
     {
+        let unwritten = ODDITIES.iter().any(|odd| odd.0 == self.name && odd.1 == case.literal);
         match T::decode(self.oid, &case.bytes) {
             Err(_) if refuses(&case.printed) => Ok(None),
             Err(error) => Err(format!("it was not read: {error}")),
@@ -311,6 +312,8 @@ impl Learned<'_> {
                 let mut out = Buffer::new();
                 match value.encode(self.oid, &mut out) {
                     Ok(IsNull::No) => Ok(Some((value, out.as_slice().to_vec()))),
+                    // What no server takes may be refused here already.
+                    Err(_) if unwritten => Ok(None),
                     written => Err(format!("it was not written: {written:?}")),
                 }
             }

@@ -7,6 +7,7 @@
 mod literals;
 mod print;
 mod learned;
+mod own;
 mod table;
 
 use stellata_testkit::{Server, VERSIONS, skip, with_database_on};

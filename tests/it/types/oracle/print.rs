@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
+use stellata_protocol::types::Hstore;
+use stellata_protocol::{Array, Money};
 
 /// `t` and `f`.
 pub(super) fn boolean(value: &bool) -> String {
@@ -93,22 +95,95 @@ fn era(date: NaiveDate) -> &'static str {
     if date.year() > 0 { "" } else { " BC" }
 }
 
-/// An array of one dimension, with `item` to print what is not NULL.
-pub(super) fn list<T>(items: &[Option<T>], item: impl Fn(&T) -> String) -> String {
-    let items: Vec<String> = items
+/// Amounts of money with two decimals, as the locale C has them.
+pub(super) fn money(value: &Money) -> String {
+    let cents = value.0.unsigned_abs();
+    let digits = (cents / 100).to_string();
+    let mut whole = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            whole.push(',');
+        }
+        whole.push(digit);
+    }
+    let sign = if value.0 < 0 { "-" } else { "" };
+    format!("{sign}${whole}.{:02}", cents % 100)
+}
+
+/// Pairs in quotes, the shorter keys first.
+pub(super) fn hstore(value: &Hstore) -> String {
+    let quote = |text: &String| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut pairs: Vec<_> = value.iter().collect();
+    pairs.sort_by_key(|(key, _)| (key.len(), key.as_str()));
+    let pair = |(key, value): (&String, &Option<String>)| {
+        let value = value.as_ref().map_or_else(|| "NULL".to_owned(), quote);
+        format!("{}=>{value}", quote(key))
+    };
+    pairs.into_iter().map(pair).collect::<Vec<_>>().join(", ")
+}
+
+/// An array of any dimensions, with `item` to print what is not NULL, and what stands between items.
+pub(super) fn array<T>(
+    array: &Array<Option<T>>,
+    between: char,
+    item: impl Fn(&T) -> String,
+) -> String {
+    let mut items: Vec<String> = array
         .iter()
-        .map(|value| value.as_ref().map_or_else(|| "NULL".to_owned(), |value| quoted(&item(value))))
+        .map(|value| match value {
+            Some(value) => quoted(&item(value), between),
+            None => "NULL".to_owned(),
+        })
         .collect();
-    format!("{{{}}}", items.join(","))
+    // From the innermost dimension outwards, so many items at a time become one.
+    for dimension in array.dimensions().iter().rev() {
+        let groups = items.chunks(dimension.length as usize);
+        items = groups.map(|group| format!("{{{}}}", group.join(&between.to_string()))).collect();
+    }
+    let text = items.pop().unwrap_or_else(|| "{}".to_owned());
+    if array.dimensions().iter().all(|dimension| dimension.lower == 1) {
+        return text;
+    }
+    let bounds = array
+        .dimensions()
+        .iter()
+        .map(|dimension| format!("[{}:{}]", dimension.lower, dimension.upper()));
+    format!("{}={text}", bounds.collect::<String>())
+}
+
+/// A list, as the array of one dimension that it is.
+pub(super) fn list<T>(items: &[Option<T>], item: impl Fn(&T) -> String) -> String {
+    let print = |value: &Option<T>| match value {
+        Some(value) => quoted(&item(value), ','),
+        None => "NULL".to_owned(),
+    };
+    format!("{{{}}}", items.iter().map(print).collect::<Vec<_>>().join(","))
 }
 
 /// An item of an array: in quotes where it would be taken for something else.
-fn quoted(text: &str) -> String {
+fn quoted(text: &str, between: char) -> String {
     let special = |character: char| {
-        matches!(character, '{' | '}' | ',' | '"' | '\\') || character.is_ascii_whitespace()
+        matches!(character, '{' | '}' | '"' | '\\')
+            || character == between
+            || character.is_ascii_whitespace()
     };
     if !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.contains(special) {
         return text.to_owned();
     }
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A composite: fields in quotes where they would be taken for something else, NULL as nothing.
+pub(super) fn composite(fields: &[Option<String>]) -> String {
+    let special = |character: char| {
+        matches!(character, '(' | ')' | ',' | '"' | '\\') || character.is_ascii_whitespace()
+    };
+    let field = |field: &Option<String>| match field {
+        None => String::new(),
+        Some(text) if text.is_empty() || text.contains(special) => {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+        }
+        Some(text) => text.clone(),
+    };
+    format!("({})", fields.iter().map(field).collect::<Vec<_>>().join(","))
 }
