@@ -118,7 +118,7 @@ impl TryFrom<DateTime> for Timestamp {
     fn try_from(timestamp: DateTime) -> Result<Self> {
         let day = Self::new(timestamp.date().try_into()?, Time::MIN)?;
         let start = TimestampTz::from_utc(day).unix_nanoseconds()?;
-        let nanos = start.wrapping_add(nanos_of_day(timestamp.time()));
+        let nanos = start.wrapping_add(nanos_of_day(timestamp.time()).into());
         TimestampTz::from_unix_nanoseconds(nanos).map(TimestampTz::utc)
     }
 }
@@ -251,8 +251,8 @@ impl TryFrom<Interval> for Span {
     }
 }
 
-fn nanos_of_day(time: ::jiff::civil::Time) -> i128 {
-    let minutes = i128::from(time.hour()).wrapping_mul(60).wrapping_add(time.minute().into());
+fn nanos_of_day(time: ::jiff::civil::Time) -> i64 {
+    let minutes = i64::from(time.hour()).wrapping_mul(60).wrapping_add(time.minute().into());
     let seconds = minutes.wrapping_mul(60).wrapping_add(time.second().into());
     seconds.wrapping_mul(1_000_000_000).wrapping_add(time.subsec_nanosecond().into())
 }

@@ -13,11 +13,30 @@
 //! | `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | `text`, `varchar`, `char(n)`, `name`, `refcursor`, `unknown`, and user-defined types whose binary form is text (enums, `citext`); to read also `pg_node_tree` | a NUL is refused; blanks at the end of a `char(n)` are there when it is read |
 //! | `char` | as `String`, of one character | no character, and more than one, is refused |
 //! | `&[u8]`, `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>` | `bytea`; to read also `pg_ndistinct`, `pg_dependencies`, `pg_mcv_list` and the summaries of BRIN indexes | `[u8; N]`: other lengths are refused |
+//! | `Numeric` | `numeric` | nothing |
+//! | `Money` | `money` | nothing; what a unit is worth, the server's `lc_monetary` says |
+//! | `Date`, `Time`, `TimeTz`, `Timestamp`, `TimestampTz`, `Interval` | `date`, `time`, `timetz`, `timestamp`, `timestamptz`, `interval` | nothing |
+//! | `OrInfinity<T>` | as `T`, and the infinities of dates, timestamps and (from server 17 on) intervals | what `T` loses and refuses |
+//! | `std::time::SystemTime` | `timestamptz` | rounded to microseconds; `infinity` is refused |
+//! | `std::time::Duration` | `interval` | rounded to microseconds; months, days and what is negative are refused |
 //! | `uuid::Uuid` | `uuid` | |
 //! | `chrono::NaiveDate` | `date` | `infinity` and years beyond either range are refused |
 //! | `chrono::NaiveTime` | `time` | rounded to microseconds; `24:00:00` is refused |
 //! | `chrono::NaiveDateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond either range are refused |
 //! | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | `timestamptz` | the same; the offset is lost, since the type is an instant; every other zone can be written |
+//! | `chrono::TimeDelta` | `interval` | rounded to microseconds; months and days are refused |
+//! | `time::Date` | `date` | `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `time::Time` | `time` | rounded to microseconds; `24:00:00` is refused |
+//! | `time::PrimitiveDateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `time::OffsetDateTime`, `time::UtcDateTime` | `timestamptz` | the same; the offset is lost |
+//! | `time::Duration` | `interval` | rounded to microseconds; months and days are refused |
+//! | `jiff::civil::Date` | `date` | `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `jiff::civil::Time` | `time` | rounded to microseconds; `24:00:00` is refused |
+//! | `jiff::civil::DateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `jiff::Timestamp`; to write also `jiff::Zoned` | `timestamptz` | the same; the time zone is lost |
+//! | `jiff::SignedDuration` | `interval` | rounded to microseconds; months and days are refused |
+//! | `jiff::Span` | `interval` | years and months, weeks and days, hours and what is shorter are summed; parts of a microsecond and signs that differ are refused |
+//! | `bigdecimal::BigDecimal` | `numeric` | `NaN`, infinities and more digits than either side has are refused; of zeros at the end of the number 64 are kept |
 //! | `rust_decimal::Decimal` | `numeric` | `NaN`, infinities and numbers beyond 96 bits or 28 decimals are refused; zeros at the end that do not fit are left out |
 //! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
 //! | `Json<T>` | `jsonb`, `json` | what the serde implementations of `T` lose |
@@ -48,8 +67,9 @@
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
 //!
-//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; those of
-//! `ipnet` and of `geo_types` are the features `ipnet` and `geo`, which are not.
+//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default;
+//! `time`, `jiff`, `bigdecimal`, `ipnet` and `geo` (for `geo_types`) are features too, off by default. Between the
+//! types of this crate and those of the others there is `TryFrom`, both ways.
 //!
 //! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
 //! (`relacl::text[]`).

@@ -170,11 +170,11 @@ impl TryFrom<Interval> for ::time::Duration {
     }
 }
 
-fn nanos_of_day(time: ::time::Time) -> i128 {
+fn nanos_of_day(time: ::time::Time) -> i64 {
     let (hour, minute, second, nano) = time.as_hms_nano();
-    let minutes = i128::from(hour).wrapping_mul(60).wrapping_add(i128::from(minute));
-    let seconds = minutes.wrapping_mul(60).wrapping_add(i128::from(second));
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(i128::from(nano))
+    let minutes = i64::from(hour).wrapping_mul(60).wrapping_add(i64::from(minute));
+    let seconds = minutes.wrapping_mul(60).wrapping_add(i64::from(second));
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(i64::from(nano))
 }
 
 #[cold]

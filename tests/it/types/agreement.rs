@@ -28,6 +28,8 @@ pub(super) trait Whole:
     + Encode
     + ArrayElement
     + for<'a> Decode<'a>
+    + Send
+    + Sync
     + 'static
 {
 }
@@ -40,6 +42,8 @@ impl<T> Whole for T where
         + Encode
         + ArrayElement
         + for<'a> Decode<'a>
+        + Send
+        + Sync
         + 'static
 {
 }
@@ -89,7 +93,7 @@ pub(super) async fn stands_for<T, W>(
     texts: &[String],
     print: impl Fn(&T) -> String,
 ) where
-    T: Clone + Encode + ArrayElement + for<'a> Decode<'a> + 'static,
+    T: Clone + Encode + ArrayElement + for<'a> Decode<'a> + Send + Sync + 'static,
     W: Whole + TryFrom<T, Error: Debug>,
 {
     let name = T::TYPE.name;

@@ -407,7 +407,7 @@ fn shortened(text: String) -> String {
 
 fn durations(negative: bool) -> Vec<String> {
     let mut durations = clocks();
-    durations.extend(texts(["1000000:00:00", "2562047788:00:54.775807"]));
+    durations.extend(texts(["1000000:00:00", "2147483647:59:59.999999"]));
     if negative {
         durations.extend(clocks().into_iter().map(|clock| format!("-{clock}")));
     }

@@ -131,13 +131,12 @@ struct Clock {
 
 impl Clock {
     fn of(microseconds: i64) -> Self {
-        let micros = microseconds.unsigned_abs();
         Self {
             negative: microseconds < 0,
-            hours: micros / MICROS_PER_HOUR.unsigned_abs(),
-            minutes: micros / MICROS_PER_MINUTE.unsigned_abs() % 60,
-            seconds: micros / MICROS_PER_SECOND.unsigned_abs() % 60,
-            micros: u32::try_from(micros % MICROS_PER_SECOND.unsigned_abs()).unwrap_or(0),
+            hours: (microseconds / MICROS_PER_HOUR).unsigned_abs(),
+            minutes: (microseconds / MICROS_PER_MINUTE % 60).unsigned_abs(),
+            seconds: (microseconds / MICROS_PER_SECOND % 60).unsigned_abs(),
+            micros: u32::try_from((microseconds % MICROS_PER_SECOND).unsigned_abs()).unwrap_or(0),
         }
     }
 }

@@ -61,14 +61,13 @@ impl Time {
         if (Self::MIN..=Self::MAX).contains(&time) { Ok(time) } else { Err(no_such_time()) }
     }
 
-    /// The time nearest to so many nanoseconds after the start of the day.
+    /// The time nearest to so many nanoseconds after the start of the day, ties to the even microsecond.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] for what rounds to 24:00:00 too: where nanoseconds are told apart, the end of the day
-    /// is none of the times, so that it could not be read back.
-    #[cfg(any(feature = "chrono", feature = "time", feature = "jiff"))]
-    pub(in crate::types) fn from_nanoseconds(nanoseconds: i128) -> Result<Self> {
-        match nearest_micros(nanoseconds).map(Self::from_microseconds) {
+    /// [`ErrorKind::OutOfRange`] below 0, and for what rounds to 24:00:00 or more: types that tell nanoseconds apart
+    /// hold no end of the day, so that it could not be read back.
+    pub fn from_nanoseconds(nanoseconds: i64) -> Result<Self> {
+        match nearest_micros(nanoseconds.into()).map(Self::from_microseconds) {
             Some(Ok(time)) if time < Self::MAX => Ok(time),
             _ => Err(out_of_range("the time rounds to the end of its day")),
         }
@@ -244,6 +243,17 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Time>().unwrap_err().kind(), ErrorKind::InvalidValue, "{text}");
         }
+    }
+
+    #[test]
+    fn nanoseconds_are_rounded_within_the_day() {
+        let rounded = |nanos| Time::from_nanoseconds(nanos).map(Time::microseconds).ok();
+        assert_eq!((rounded(1_500), rounded(2_500), rounded(2_501)), (Some(2), Some(2), Some(3)));
+        assert_eq!(rounded(86_399_999_999_499), Some(86_399_999_999));
+        assert_eq!(
+            (rounded(86_399_999_999_500), rounded(-501), rounded(i64::MAX)),
+            (None, None, None)
+        );
     }
 
     proptest! {
