@@ -1,6 +1,13 @@
 //! Values of every type against what a real server makes of them.
 
 mod agreement;
+mod printed;
+
+mod bits;
+mod geometry;
+mod network;
 mod numbers;
 mod oracle;
+mod system;
+mod text_search;
 mod times;
