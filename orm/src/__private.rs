@@ -1,8 +1,13 @@
 //! What derived code names. No part of the public API: it may change with every version.
 
-pub use stellata_protocol::{Buffer, ColumnError, Columns, Expect, FromRow, Oid, Params};
+pub use std::string::String;
 
-use stellata_protocol::{Decode, Encode, Error, ErrorKind};
+pub use stellata_protocol::{
+    ArrayElement, Buffer, ColumnError, Columns, CompositeReader, CompositeWriter, Decode, Encode,
+    Expect, FromRow, IsNull, Oid, Params, PgType, Type, Types,
+};
+
+use stellata_protocol::{Error, ErrorKind};
 
 pub use crate::model::column::Column;
 pub use crate::model::path::Path;
@@ -15,12 +20,34 @@ pub use crate::new::require;
 use crate::new::{Field, equal};
 pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
 pub use crate::relation::handle::{Many, One};
+pub use crate::schema::user_type::{UserDefined, create_composite, create_domain, create_enum};
 
 /// What reading columns returns.
 pub type Read<T> = Result<T, ColumnError>;
 
 /// What writing a value returns.
 pub type Written = stellata_protocol::Result<()>;
+
+/// What encoding a value returns.
+pub type Encoded = stellata_protocol::Result<IsNull>;
+
+/// What decoding a value returns.
+pub type Decoded<T> = stellata_protocol::Result<T>;
+
+/// The error of a label that no variant of an enum has.
+///
+/// # Errors
+/// Always.
+#[cold]
+pub fn unknown_label<T>(message: &'static str) -> Decoded<T> {
+    Err(Error::new(ErrorKind::UnknownLabel, message))
+}
+
+/// The type in whose form the value inside a type of its own name is written and read.
+#[must_use]
+pub fn inner_type<T: PgType>(oid: Oid) -> Oid {
+    if oid != Oid::UNSPECIFIED && T::accepts(oid) { oid } else { T::TYPE.oid }
+}
 
 /// A type that a column can have. All derived code goes through it, always by the field's type, so that a type that is
 /// none is reported once.

@@ -297,16 +297,25 @@ impl<'c> Types<'c> {
         }
     }
 
-    /// Holds a type of its own name around `T` against the type `oid`: a domain over what `T` fits, or whatever `T` itself
-    /// fits.
+    /// Holds `N`, a type of its own name around `T`, against the type `oid`: a domain of that name over what `T` fits, or
+    /// whatever `T` itself fits.
     ///
     /// # Errors
-    /// [`ErrorKind::WrongType`] for another name, or what `T` does not fit.
-    pub fn newtype<T: PgType + ?Sized>(&mut self, oid: Oid, own: &Type) -> Result<()> {
+    /// [`ErrorKind::WrongType`] for a domain of another name, or what `T` does not fit.
+    pub fn newtype<N: PgType, T: PgType>(&mut self, oid: Oid) -> Result<()> {
+        if !oid.is_user_defined() {
+            return T::fits(oid, self);
+        }
         let found = self.get(oid)?;
-        self.name(found, own)?;
-        self.nested::<T>(oid, |types| match found.kind {
-            TypeKind::Domain { base } => T::fits(base, types),
+        self.nested::<N>(oid, |types| match found.kind {
+            // Inside may be a domain too.
+            TypeKind::Domain { base } if T::TYPE.oid != Oid::UNSPECIFIED => {
+                types.name(found, &N::TYPE)?;
+                T::fits(base, types)
+            }
+            TypeKind::Domain { base } if types.name(found, &N::TYPE).is_ok() => {
+                T::fits(base, types)
+            }
             _ => T::fits(oid, types),
         })
     }

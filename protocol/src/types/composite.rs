@@ -151,7 +151,6 @@ impl<'b> CompositeWriter<'b> {
     }
 
     /// Ends the value.
-    #[must_use]
     pub fn end(self) -> IsNull {
         IsNull::No
     }
@@ -305,27 +304,42 @@ mod tests {
         assert_eq!(reason::<i32>(&catalog, NODE).0, Err(ErrorKind::TooLarge));
     }
 
-    fn tower(levels: usize) -> Vec<u8> {
-        let mut value =
-            hex("00000002 00000019 ffffffff 00000000 0000000c 00000000 00000000 00004e20");
+    /// A node of nodes, as the server sends it, or as it is written: with numbers of this database, or without.
+    fn tower(levels: usize, node: Oid, nodes: Oid) -> Vec<u8> {
+        let head = |array: usize| {
+            [&hex("00000002 00000019 ffffffff"), &nodes.0.to_be_bytes()[..], &length(array)]
+                .concat()
+        };
+        let bottom = [&hex("00000000 00000000"), &node.0.to_be_bytes()[..]].concat();
+        let mut value = [head(bottom.len()), bottom].concat();
         for _ in 1..levels {
-            let length = u32::try_from(value.len()).unwrap().to_be_bytes();
-            let array = u32::try_from(value.len() + 24).unwrap().to_be_bytes();
-            let head = hex("00000002 00000019 ffffffff 00000000");
-            let one = hex("00000001 00000000 00004e20 00000001 00000001");
-            value = [&head[..], &array, &one, &length, &value].concat();
+            let one = [
+                &hex("00000001 00000000"),
+                &node.0.to_be_bytes()[..],
+                &hex("00000001 00000001"),
+                &length(value.len()),
+                &value,
+            ]
+            .concat();
+            value = [head(one.len()), one].concat();
         }
         value
     }
 
+    fn length(bytes: usize) -> [u8; 4] {
+        u32::try_from(bytes).unwrap().to_be_bytes()
+    }
+
     #[test]
     fn towers_of_composites_fit_a_small_stack_or_are_refused() {
-        let read = |levels| decode::<Node>(NODE, &tower(levels)).map_err(|error| error.kind());
+        let read = |levels| {
+            decode::<Node>(NODE, &tower(levels, NODE, NODES)).map_err(|error| error.kind())
+        };
         let deep = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
             let five = read(5).unwrap();
             assert_eq!(five.children[0].children[0].children[0].children[0].children, []);
-            let bytes = encode(NODE, &five).unwrap();
-            assert_eq!(decode::<Node>(NODE, &bytes), Ok(five));
+            let written = tower(5, Oid::UNSPECIFIED, Oid::UNSPECIFIED);
+            assert_eq!(encode(NODE, &five), Ok(written));
             assert!(read(24).is_ok());
             for levels in [25, 100, 10_000] {
                 assert_eq!(read(levels), Err(ErrorKind::TooLarge), "{levels}");
@@ -349,7 +363,7 @@ mod tests {
             ("ffffffff", ErrorKind::InvalidLength),
             ("7fffffff", ErrorKind::Truncated),
             ("00000001 00000019 ffffffff", ErrorKind::ColumnCount),
-            ("00000002 00000019 ffffffff 00000000 ffffffff", ErrorKind::UnexpectedNull),
+            ("00000002 00000019 ffffffff 00004e21 ffffffff", ErrorKind::UnexpectedNull),
             ("00000002 00000017 00000004 00000001 00000000 ffffffff", ErrorKind::WrongType),
         ] {
             let found = decode::<Node>(NODE, &hex(text)).map_err(|error| error.kind());

@@ -362,7 +362,7 @@ mod tests {
             ("0100", ErrorKind::TrailingBytes),
             ("03", ErrorKind::InvalidValue),
             ("0a", ErrorKind::InvalidValue),
-            ("14", ErrorKind::InvalidValue),
+            ("1c", ErrorKind::InvalidValue),
             ("20", ErrorKind::InvalidValue),
             ("80", ErrorKind::InvalidValue),
             ("1800", ErrorKind::TrailingBytes),
