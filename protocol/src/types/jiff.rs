@@ -38,7 +38,7 @@ impl Encode for Zoned {
     /// Writes the instant. The time zone is not stored, since a `timestamptz` has none; so a [`Zoned`] can't be read.
     ///
     /// # Errors
-    /// Those of [`jiff::Timestamp`](::jiff::Timestamp).
+    /// Those of [`jiff::Timestamp`].
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.timestamp().encode(oid, out)
     }

@@ -67,8 +67,10 @@
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
 //!
-//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; `time`, `jiff`, `bigdecimal`, `ipnet` and `geo` (for `geo_types`) are features too, off by default. Between the
-//! types of this crate and those of the others there is `TryFrom`, both ways.
+//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; `time`, `jiff`,
+//! `bigdecimal`, `ipnet` and `geo` (for `geo_types`) are features too, off by default. Between the types of this crate and
+//! those of the others there is `TryFrom`, both ways. PostgreSQL has no integers of 128 bits, and but for `oid` none
+//! without sign: of those, [`Numeric`](numeric::Numeric) is made, and they of it.
 //!
 //! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
 //! (`relacl::text[]`).

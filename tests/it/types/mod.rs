@@ -4,6 +4,7 @@ mod agreement;
 mod printed;
 
 mod bits;
+mod columns;
 mod geometry;
 mod network;
 mod numbers;

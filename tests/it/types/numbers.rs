@@ -207,6 +207,7 @@ async fn decimals_of_other_crates_stand_for_numerics(database: &Database) {
     let mut connection = connect(database).await;
     let finite: Vec<String> = edges()
         .into_iter()
+        .chain(texts(drawn(300, number())))
         .filter(|text| text.parse::<Numeric>().unwrap().is_finite() && text.len() < 400)
         .collect();
     let printed = |number: &BigDecimal| Numeric::try_from(number).unwrap().to_string();

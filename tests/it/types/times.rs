@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use stellata_protocol::{Date, Interval, OrInfinity, Time, TimeTz, Timestamp, TimestampTz};
 use stellata_testkit::Database;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcDateTime};
 
 use super::agreement::{
     agree_on_texts, agree_on_values, connect, drawn, refused, stands_for, texts,
@@ -75,6 +75,39 @@ fn timestamps(last_year: i32, offset: &str) -> Vec<String> {
             None => format!("{day} {clock}{offset}"),
         })
         .collect()
+}
+
+/// What the crates for times are asked for: edges, and drawn ones, as types of this project print them.
+struct Usual {
+    days: Vec<String>,
+    clocks: Vec<String>,
+    timestamps: Vec<String>,
+    instants: Vec<String>,
+}
+
+impl Usual {
+    fn new() -> Self {
+        // From 0001-01-01 to a day before the end of 9999: jiff's instants leave room for offsets.
+        let micros = drawn(300, -63_082_281_600_000_000..252_455_400_000_000_000_i64);
+        let drawn: Vec<Timestamp> = micros
+            .into_iter()
+            .map(|micros| Timestamp::from_microseconds(micros).unwrap())
+            .collect();
+        let with = |mut edges: Vec<String>, drawn: Vec<String>| {
+            edges.extend(drawn);
+            edges.retain(|text| !text.starts_with("9999-12-31 "));
+            usual(edges)
+        };
+        Self {
+            days: with(days(9_999), texts(drawn.iter().map(|at| at.date()))),
+            clocks: with(clocks(), texts(drawn.iter().map(|at| at.time().unwrap()))),
+            timestamps: with(timestamps(9_999, ""), texts(&drawn)),
+            instants: with(
+                timestamps(9_999, "+00"),
+                texts(drawn.iter().map(|at| TimestampTz::from_utc(*at))),
+            ),
+        }
+    }
 }
 
 /// Those within the years that `time` and jiff hold and print as the server does.
@@ -290,14 +323,14 @@ async fn every_interval_is_printed_and_sent_as_the_server_does(database: &Databa
 async fn chrono_stands_for_dates_and_times(database: &Database) {
     let mut connection = connect(database).await;
     let connection = &mut connection;
-    stands_for::<NaiveDate, Date>(connection, &usual(days(9_999)), NaiveDate::to_string).await;
+    let usual = Usual::new();
+    stands_for::<NaiveDate, Date>(connection, &usual.days, NaiveDate::to_string).await;
     let clock = |time: &NaiveTime| shortened(time.format("%H:%M:%S%.6f").to_string());
-    stands_for::<NaiveTime, Time>(connection, &clocks(), clock).await;
+    stands_for::<NaiveTime, Time>(connection, &usual.clocks, clock).await;
     let print = |at: &NaiveDateTime| shortened(at.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
-    stands_for::<NaiveDateTime, Timestamp>(connection, &usual(timestamps(9_999, "")), print).await;
+    stands_for::<NaiveDateTime, Timestamp>(connection, &usual.timestamps, print).await;
     let print = |at: &DateTime<Utc>| print(&at.naive_utc()) + "+00";
-    let instants = usual(timestamps(9_999, "+00"));
-    stands_for::<DateTime<Utc>, TimestampTz>(connection, &instants, print).await;
+    stands_for::<DateTime<Utc>, TimestampTz>(connection, &usual.instants, print).await;
     let print = |duration: &TimeDelta| Interval::try_from(*duration).unwrap().to_string();
     stands_for::<TimeDelta, Interval>(connection, &durations(true), print).await;
 }
@@ -335,18 +368,19 @@ async fn infinities_are_read_and_written_with_chrono(database: &Database) {
 async fn the_crate_time_stands_for_dates_and_times(database: &Database) {
     let mut connection = connect(database).await;
     let connection = &mut connection;
-    stands_for::<time::Date, Date>(connection, &usual(days(9_999)), time::Date::to_string).await;
+    let usual = Usual::new();
+    stands_for::<time::Date, Date>(connection, &usual.days, time::Date::to_string).await;
     let clock = |time: time::Time| {
         let (hour, minute, second, micro) = time.as_hms_micro();
         shortened(format!("{hour:02}:{minute:02}:{second:02}.{micro:06}"))
     };
-    stands_for::<time::Time, Time>(connection, &clocks(), |time| clock(*time)).await;
+    stands_for::<time::Time, Time>(connection, &usual.clocks, |time| clock(*time)).await;
     let print = |at: &PrimitiveDateTime| format!("{} {}", at.date(), clock(at.time()));
-    stands_for::<PrimitiveDateTime, Timestamp>(connection, &usual(timestamps(9_999, "")), print)
-        .await;
+    stands_for::<PrimitiveDateTime, Timestamp>(connection, &usual.timestamps, print).await;
     let print = |at: &OffsetDateTime| format!("{} {}+00", at.date(), clock(at.time()));
-    let instants = usual(timestamps(9_999, "+00"));
-    stands_for::<OffsetDateTime, TimestampTz>(connection, &instants, print).await;
+    stands_for::<OffsetDateTime, TimestampTz>(connection, &usual.instants, print).await;
+    let print = |at: &UtcDateTime| format!("{} {}+00", at.date(), clock(at.time()));
+    stands_for::<UtcDateTime, TimestampTz>(connection, &usual.instants, print).await;
     let print = |duration: &time::Duration| Interval::try_from(*duration).unwrap().to_string();
     stands_for::<time::Duration, Interval>(connection, &durations(true), print).await;
 }
@@ -355,20 +389,15 @@ async fn the_crate_time_stands_for_dates_and_times(database: &Database) {
 async fn jiff_stands_for_dates_and_times(database: &Database) {
     let mut connection = connect(database).await;
     let connection = &mut connection;
+    let usual = Usual::new();
     let print = jiff::civil::Date::to_string;
-    stands_for::<jiff::civil::Date, Date>(connection, &usual(days(9_999)), print).await;
+    stands_for::<jiff::civil::Date, Date>(connection, &usual.days, print).await;
     let print = |time: &jiff::civil::Time| time.to_string();
-    stands_for::<jiff::civil::Time, Time>(connection, &clocks(), print).await;
+    stands_for::<jiff::civil::Time, Time>(connection, &usual.clocks, print).await;
     let print = |at: &jiff::civil::DateTime| at.to_string().replace('T', " ");
-    let civil = usual(timestamps(9_999, ""));
-    stands_for::<jiff::civil::DateTime, Timestamp>(connection, &civil, print).await;
+    stands_for::<jiff::civil::DateTime, Timestamp>(connection, &usual.timestamps, print).await;
     let print = |at: &jiff::Timestamp| at.to_string().replace('T', " ").replace('Z', "+00");
-    // jiff's last instants leave room for offsets.
-    let instants: Vec<String> = usual(timestamps(9_999, "+00"))
-        .into_iter()
-        .filter(|text| !text.starts_with("9999-12-31"))
-        .collect();
-    stands_for::<jiff::Timestamp, TimestampTz>(connection, &instants, print).await;
+    stands_for::<jiff::Timestamp, TimestampTz>(connection, &usual.instants, print).await;
     let print =
         |duration: &jiff::SignedDuration| Interval::try_from(*duration).unwrap().to_string();
     stands_for::<jiff::SignedDuration, Interval>(connection, &durations(true), print).await;
@@ -389,7 +418,8 @@ async fn jiff_stands_for_dates_and_times(database: &Database) {
 async fn the_types_of_std_stand_for_instants_and_durations(database: &Database) {
     let mut connection = connect(database).await;
     let print = |time: &SystemTime| TimestampTz::try_from(*time).unwrap().to_string();
-    let instants = timestamps(294_276, "+00");
+    let mut instants = timestamps(294_276, "+00");
+    instants.extend(Usual::new().instants);
     stands_for::<SystemTime, TimestampTz>(&mut connection, &instants, print).await;
     let print = |duration: &Duration| Interval::try_from(*duration).unwrap().to_string();
     stands_for::<Duration, Interval>(&mut connection, &durations(false), print).await;
@@ -406,7 +436,7 @@ fn shortened(text: String) -> String {
 }
 
 fn durations(negative: bool) -> Vec<String> {
-    let mut durations = clocks();
+    let mut durations = Usual::new().clocks;
     durations.extend(texts(["1000000:00:00", "2147483647:59:59.999999"]));
     if negative {
         durations.extend(clocks().into_iter().map(|clock| format!("-{clock}")));

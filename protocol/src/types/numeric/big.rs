@@ -1,7 +1,9 @@
 //! `numeric` as [`BigDecimal`].
 
+use core::ops::{Add, Mul};
+
 use ::bigdecimal::BigDecimal;
-use ::bigdecimal::num_bigint::{BigInt, Sign};
+use ::bigdecimal::num_bigint::{BigInt, BigUint, Sign};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
@@ -46,11 +48,12 @@ impl TryFrom<&Numeric> for BigDecimal {
     /// # Errors
     /// [`ErrorKind::OutOfRange`] for `NaN` and the infinities.
     fn try_from(number: &Numeric) -> Result<Self> {
-        let Some((digits, exponent)) = number.digits_and_exponent() else {
+        if !number.is_finite() {
             return Err(Error::new(ErrorKind::OutOfRange, "the number is NaN or infinite"));
-        };
-        let integer = BigInt::parse_bytes(digits.as_bytes(), 10)
-            .ok_or(Error::new(ErrorKind::InvalidValue, "the text is no number"))?;
+        }
+        let (decimals, exponent) = number.decimals();
+        let sign = if number.is_negative() { Sign::Minus } else { Sign::Plus };
+        let integer = BigInt::from_biguint(sign, integer(&decimals));
         let has = exponent.saturating_neg();
         let exact = Self::new(integer, has);
         let shown = i64::from(number.scale());
@@ -72,6 +75,27 @@ impl TryFrom<Numeric> for BigDecimal {
     fn try_from(number: Numeric) -> Result<Self> {
         Self::try_from(&number)
     }
+}
+
+/// The integer of its decimal digits: parts of it, then pairs of those, until there is one. Read from one end to the
+/// other, digits in their hundred thousands would take a time that grows with their square.
+fn integer(decimals: &[u8]) -> BigUint {
+    let part = |part| BigUint::parse_bytes(part, 10).unwrap_or_default();
+    let mut parts: Vec<BigUint> = decimals.rchunks(PART).map(part).collect();
+    let mut unit = BigUint::from(10_u8).pow(PART_DECIMALS);
+    while parts.len() > 2 {
+        parts = pairs(&parts, &unit);
+        unit = unit.pow(2);
+    }
+    pairs(&parts, &unit).pop().unwrap_or_default()
+}
+
+fn pairs(parts: &[BigUint], unit: &BigUint) -> Vec<BigUint> {
+    let joined = |pair: &[BigUint]| match pair {
+        [low, high] => high.mul(unit).add(low),
+        rest => rest.first().cloned().unwrap_or_default(),
+    };
+    parts.chunks(2).map(joined).collect()
 }
 
 impl PgType for BigDecimal {
@@ -102,6 +126,9 @@ impl<'a> Decode<'a> for BigDecimal {
 
 /// The most zeros at the end that become digits.
 const MOST_ZEROS: i64 = 64;
+/// How many decimal digits are read at once.
+const PART: usize = 512;
+const PART_DECIMALS: u32 = 512;
 /// More than the bits of 131 072 + 16 383 decimal digits.
 const MOST_BITS: u64 = 500_000;
 
@@ -147,6 +174,15 @@ mod tests {
             let read: BigDecimal = decode(Oid::NUMERIC, &hex(text)).unwrap();
             let (integer, _) = read.as_bigint_and_scale();
             assert_eq!(integer.to_string(), format!("1{}", "0".repeat(zeros)));
+        }
+    }
+
+    #[test]
+    fn many_digits_are_put_together_in_their_order() {
+        for count in [1, 511, 512, 513, 1_023, 1_024, 1_025, 1_536, 1_537, 5_000, 131_072] {
+            let decimals: String = "1234567890".chars().cycle().take(count).collect();
+            let read = BigDecimal::try_from(decimals.parse::<Numeric>().unwrap()).unwrap();
+            assert_eq!(read.to_plain_string(), decimals, "{count} digits");
         }
     }
 

@@ -50,15 +50,17 @@ impl Numeric {
     /// [`TryFrom`] is the conversion that refuses to round.
     #[must_use]
     pub fn nearest_f64(&self) -> f64 {
-        match (self.digits_and_exponent(), self.sign) {
-            // Rust reads any number of digits and rounds once.
-            (Some((digits, exponent)), _) => {
-                format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN)
+        let size = match self.sign {
+            Sign::Nan => return f64::NAN,
+            Sign::Infinity | Sign::NegInfinity => f64::INFINITY,
+            Sign::Positive | Sign::Negative => {
+                let (decimals, exponent) = self.decimals();
+                let text = core::str::from_utf8(&decimals).unwrap_or_default();
+                // Rust reads any number of digits and rounds once. Of zero there are none.
+                format!("0{text}e{exponent}").parse().unwrap_or(f64::NAN)
             }
-            (None, Sign::Infinity) => f64::INFINITY,
-            (None, Sign::NegInfinity) => f64::NEG_INFINITY,
-            (None, _) => f64::NAN,
-        }
+        };
+        if self.is_negative() { -size } else { size }
     }
 }
 

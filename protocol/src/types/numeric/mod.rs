@@ -175,9 +175,18 @@ impl Numeric {
         let mut decimals = SmallVec::<[u8; MOST_DECIMALS]>::new();
         let mut rest = mantissa;
         while rest > 0 {
-            let [.., decimal] = (rest % 10).to_be_bytes();
-            decimals.push(decimal);
-            rest /= 10;
+            // 64 bits, which have 19 decimals at least, are divided many times faster than 128.
+            let (mut part, places) = match u64::try_from(rest) {
+                Ok(part) => (part, 0),
+                Err(_) => (u64::try_from(rest % TEN_TO_19).unwrap_or(0), 19),
+            };
+            rest = if places == 0 { 0 } else { rest / TEN_TO_19 };
+            let end = decimals.len().saturating_add(places);
+            while part > 0 || decimals.len() < end {
+                let [.., decimal] = (part % 10).to_be_bytes();
+                decimals.push(decimal);
+                part /= 10;
+            }
         }
         let count = i64::try_from(decimals.len()).unwrap_or(0);
         let power = count.wrapping_sub(1).wrapping_sub(i64::from(scale));
@@ -347,6 +356,7 @@ const OVERFLOW: &str = "the number is outside the range of numeric";
 const INLINE: usize = 8;
 /// Bytes before the first digit.
 const HEAD: usize = 8;
+const TEN_TO_19: u128 = 10_000_000_000_000_000_000;
 /// Decimal digits of the largest `u128`.
 const MOST_DECIMALS: usize = 39;
 /// Decimal digits in a base-10000 digit.

@@ -4,6 +4,8 @@ use core::fmt;
 use core::num::IntErrorKind;
 use core::str::FromStr;
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::numeric::{GROUP, Numeric, OVERFLOW, Sign};
 
@@ -17,19 +19,17 @@ impl fmt::Display for Numeric {
             }
             Sign::Positive | Sign::Negative => {}
         }
-        let mut text = String::with_capacity(
-            self.digits.len().saturating_mul(4).saturating_add(usize::from(self.scale)),
-        );
+        let mut text = Text::new();
         for power in (0..=i32::from(self.weight)).rev() {
             put(&mut text, self.digit(power));
         }
-        let zeros = text.bytes().take_while(|byte| *byte == b'0').count();
+        let zeros = text.iter().take_while(|byte| **byte == b'0').count();
         text.drain(..zeros);
         if text.is_empty() {
-            text.push('0');
+            text.push(b'0');
         }
         if self.scale > 0 {
-            text.push('.');
+            text.push(b'.');
             let end = text.len().saturating_add(usize::from(self.scale));
             let mut power = -1;
             while text.len() < end {
@@ -38,16 +38,26 @@ impl fmt::Display for Numeric {
             }
             text.truncate(end);
         }
-        f.pad_integral(!self.is_negative(), "", &text)
+        let text = core::str::from_utf8(&text).map_err(|_| fmt::Error)?;
+        f.pad_integral(!self.is_negative(), "", text)
     }
 }
 
+/// The digits of a usual number need no allocation.
+type Text = SmallVec<[u8; 48]>;
+
 /// Appends a base-10000 digit as four decimal ones.
-fn put(text: &mut String, digit: u16) {
-    for decimal in [digit / 1_000, digit / 100 % 10, digit / 10 % 10, digit % 10] {
-        let [_, decimal] = decimal.to_be_bytes();
-        text.push(char::from(b'0'.wrapping_add(decimal)));
-    }
+fn put(text: &mut Text, digit: u16) {
+    let decimal = |number: u16| {
+        let [_, decimal] = (number % 10).to_be_bytes();
+        b'0'.wrapping_add(decimal)
+    };
+    text.extend_from_slice(&[
+        decimal(digit / 1_000),
+        decimal(digit / 100),
+        decimal(digit / 10),
+        decimal(digit),
+    ]);
 }
 
 impl FromStr for Numeric {
@@ -108,23 +118,14 @@ fn power_of_ten(text: &str) -> Result<i64> {
 }
 
 impl Numeric {
-    /// The number as the digits of an integer and an exponent: a text no longer than the digits need, however large or
-    /// small the number is. What is not finite is `None`.
-    pub(super) fn digits_and_exponent(&self) -> Option<(String, i64)> {
-        if !self.is_finite() {
-            return None;
-        }
-        let mut text = String::with_capacity(self.digits.len().saturating_mul(4).saturating_add(1));
-        if self.is_negative() {
-            text.push('-');
-        }
-        if self.digits.is_empty() {
-            return Some(("0".to_owned(), 0));
-        }
+    /// All digits as decimal ones, as the text of an integer without sign, and the power of ten that it is multiplied
+    /// by: no longer than the digits need, however large or small the number is.
+    pub(super) fn decimals(&self) -> (SmallVec<[u8; 48]>, i64) {
+        let mut text = Text::new();
         for digit in &self.digits {
             put(&mut text, *digit);
         }
-        Some((text, self.last_power().wrapping_mul(GROUP)))
+        (text, self.last_power().wrapping_mul(GROUP))
     }
 }
 
