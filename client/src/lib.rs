@@ -25,7 +25,7 @@ mod statement;
 mod connection;
 
 pub use config::{Config, Host};
-pub use connection::{Completion, Connection, SimpleResult, Ticket};
+pub use connection::{Completion, Connection, Rows, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};

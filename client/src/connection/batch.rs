@@ -22,7 +22,7 @@ use crate::statement::cache::{Prepared, Slot, SlotId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     pub(super) slot: SlotId,
-    call: u64,
+    pub(super) call: u64,
 }
 
 /// How a statement ended.
@@ -364,7 +364,7 @@ impl Connection {
     }
 
     /// Reads to the end of the batch after an error, so that the status is known.
-    async fn read_to_ready(&mut self) -> Result<()> {
+    pub(super) async fn read_to_ready(&mut self) -> Result<()> {
         // A server that ended the session sends no ReadyForQuery.
         while !self.driver.is_closed() {
             match self.advance()? {
@@ -415,7 +415,7 @@ impl Connection {
     }
 
     /// Forgets a statement, and has the server forget it with the next flush.
-    fn forget(&mut self, slot: SlotId) {
+    pub(super) fn forget(&mut self, slot: SlotId) {
         if let Some(entry) = self.cache.remove(slot)
             && entry.prepared == Prepared::Yes
         {

@@ -275,6 +275,12 @@ impl Discovery {
         }));
     }
 
+    /// Gives up what is held.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        self.held = None;
+    }
+
     /// Forgets what is known of a type that turned out to be another.
     #[cold]
     pub(super) fn doubt(&self, oid: Oid) {

@@ -7,6 +7,7 @@ mod discovery;
 mod batch;
 mod resolve;
 mod query;
+mod lending;
 mod simple;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::statement::cache::Cache;
 
 pub use batch::{Completion, Ticket};
+pub use lending::Rows;
 pub use simple::SimpleResult;
 
 /// A session with a server.

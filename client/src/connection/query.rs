@@ -183,7 +183,12 @@ impl Connection {
                 {
                     *progress = Progress { again: true, ..Progress::default() };
                 }
-                ran => return Poll::Ready(ran),
+                ran => {
+                    if ran.is_err() {
+                        self.discovery.release();
+                    }
+                    return Poll::Ready(ran);
+                }
             }
         }
     }

@@ -69,6 +69,7 @@ pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStrea
     });
     let type_constant = type_constant(&name);
     quote! {
+        #[allow(unused_qualifications, reason = "what is imported where this stands is not known")]
         const _: () = {
             use ::stellata::__private as __orm;
             #[automatically_derived]

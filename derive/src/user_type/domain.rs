@@ -60,6 +60,7 @@ pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStrea
         (type_constant(&name), accepts, fits, created)
     };
     quote! {
+        #[allow(unused_qualifications, reason = "what is imported where this stands is not known")]
         const _: () = {
             use ::stellata::__private as __orm;
             #[automatically_derived]

@@ -41,6 +41,7 @@ pub(crate) fn expand(input: &DeriveInput, problems: &mut Problems) -> TokenStrea
     let type_constant = type_constant(&name);
     let unknown = format!("a label of the enum {name} that `{ident}` does not have");
     quote! {
+        #[allow(unused_qualifications, reason = "what is imported where this stands is not known")]
         const _: () = {
             use ::stellata::__private as __orm;
             #[automatically_derived]
