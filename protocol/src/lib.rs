@@ -34,6 +34,7 @@ pub mod replication;
 mod conversation;
 pub mod trace;
 
+pub use conversation::encryption::{EncryptionAnswer, EncryptionRequest, UntrustedText};
 pub use conversation::login::Login;
 pub use conversation::owed::Event;
 pub use conversation::{Answer, Conversation, Limits};

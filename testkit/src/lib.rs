@@ -20,6 +20,7 @@
 //! Unix only: elsewhere the crate is empty.
 #![cfg(unix)]
 
+mod certificates;
 mod database;
 mod endpoint;
 mod error;
@@ -32,6 +33,7 @@ mod skip;
 pub mod sql;
 mod unique;
 
+pub use certificates::{Authority, Certificate, KeyKind, Leaf, Validity};
 pub use database::Database;
 pub use endpoint::{Endpoint, Host};
 pub use error::Error;

@@ -1,8 +1,10 @@
 //! The whole system against a real server: one module per feature.
 
+mod configured;
 mod connect;
 mod dropped;
 mod hostile;
+mod hosts;
 mod login;
 mod orm;
 mod pool;
@@ -10,3 +12,4 @@ mod query;
 mod recorded;
 mod statements;
 mod types;
+mod tls;

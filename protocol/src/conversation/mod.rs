@@ -19,6 +19,7 @@
 //! conversation.sync().unwrap();
 //! ```
 
+pub(crate) mod encryption;
 mod input;
 pub(crate) mod owed;
 pub(crate) mod login;

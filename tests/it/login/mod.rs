@@ -6,8 +6,9 @@ mod secrets;
 mod threads;
 mod token;
 
-/// A login as `me` at a scripted server, which plays its part without encryption.
-fn plain(port: u16) -> stellata_client::Config {
-    let url = format!("postgres://me@127.0.0.1:{port}/music?sslmode=disable");
-    stellata_client::Config::parse(&url).unwrap()
+use stellata_client::{Config, SslMode, TlsSettings};
+
+/// A login in plain: the scripted servers here are asked for nothing before the session begins.
+fn plain(user: &str) -> Config {
+    Config::new("127.0.0.1", user).with_tls(TlsSettings::new(SslMode::Disable))
 }
