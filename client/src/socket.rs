@@ -254,7 +254,7 @@ impl Socket {
             Self::Tcp(stream) => stream.try_write(bytes),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_write(bytes),
-            Self::Other(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Other(_) | Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         match tried {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -11,5 +11,5 @@ mod pool;
 mod query;
 mod recorded;
 mod statements;
-mod types;
 mod tls;
+mod types;

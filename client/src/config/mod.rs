@@ -20,6 +20,7 @@ mod read;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::Limits;
@@ -29,6 +30,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls::TlsSettings;
 use crate::token::TokenProvider;
+use crate::types::{DatabaseTypes, TypeCache};
 
 pub use endpoint::{Endpoint, Host};
 pub use environment::{Environment, Process};
@@ -124,6 +126,7 @@ pub struct Config {
     statement_cache: usize,
     limits: Limits,
     tls: TlsSettings,
+    types: TypeCache,
 }
 
 /// What the password file gave.
@@ -172,6 +175,7 @@ impl Config {
             statement_cache: defaults::STATEMENT_CACHE,
             limits: Limits::default(),
             tls: TlsSettings::default(),
+            types: TypeCache::default(),
         }
     }
 
@@ -404,6 +408,13 @@ impl Config {
 
     pub(crate) const fn statement_cache(&self) -> usize {
         self.statement_cache
+    }
+
+    /// What is known of the types of this database; all clones of this configuration share it.
+    pub(crate) fn types(&self) -> Arc<DatabaseTypes> {
+        let database = self.database().unwrap_or(&self.user);
+        let places: Vec<String> = self.endpoints().map(ToString::to_string).collect();
+        self.types.of(format!("{places:?} {database:?}"))
     }
 
     pub(crate) const fn limits(&self) -> Limits {

@@ -11,3 +11,7 @@ mod numbers;
 mod system;
 mod text_search;
 mod times;
+mod discovery;
+mod extension;
+mod nested;
+mod user;
