@@ -36,7 +36,9 @@ pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
     Process, ProtocolVersion, TargetSessionAttrs,
 };
-pub use connection::{Completion, Connection, Rows, SimpleResult, Ticket};
+pub use connection::{
+    CancelHandle, Completion, Connection, Plan, QueryOptions, Rows, SimpleResult, Ticket, With,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{

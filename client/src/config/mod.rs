@@ -410,6 +410,17 @@ impl Config {
         self.statement_cache
     }
 
+    /// The same places, and the same settings of sockets and encryption, without what proves a login.
+    pub(crate) fn without_secrets(&self) -> Self {
+        Self {
+            password: None,
+            file_passwords: None,
+            provider: None,
+            token_provider: None,
+            ..self.clone()
+        }
+    }
+
     /// What is known of the types of this database; all clones of this configuration share it.
     pub(crate) fn types(&self) -> Arc<DatabaseTypes> {
         let database = self.database().unwrap_or(&self.user);

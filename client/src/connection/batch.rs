@@ -53,8 +53,7 @@ impl Connection {
             return Err(Error::new(ErrorKind::Closed, "the connection is closed"));
         }
         if self.open {
-            // A batch was left half put together; end it, so that its failure can't reach into this one.
-            self.driver.conversation.sync().map_err(Error::protocol)?;
+            self.end_last()?;
         }
         if self.driver.conversation.has_strays() {
             self.take_strays()?;
@@ -63,6 +62,23 @@ impl Connection {
         self.call = self.driver.conversation.begin();
         self.open = true;
         Ok(())
+    }
+
+    /// Ends what the last call has left open.
+    #[cold]
+    fn end_last(&mut self) -> Result<()> {
+        if let Some(cancelling) = &self.cancelling {
+            if !cancelling.is_finished() {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "the call before is still being cancelled, which could hit this one: drain the connection first",
+                ));
+            }
+            self.cancelling = None;
+        }
+        // A batch was left half put together; its failure must not reach into this one. Where something was cancelled,
+        // what is late of that hits this.
+        self.driver.conversation.sync().map_err(Error::protocol)
     }
 
     /// Takes in what came behind the end of the last call, so that it can't pass for the answer to this one.
@@ -170,7 +186,7 @@ impl Connection {
     #[inline]
     pub fn sync(&mut self) -> Result<()> {
         self.driver.conversation.sync().map_err(Error::protocol)?;
-        self.open = false;
+        self.open = self.cancelling.is_some();
         Ok(())
     }
 

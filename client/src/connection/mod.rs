@@ -4,6 +4,7 @@ mod driver;
 mod limit;
 mod login;
 mod attempt;
+mod cancel;
 mod columns;
 mod discovery;
 mod batch;
@@ -11,17 +12,20 @@ mod resolve;
 mod query;
 mod lending;
 mod simple;
+mod drain;
+mod options;
 mod open;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stellata_protocol::Event;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +34,9 @@ use crate::statement::cache::Cache;
 use crate::tls::SslMode;
 
 pub use batch::{Completion, Ticket};
+pub use cancel::CancelHandle;
 pub use lending::Rows;
+pub use options::{Plan, QueryOptions, With};
 pub use simple::SimpleResult;
 
 /// A session with a server.
@@ -40,6 +46,11 @@ pub use simple::SimpleResult;
 #[derive(Debug)]
 pub struct Connection {
     driver: Driver,
+    /// How what runs is cancelled.
+    cancel: CancelHandle,
+    /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
+    /// it.
+    cancelling: Option<JoinHandle<Result<()>>>,
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
@@ -107,9 +118,12 @@ impl Connection {
         open::over(stream, config).await
     }
 
-    fn new(driver: Driver, config: &Config) -> Self {
+    fn new(driver: Driver, origin: Option<Origin>, config: &Config) -> Self {
+        let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
         Self {
             driver,
+            cancel,
+            cancelling: None,
             cache: Cache::new(config.statement_cache()),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types()),
@@ -133,6 +147,10 @@ impl Connection {
     #[must_use]
     pub fn status(&self) -> TransactionStatus {
         self.driver.conversation.status()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.status() == TransactionStatus::Idle
     }
 
     /// Whether nothing is in flight: all that was asked has been answered and read.
@@ -193,6 +211,12 @@ impl Connection {
         self.driver.conversation.backend_key().map(|key| key.process_id)
     }
 
+    /// What cancels what this session runs, from elsewhere.
+    #[must_use]
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+
     /// Takes the oldest notice that the server sent (`raise notice`, warnings). The newest 256 are kept.
     pub fn pop_notice(&mut self) -> Option<ServerError> {
         self.driver.conversation.pop_notice()
@@ -213,35 +237,6 @@ impl Connection {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.driver.conversation.buffered()
-    }
-
-    /// Reads and passes over all that is still owed by calls whose futures were dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`] when it takes longer than `limit`, or what breaks the connection.
-    ///
-    /// # Cancel safety
-    /// It can be called again.
-    pub async fn drain(&mut self, limit: Duration) -> Result<()> {
-        if self.is_quiet() {
-            return Ok(());
-        }
-        if self.open {
-            self.sync()?;
-        }
-        self.driver.conversation.abandon();
-        let drained = tokio::time::timeout(limit, async {
-            while !self.driver.conversation.is_quiet() {
-                if self.advance()?.is_none() && !self.driver.conversation.is_quiet() {
-                    self.driver.fill().await?;
-                }
-            }
-            Ok(())
-        })
-        .await;
-        drained.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Timeout, format!("draining took longer than {limit:?}")))
-        })
     }
 
     /// The next event that answers the call in progress. Answers to calls that were given up are passed over; what they

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Config;
 use crate::config::endpoint::Endpoint;
 use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
+use crate::connection::cancel::Origin;
 use crate::connection::limit::within;
 use crate::connection::{Connection, attempt};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,7 +66,7 @@ pub(super) async fn over(
     let endpoint = config.endpoint();
     let attempt = attempt::over(Socket::over(stream), config);
     match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
-        Ok(driver) => Ok(Connection::new(driver, config)),
+        Ok(driver) => Ok(Connection::new(driver, None, config)),
         Err(error) => Err(remark(error, endpoint, config)),
     }
 }
@@ -114,7 +115,8 @@ async fn try_address(
     config: &Config,
 ) -> Result<Connection> {
     let driver = attempt::at(endpoint, address, config).await?;
-    let mut connection = Connection::new(driver, config);
+    let origin = Origin::new(endpoint, address, driver.is_encrypted(), config);
+    let mut connection = Connection::new(driver, Some(origin), config);
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {

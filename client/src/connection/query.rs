@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
+use crate::statement::cache::SlotId;
 
 impl Connection {
     /// Runs a statement and reads each row into `T`: a tuple, or a type that implements [`FromRow`].
@@ -151,12 +152,12 @@ impl Connection {
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
         sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> impl Future<Output = Result<Completion>> + Send {
-        let mut run = Run { statement, params, check, sink, progress: Progress::default() };
+        let mut run = Run::new(statement, params, check, sink);
         poll_fn(move |cx| self.poll_run(cx, &mut run))
     }
 
     #[inline(always)]
-    fn poll_run(
+    pub(super) fn poll_run(
         &mut self,
         cx: &mut Context<'_>,
         run: &mut Run<'_, impl Statement + ?Sized>,
@@ -195,12 +196,29 @@ impl Connection {
 }
 
 /// A statement that runs.
-struct Run<'c, S: ?Sized> {
+pub(super) struct Run<'c, S: ?Sized> {
     statement: &'c S,
     params: &'c Params,
     check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
     sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     progress: Progress,
+}
+
+impl<'c, S: Statement + ?Sized> Run<'c, S> {
+    #[inline(always)]
+    pub(super) fn new(
+        statement: &'c S,
+        params: &'c Params,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Self {
+        Self { statement, params, check, sink, progress: Progress::default() }
+    }
+
+    /// Where the statement is cached, once it was sent.
+    pub(super) fn slot(&self) -> Option<SlotId> {
+        self.progress.ticket.map(|ticket| ticket.slot)
+    }
 }
 
 /// How far it has come, kept between polls.
@@ -215,6 +233,6 @@ struct Progress {
 }
 
 #[cold]
-fn count_error(found: &str) -> Error {
+pub(super) fn count_error(found: &str) -> Error {
     Error::new(ErrorKind::Usage, format!("the statement returned {found} where one was wanted"))
 }
