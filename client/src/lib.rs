@@ -27,6 +27,7 @@ mod error;
 mod tls;
 mod token;
 mod types;
+mod hooks;
 mod config;
 mod socket;
 mod statement;
@@ -36,8 +37,11 @@ pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
     Process, ProtocolVersion, TargetSessionAttrs,
 };
+#[cfg(feature = "stream")]
+pub use connection::RowStream;
 pub use connection::{
-    CancelHandle, Completion, Connection, Plan, QueryOptions, Rows, SimpleResult, Ticket, With,
+    Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Plan, Portal, QueryOptions,
+    Row, Rows, SimpleResult, Ticket, With,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
@@ -46,8 +50,8 @@ pub use stellata_protocol::auth::{
 };
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
-    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Oid, Params, SqlState, TypeKind,
-    UserType,
+    ColumnError, Columns, Expect, FieldDescription, FromRow, IntoParams, Limits, Oid, Params,
+    SqlState, TypeKind, UserType,
 };
 pub use tls::{
     Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,

@@ -51,13 +51,13 @@ pub use types::json::Json;
 pub use types::money::Money;
 pub use types::numeric::Numeric;
 pub use types::params::{IntoParams, Parameter, Params};
+pub use types::range::{Range, RangeElement};
 pub use types::times::date::Date;
 pub use types::times::interval::Interval;
 pub use types::times::or_infinity::OrInfinity;
 pub use types::times::time::Time;
 pub use types::times::timestamp::{Timestamp, TimestampTz};
 pub use types::times::timetz::TimeTz;
-pub use types::range::{Range, RangeElement};
 pub use types::{
     Array, ArrayRef, Citext, Cube, Decode, Dimension, Encode, Hstore, IsNull, Lquery, Ltree,
     Ltxtquery, Multirange, PgType, Raw, RawBuf, Record, SparseVector, Type, Vector,

@@ -28,6 +28,7 @@ use stellata_protocol::auth::{DEFAULT_MAX_ITERATIONS, RequireAuth};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::Hooks;
 use crate::tls::TlsSettings;
 use crate::token::TokenProvider;
 use crate::types::{DatabaseTypes, TypeCache};
@@ -127,6 +128,8 @@ pub struct Config {
     limits: Limits,
     tls: TlsSettings,
     types: TypeCache,
+    transaction_pooler: bool,
+    hooks: Hooks,
 }
 
 /// What the password file gave.
@@ -176,6 +179,8 @@ impl Config {
             limits: Limits::default(),
             tls: TlsSettings::default(),
             types: TypeCache::default(),
+            transaction_pooler: false,
+            hooks: Hooks::default(),
         }
     }
 
@@ -426,6 +431,14 @@ impl Config {
         let database = self.database().unwrap_or(&self.user);
         let places: Vec<String> = self.endpoints().map(ToString::to_string).collect();
         self.types.of(format!("{places:?} {database:?}"))
+    }
+
+    pub(crate) const fn transaction_pooler(&self) -> bool {
+        self.transaction_pooler
+    }
+
+    pub(crate) const fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     pub(crate) const fn limits(&self) -> Limits {

@@ -11,9 +11,15 @@ mod batch;
 mod resolve;
 mod query;
 mod lending;
+#[cfg(feature = "stream")]
+mod stream;
 mod simple;
 mod drain;
 mod options;
+mod pipeline;
+mod prepare;
+mod portal;
+mod row;
 mod open;
 
 use std::collections::VecDeque;
@@ -29,6 +35,7 @@ use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::Hooks;
 use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
@@ -37,7 +44,12 @@ pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
+pub use pipeline::{Answers, Batch};
+pub use portal::Portal;
+pub use row::{ColumnIndex, Row};
 pub use simple::SimpleResult;
+#[cfg(feature = "stream")]
+pub use stream::RowStream;
 
 /// A session with a server.
 ///
@@ -60,8 +72,12 @@ pub struct Connection {
     forgotten: Vec<Box<str>>,
     /// The number of the call that is being put together or answered.
     call: u64,
+    /// The number of the newest group of a batch that has several; not above [`Connection::call`] where there is but one.
+    group: u64,
     /// Requests were added that no Sync has ended yet.
     open: bool,
+    /// What is called of what nobody has asked for.
+    hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
     changed: bool,
 }
@@ -119,16 +135,23 @@ impl Connection {
     }
 
     fn new(driver: Driver, origin: Option<Origin>, config: &Config) -> Self {
+        let mut cache = Cache::new(config.statement_cache());
+        if config.transaction_pooler() {
+            // The empty name can always be sent.
+            let _ = cache.make_unnamed();
+        }
         let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
         Self {
             driver,
             cancel,
             cancelling: None,
-            cache: Cache::new(config.statement_cache()),
+            cache,
+            hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types()),
             forgotten: Vec::new(),
             call: 0,
+            group: 0,
             open: false,
             changed: false,
         }
@@ -151,6 +174,17 @@ impl Connection {
 
     fn is_idle(&self) -> bool {
         self.status() == TransactionStatus::Idle
+    }
+
+    /// Begins another group of the batch: its failures and those of the groups before stay apart.
+    fn begin_group(&mut self) {
+        self.group = self.driver.conversation.begin();
+        self.open = true;
+    }
+
+    /// Whether answers of the call in progress were read ahead, and wait.
+    fn has_held(&self) -> bool {
+        self.discovery.holds(self.call)
     }
 
     /// Whether nothing is in flight: all that was asked has been answered and read.
@@ -178,7 +212,11 @@ impl Connection {
     ///
     /// Call it on a connection that has been idle, before it is used.
     pub fn is_alive(&mut self) -> bool {
-        self.driver.is_alive()
+        let is_alive = self.driver.is_alive();
+        if !self.hooks.is_empty() && self.driver.conversation.has_news() {
+            self.tell_news();
+        }
+        is_alive
     }
 
     /// Whether commands ran since [`Connection::mark_clean`] that may have left something in the session: a setting, a
@@ -243,7 +281,12 @@ impl Connection {
     /// tell about statements is noted.
     #[inline(always)]
     fn advance(&mut self) -> Result<Option<Event>> {
-        while let Some(answer) = self.driver.advance()? {
+        loop {
+            let answer = self.driver.advance()?;
+            if !self.hooks.is_empty() && self.driver.conversation.has_news() {
+                self.tell_news();
+            }
+            let Some(answer) = answer else { return Ok(None) };
             match answer.event {
                 Event::DataRow | Event::BindComplete => {}
                 Event::CommandComplete => self.note_command(),
@@ -256,7 +299,22 @@ impl Connection {
                 return Ok(Some(answer.event));
             }
         }
-        Ok(None)
+    }
+
+    /// Hands notices and changes of settings to the functions that the configuration names for them.
+    #[cold]
+    fn tell_news(&mut self) {
+        let Self { hooks, driver, .. } = self;
+        if let Some(on_notice) = &hooks.notice {
+            while let Some(notice) = driver.conversation.pop_notice() {
+                on_notice(&notice);
+            }
+        }
+        if let Some(on_parameter) = &hooks.parameter {
+            while let Some((name, value)) = driver.conversation.pop_parameter_change() {
+                on_parameter(name, value);
+            }
+        }
     }
 
     /// A command other than the everyday ones may leave something behind in the session; some take the prepared

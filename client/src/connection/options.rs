@@ -18,7 +18,7 @@ use crate::statement::Statement;
 use crate::statement::cache::Slot;
 
 /// How long a call waits, after its limit is over, for the server to say what became of the cancelled statement.
-const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(50);
 
 /// Keeps the planner's mode and sets another, for the transaction that is or begins.
 const PLAN_BEFORE: &str = "select pg_catalog.set_config('stellata.plan', pg_catalog.current_setting('plan_cache_mode'), \
@@ -287,7 +287,7 @@ impl Connection {
 
     /// Waits for the end of a cancellation as long as there is time. What is not through by then is left to
     /// [`Connection::drain`].
-    async fn settle(&mut self, deadline: Instant) {
+    pub(super) async fn settle(&mut self, deadline: Instant) {
         self.driver.conversation.abandon();
         if let Ok(Err(_)) = tokio::time::timeout_at(deadline, self.finish_cancelling()).await {
             self.driver.abort();
@@ -318,23 +318,21 @@ impl Connection {
                     self.ready().await?;
                     return Ok(completion);
                 }
-                Err(error) if !again && error.is_stale_statement() && self.is_idle() => {
-                    again = true
-                }
+                Err(error) if !again && error.can_be_healed() && self.is_idle() => again = true,
                 Err(error) => return Err(error),
             }
         }
     }
 }
 
-fn collect(params: impl IntoParams) -> Result<Params> {
+pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
     let mut collected = Params::new();
     params.append_to(&mut collected).map_err(Error::encode)?;
     Ok(collected)
 }
 
 #[cold]
-fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
+pub(super) fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
     let error = match cause {
         Some(cause) => Error::with_source(
             ErrorKind::Timeout,

@@ -179,7 +179,7 @@ impl Connection {
                 }
                 Err(error)
                     if !progress.again
-                        && error.is_stale_statement()
+                        && error.can_be_healed()
                         && self.status() == TransactionStatus::Idle =>
                 {
                     *progress = Progress { again: true, ..Progress::default() };

@@ -91,6 +91,8 @@ pub struct Conversation {
     login: Option<LoginState>,
     key: Option<BackendKey>,
     parameters: Vec<(Box<str>, Box<str>)>,
+    /// Which of them have changed since the login, the oldest change first.
+    changed: VecDeque<usize>,
     notices: VecDeque<ServerError>,
     notifications: VecDeque<Notification>,
     dropped: u64,
@@ -137,6 +139,7 @@ impl Conversation {
             login: Some(login),
             key: None,
             parameters: Vec::new(),
+            changed: VecDeque::new(),
             notices: VecDeque::new(),
             notifications: VecDeque::new(),
             dropped: 0,
@@ -259,6 +262,18 @@ impl Conversation {
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|known| &*known.0 == name).map(|known| &*known.1)
+    }
+
+    /// Takes the oldest change of a setting that the server has reported since the login: its name and the value it has now.
+    pub fn pop_parameter_change(&mut self) -> Option<(&str, &str)> {
+        let index = self.changed.pop_front()?;
+        self.parameters.get(index).map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Whether a notice or the change of a setting waits to be taken.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.notices.is_empty() || !self.changed.is_empty()
     }
 
     /// Takes the oldest notice.

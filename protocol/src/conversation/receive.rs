@@ -235,9 +235,14 @@ impl Conversation {
     fn parameter_status(&mut self) -> Result<()> {
         let range = self.body.clone();
         let status = ParameterStatus::read(self.input.at(range))?;
-        if let Some(known) = self.parameters.iter_mut().find(|known| *known.0 == *status.name) {
+        let mut parameters = self.parameters.iter_mut().enumerate();
+        if let Some((index, known)) = parameters.find(|(_, known)| *known.0 == *status.name) {
             if *known.1 != *status.value {
                 known.1 = status.value.into();
+                // Each is noted once, so that there are never more changes than settings.
+                if self.login.is_none() && !self.changed.contains(&index) {
+                    self.changed.push_back(index);
+                }
             }
         } else if self.parameters.len() < self.limits.parameters {
             self.parameters.push((status.name.into(), status.value.into()));
