@@ -24,6 +24,8 @@ struct Inner {
     server: Option<ServerError>,
     sql: Option<Arc<str>>,
     source: Option<Source>,
+    /// The connection broke behind what the server said.
+    broken: bool,
     /// What is known beside the error itself.
     note: Option<String>,
     /// The errors of attempts that came to this one.
@@ -75,6 +77,7 @@ impl Error {
             server: None,
             sql: None,
             source: None,
+            broken: false,
             note: None,
             attempts: Vec::new(),
             unfit: false,
@@ -124,6 +127,20 @@ impl Error {
             _ => ErrorKind::Encode,
         };
         Self::with_source(kind, error.to_string(), error)
+    }
+
+    /// What is told where the connection broke after the server had said why: its words.
+    ///
+    /// Whoever broke the protocol instead is not believed in what came before.
+    #[cold]
+    pub(crate) fn after(self, said: Option<Self>) -> Self {
+        match said {
+            Some(mut said) if matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Io) => {
+                said.0.broken = true;
+                said
+            }
+            _ => self,
+        }
     }
 
     #[cold]
@@ -208,7 +225,7 @@ impl Error {
             | ErrorKind::Protocol
             | ErrorKind::Connect
             | ErrorKind::Tls => true,
-            _ => self.0.server.as_ref().is_some_and(ServerError::ends_session),
+            _ => self.0.broken || self.0.server.as_ref().is_some_and(ServerError::ends_session),
         }
     }
 

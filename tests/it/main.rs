@@ -1,5 +1,6 @@
 //! The whole system against a real server: one module per feature.
 
+mod advisories;
 mod cancel;
 mod configured;
 mod connect;

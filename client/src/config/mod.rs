@@ -426,13 +426,6 @@ impl Config {
         }
     }
 
-    /// What is known of the types of this database; all clones of this configuration share it.
-    pub(crate) fn types(&self) -> Arc<DatabaseTypes> {
-        let database = self.database().unwrap_or(&self.user);
-        let places: Vec<String> = self.endpoints().map(ToString::to_string).collect();
-        self.types.of(format!("{places:?} {database:?}"))
-    }
-
     pub(crate) const fn transaction_pooler(&self) -> bool {
         self.transaction_pooler
     }
@@ -443,6 +436,11 @@ impl Config {
 
     pub(crate) const fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What is known of the types of the database at `server`; all clones of this configuration share it.
+    pub(crate) fn types(&self, server: &str) -> Arc<DatabaseTypes> {
+        self.types.of(format!("{server} {:?}", self.database().unwrap_or(&self.user)))
     }
 }
 

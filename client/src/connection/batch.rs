@@ -238,7 +238,9 @@ impl Connection {
                 }
                 Step::Failed(error) => {
                     self.note_failure(ticket.slot, &error);
-                    self.read_to_ready().await?;
+                    if let Err(broken) = self.read_to_ready().await {
+                        return Err(broken.after(Some(error)));
+                    }
                     return Err(error);
                 }
             }
@@ -258,7 +260,10 @@ impl Connection {
     ) -> Poll<Result<Completion>> {
         // Nothing of the answer can be there before the statement is written, and nothing more of it before a read.
         loop {
-            ready!(self.driver.poll_fill(cx))?;
+            if let Err(broken) = ready!(self.driver.poll_fill(cx)) {
+                // Of a statement that went well nobody knows without its ReadyForQuery whether it was committed.
+                return Poll::Ready(Err(broken.after(outcome.take().and_then(Result::err))));
+            }
             if outcome.is_none() {
                 let step = self.read_rows(ticket.slot, check, sink);
                 match step.map_err(|error| self.refuse(error))? {
@@ -366,10 +371,13 @@ impl Connection {
         if self.discovery.holds(self.call) {
             return self.ready_behind();
         }
-        let mut failed = None;
+        let mut failed: Option<Error> = None;
         loop {
             match self.advance()? {
-                None => self.driver.fill().await?,
+                None => {
+                    let filled = self.driver.fill().await;
+                    filled.map_err(|broken| broken.after(failed.take()))?;
+                }
                 Some(Event::Error) => {
                     let error = self.server_error(None);
                     if self.driver.is_closed() {

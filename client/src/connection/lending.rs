@@ -174,9 +174,12 @@ impl Rows<'_> {
     #[cold]
     async fn fail(&mut self, ticket: Ticket, error: Error) -> Result<()> {
         self.connection.note_failure(ticket.slot, &error);
-        self.connection.read_to_ready().await?;
+        if let Err(broken) = self.connection.read_to_ready().await {
+            return Err(broken.after(Some(error)));
+        }
         if error.can_be_healed() {
-            if !self.again && self.connection.status() == TransactionStatus::Idle {
+            let usable = !self.connection.is_closed();
+            if usable && !self.again && self.connection.status() == TransactionStatus::Idle {
                 self.again = true;
                 self.ticket = None;
                 return Ok(());
@@ -197,8 +200,10 @@ impl Rows<'_> {
                 Step::Row => rows.push(self.connection.driver.conversation.body())?,
                 Step::Done(completion) => break completion,
                 Step::Failed(error) => {
-                    self.connection.read_to_ready().await?;
-                    return Err(error);
+                    return match self.connection.read_to_ready().await {
+                        Ok(()) => Err(error),
+                        Err(broken) => Err(broken.after(Some(error))),
+                    };
                 }
             }
         };

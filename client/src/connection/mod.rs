@@ -134,7 +134,8 @@ impl Connection {
         open::over(stream, config).await
     }
 
-    fn new(driver: Driver, origin: Option<Origin>, config: &Config) -> Self {
+    /// `server` tells the server from others whose types have other numbers.
+    fn new(driver: Driver, origin: Option<Origin>, config: &Config, server: &str) -> Self {
         let mut cache = Cache::new(config.statement_cache());
         if config.transaction_pooler() {
             // The empty name can always be sent.
@@ -148,7 +149,7 @@ impl Connection {
             cache,
             hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
-            discovery: Discovery::new(config.types()),
+            discovery: Discovery::new(config.types(server)),
             forgotten: Vec::new(),
             call: 0,
             group: 0,
@@ -312,7 +313,7 @@ impl Connection {
         }
         if let Some(on_parameter) = &hooks.parameter {
             while let Some((name, value)) = driver.conversation.pop_parameter_change() {
-                on_parameter(name, value);
+                on_parameter(&name, value);
             }
         }
     }

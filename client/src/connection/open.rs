@@ -66,7 +66,7 @@ pub(super) async fn over(
     let endpoint = config.endpoint();
     let attempt = attempt::over(Socket::over(stream), config);
     match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
-        Ok(driver) => Ok(Connection::new(driver, None, config)),
+        Ok(driver) => Ok(Connection::new(driver, None, config, &endpoint.to_string())),
         Err(error) => Err(remark(error, endpoint, config)),
     }
 }
@@ -116,7 +116,7 @@ async fn try_address(
 ) -> Result<Connection> {
     let driver = attempt::at(endpoint, address, config).await?;
     let origin = Origin::new(endpoint, address, driver.is_encrypted(), config);
-    let mut connection = Connection::new(driver, Some(origin), config);
+    let mut connection = Connection::new(driver, Some(origin), config, &format!("{address:?}"));
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {

@@ -180,6 +180,7 @@ impl Connection {
                 Err(error)
                     if !progress.again
                         && error.can_be_healed()
+                        && !self.is_closed()
                         && self.status() == TransactionStatus::Idle =>
                 {
                     *progress = Progress { again: true, ..Progress::default() };

@@ -228,6 +228,9 @@ impl Connection {
     pub(super) async fn learn(&mut self, slot: SlotId, check: Check) -> Result<()> {
         let catalog = self.discovery.catalog();
         let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+        if entry.checked == check as usize {
+            return Ok(());
+        }
         let wanted = match check_columns(entry, check, &catalog) {
             Ok(()) => return Ok(()),
             Err(Unfit::Wrong(error)) => return Err(error),

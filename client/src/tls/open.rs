@@ -144,7 +144,19 @@ impl Tls {
     /// [`ErrorKind::Connect`] when it answers with an error, [`ErrorKind::Closed`] or [`ErrorKind::Io`] when the stream
     /// ends before an answer; [`ErrorKind::Authentication`] when the login would have to be bound to a certificate that
     /// has no hash, or the server does not ask for the certificate that it must ask for.
-    pub(crate) async fn open<S>(&self, mut stream: S) -> Result<Opened<S>>
+    ///
+    /// The future lies on the heap: whoever connects in plain does not carry about what a handshake needs.
+    pub(crate) fn open<S>(
+        &self,
+        stream: S,
+    ) -> Pin<Box<impl Future<Output = Result<Opened<S>>> + use<'_, S>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        Box::pin(self.shake_hands(stream))
+    }
+
+    async fn shake_hands<S>(&self, mut stream: S) -> Result<Opened<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -152,8 +164,7 @@ impl Tls {
             return Ok(Opened::Unwilling(stream));
         }
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        // What a handshake needs lies on the heap: whoever connects in plain does not carry it about.
-        let handshake = Box::pin(connector.connect(self.name.clone(), Ahead::new(stream)));
+        let handshake = connector.connect(self.name.clone(), Ahead::new(stream));
         let stream = handshake.await.map_err(|error| self.failed(error))?;
         let end_point = self.examine(&stream)?;
         Ok(Opened::Encrypted { stream: Box::new(Encrypted::new(stream)), end_point })

@@ -21,6 +21,7 @@
 
 pub(crate) mod encryption;
 mod input;
+mod parameters;
 pub(crate) mod owed;
 pub(crate) mod login;
 mod ask;
@@ -34,6 +35,7 @@ use crate::auth::{BearerToken, KeyDerivation, Keys, TokenChallenge};
 use crate::conversation::input::Input;
 use crate::conversation::login::{Login, LoginState};
 use crate::conversation::owed::{Event, Owed, Queue};
+use crate::conversation::parameters::Parameters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::notice::ServerError;
 use crate::message::startup::BackendKey;
@@ -41,6 +43,22 @@ use crate::message::status::{Notification, TransactionStatus};
 use crate::wire::buffer::Buffer;
 
 /// How much a server may make a client hold. Each limit has a safe default.
+///
+/// Memory follows the bytes that have come, never a length or a count that they declare: beside twice what has come, less
+/// than 64 MiB are held, whatever the server sends.
+///
+/// | what | limit | default | past it |
+/// |---|---|---|---|
+/// | a message | [`Limits::message`] | 256 MiB | an error, seen by its first five bytes |
+/// | a message other than rows, descriptions, COPY data, function results, errors, notices and notifications | none to set | 30 000 bytes | an error, seen by its first five bytes |
+/// | the text of an error or a notice | none to set | 256 KiB | cut off |
+/// | notices that nobody takes | [`Limits::notices`] | 256 | the oldest go, and are counted |
+/// | notifications that nobody takes | [`Limits::notifications`] | 8 192 | the oldest go, and are counted |
+/// | settings that the server reports | [`Limits::parameters`] | 256 | an error |
+/// | columns, parameters | none to set | 65 535 | what the protocol counts |
+/// | iterations of SCRAM | [`Login::max_iterations`] | [`DEFAULT_MAX_ITERATIONS`](crate::auth::DEFAULT_MAX_ITERATIONS) | an error |
+/// | a row of a binary COPY | [`BinaryCopyReader::limit`](crate::copy::BinaryCopyReader::limit) | 256 MiB | an error, seen by its lengths |
+/// | nesting of JSON | none to set | 128 levels | an error |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest message, in bytes. Default: 256 MiB.
@@ -90,9 +108,9 @@ pub struct Conversation {
     status: TransactionStatus,
     login: Option<LoginState>,
     key: Option<BackendKey>,
-    parameters: Vec<(Box<str>, Box<str>)>,
-    /// Which of them have changed since the login, the oldest change first.
-    changed: VecDeque<usize>,
+    parameters: Parameters,
+    /// The names of those that have changed since the login, the oldest change first.
+    changed: VecDeque<Box<str>>,
     notices: VecDeque<ServerError>,
     notifications: VecDeque<Notification>,
     dropped: u64,
@@ -138,7 +156,7 @@ impl Conversation {
             status: TransactionStatus::Idle,
             login: Some(login),
             key: None,
-            parameters: Vec::new(),
+            parameters: Parameters::default(),
             changed: VecDeque::new(),
             notices: VecDeque::new(),
             notifications: VecDeque::new(),
@@ -261,13 +279,14 @@ impl Conversation {
     /// The value of a setting that the server reports, such as `server_version`.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|known| &*known.0 == name).map(|known| &*known.1)
+        self.parameters.get(name)
     }
 
     /// Takes the oldest change of a setting that the server has reported since the login: its name and the value it has now.
-    pub fn pop_parameter_change(&mut self) -> Option<(&str, &str)> {
-        let index = self.changed.pop_front()?;
-        self.parameters.get(index).map(|(name, value)| (&**name, &**value))
+    pub fn pop_parameter_change(&mut self) -> Option<(Box<str>, &str)> {
+        let name = self.changed.pop_front()?;
+        let value = self.parameters.get(&name)?;
+        Some((name, value))
     }
 
     /// Whether a notice or the change of a setting waits to be taken.

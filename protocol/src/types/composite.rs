@@ -301,7 +301,13 @@ mod tests {
             let base = Oid(n + 1);
             catalog.insert(user_type(Oid(n), "d", TypeKind::Domain { base }));
         }
-        assert_eq!(reason::<i32>(&catalog, NODE).0, Err(ErrorKind::TooLarge));
+        let walk = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
+            assert_eq!(reason::<i32>(&catalog, NODE).0, Err(ErrorKind::TooLarge));
+            assert_eq!(reason::<(String, Node)>(&catalog, NODE).0, Err(ErrorKind::TooLarge));
+            catalog.remove(NODE);
+            assert!(catalog.is_empty());
+        });
+        walk.unwrap().join().unwrap();
     }
 
     /// A node of nodes, as the server sends it, or as it is written: with numbers of this database, or without.

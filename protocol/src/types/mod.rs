@@ -79,24 +79,24 @@
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
 //!
+//! Types that each database numbers by itself (from enums to `hstore`) are known by their names: see [`PgType::fits`].
+//!
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; those of
 //! `ipnet`, `time`, `jiff` and `bigdecimal` are features of theirs, and those of `geo_types` the feature `geo`, all off by
 //! default. Between the types of this crate and those of the others there is `TryFrom`, both ways. PostgreSQL has no
 //! integers of 128 bits, and but for `oid` none without sign: of those, [`Numeric`](numeric::Numeric) is made, and they of
 //! it.
 //!
-//! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
-//! (`relacl::text[]`).
-//! Types that each database numbers by itself (from enums to `hstore`) are known by their names: see [`PgType::fits`]. A type
-//! without a binary form (`aclitem`, those of the extension `isn`) is cast to `text` in SQL.
+//! `aclitem`, `gtsvector` and the types of the extension `isn` have no binary form: no Rust type reads them but as text that
+//! the server makes of them (`relacl::text[]`).
 
 mod name;
 mod nesting;
 pub(crate) mod catalog;
 pub(crate) mod array;
 pub(crate) mod params;
-pub(crate) mod fixed;
 mod dimensions;
+pub(crate) mod fixed;
 mod pointer;
 mod boolean;
 mod int;

@@ -10,6 +10,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::{ArrayElement, nested_value};
 use crate::types::catalog::{TypeKind, Types};
+use crate::types::numeric::Numeric;
+use crate::types::times::date::Date;
+use crate::types::times::interval::Interval;
+use crate::types::times::or_infinity::OrInfinity;
+use crate::types::times::time::Time;
+use crate::types::times::timestamp::{Timestamp, TimestampTz};
+use crate::types::times::timetz::TimeTz;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -36,8 +43,18 @@ macro_rules! bounds {
 }
 
 bounds! { i16 i32 i64 f32 f64 String }
+bounds! { Numeric Date Time TimeTz Timestamp TimestampTz Interval }
+
+impl<T: RangeElement> RangeElement for OrInfinity<T> where Self: PgType {}
+
 #[cfg(feature = "rust_decimal")]
 bounds! { rust_decimal::Decimal }
+#[cfg(feature = "bigdecimal")]
+bounds! { bigdecimal::BigDecimal }
+#[cfg(feature = "time")]
+bounds! { time::Date time::Time time::PrimitiveDateTime time::OffsetDateTime }
+#[cfg(feature = "jiff")]
+bounds! { jiff::civil::Date jiff::civil::Time jiff::civil::DateTime jiff::Timestamp }
 #[cfg(feature = "uuid")]
 bounds! { uuid::Uuid }
 #[cfg(feature = "chrono")]

@@ -1,8 +1,8 @@
 //! `text` and the types that look like it.
 //!
-//! Text is read from `text`, `varchar`, `char(n)`, `name`, `refcursor`, from literals of no known type, and from those types of a
-//! database's own whose binary form is their text: enums, `citext`, and domains over text. The bytes are checked: what is
-//! not UTF-8 is an error, and for those other types a NUL too.
+//! Text is read from `text`, `varchar`, `char(n)`, `name`, `refcursor`, from literals of no known type, and from those
+//! types of a database's own whose binary form is their text: enums, `citext`, and domains over text. The bytes are checked:
+//! what is not UTF-8 is an error, and for those other types a NUL too.
 //!
 //! A `char(n)` comes with the blanks at its end, and a `name` of more than 63 bytes is refused by the server.
 //! `pg_node_tree` is read, but no server takes a value of it.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use stellata_client::{Config, Connection, Error, FromRow, SimpleResult, SslMode, TlsSettings};
+use stellata_client::{
+    Config, Connection, Error, FromRow, Params, SimpleResult, SslMode, TlsSettings,
+};
 use stellata_testkit::{Reply, Script, ScriptedServer, within};
 
 /// How long a case may take in all.
@@ -167,6 +169,25 @@ pub(super) fn query_twice(config: &Config) -> Asking<'_> {
         let first = connection.query::<(i32,)>("select hostile", ()).await?;
         let second = connection.query::<(i32,)>("select hostile", ()).await?;
         Ok(format!("{first:?} {second:?}"))
+    }))
+}
+
+/// Reads rows of a number by a statement in a batch, which does not end with it.
+pub(super) fn batch(config: &Config) -> Asking<'_> {
+    Box::pin(on_connection(config, async |connection| {
+        connection.begin_batch()?;
+        let ticket = connection.submit(&"select hostile", &Params::new())?;
+        connection.sync()?;
+        let mut found: Vec<i32> = Vec::new();
+        let read = connection
+            .rows(ticket, |_| Ok(()), &mut |columns| {
+                found.push(columns.next()?);
+                Ok(())
+            })
+            .await;
+        read?;
+        connection.ready().await?;
+        Ok(format!("{found:?}"))
     }))
 }
 

@@ -14,6 +14,7 @@ mod extended;
 mod faults;
 mod lengths;
 mod prefixes;
+mod mutated;
 mod simple;
 mod startup;
 mod tls;

@@ -4,11 +4,13 @@
 use stellata_client::{AuthMethod, Config, Connection, Error, ErrorKind, RequireAuth};
 use stellata_testkit::{Reply, ScramServer, Script, ScriptedServer};
 
+use super::plain;
+
 const PASSWORD: &str = "correct horse";
 
 fn log_in(script: Script, configure: impl FnOnce(Config) -> Config) -> Result<(), Error> {
     let server = ScriptedServer::start([script]).unwrap();
-    let config = configure(super::plain("me").with_port(server.port()).with_password(PASSWORD));
+    let config = configure(plain(server.port()).with_password(PASSWORD));
     let came = stellata_testkit::run(async {
         let mut connection = Connection::connect(&config).await?;
         connection.query_one::<(i32,)>("select 7", ()).await.map(drop)

@@ -6,9 +6,8 @@ mod secrets;
 mod threads;
 mod token;
 
-use stellata_client::{Config, SslMode, TlsSettings};
-
-/// A login in plain: the scripted servers here are asked for nothing before the session begins.
-fn plain(user: &str) -> Config {
-    Config::new("127.0.0.1", user).with_tls(TlsSettings::new(SslMode::Disable))
+/// A login as `me` at a scripted server, which plays its part without encryption.
+fn plain(port: u16) -> stellata_client::Config {
+    let url = format!("postgres://me@127.0.0.1:{port}/music?sslmode=disable");
+    stellata_client::Config::parse(&url).unwrap()
 }

@@ -60,7 +60,7 @@ async fn set(superuser: &mut Connection, password: &[u8]) {
 
 /// Logs in, or tells the server's refusal.
 async fn log_in(server: &Server, user: &str, password: &str) -> Result<(), SqlState> {
-    let config = super::plain(user)
+    let config = Config::new("127.0.0.1", user)
         .with_port(server.port())
         .with_database("postgres")
         .with_password(password)

@@ -6,6 +6,8 @@ use std::error::Error as _;
 use stellata_client::{BearerToken, Config, Connection, Error};
 use stellata_testkit::{Reply, ScramServer, Script, ScriptedServer};
 
+use super::plain;
+
 const SENTINEL: &str = "s3ntinel-Passw0rd";
 
 /// Whether bytes show in a text: as they are, percent-encoded, as a list of numbers, in hexadecimal.
@@ -112,8 +114,7 @@ fn servers() -> Vec<(&'static str, Script)> {
 fn no_login_that_fails_shows_the_password_or_the_token() {
     for (name, script) in servers() {
         let server = ScriptedServer::start([script]).unwrap();
-        let config = super::plain("me")
-            .with_port(server.port())
+        let config = plain(server.port())
             .with_password(SENTINEL)
             .with_cleartext_password(true)
             .with_token_provider(|_| async { BearerToken::new(SENTINEL).map(Some) });
@@ -134,10 +135,7 @@ fn no_login_that_passes_shows_the_password_in_what_is_printed_of_the_connection(
         .serve();
     for script in [Script::new().password_login(SENTINEL).serve(), scram] {
         let server = ScriptedServer::start([script]).unwrap();
-        let config = super::plain("me")
-            .with_port(server.port())
-            .with_password(SENTINEL)
-            .with_cleartext_password(true);
+        let config = plain(server.port()).with_password(SENTINEL).with_cleartext_password(true);
         stellata_testkit::run(async {
             let mut connection = Connection::connect(&config).await.unwrap();
             is_silent(&format!("{connection:?}|{connection:#?}"));

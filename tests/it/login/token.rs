@@ -9,6 +9,8 @@ use stellata_client::{
 };
 use stellata_testkit::{Reply, Script, ScriptedServer};
 
+use super::plain;
+
 const DOCUMENT: &str = r#"{ "status": "invalid_token", "openid-configuration": "https://id.example/.well-known/openid-configuration", "scope": "openid db" }"#;
 
 /// The server's question, and the client's first message, which must be this one.
@@ -50,9 +52,7 @@ fn log_in(scripts: Vec<Script>, at_once: bool) -> (Result<(), Error>, Vec<TokenR
     let asked = Asked::default();
     let note = Arc::clone(&asked);
     let server = ScriptedServer::start(scripts).unwrap();
-    let config = super::plain("me")
-        .with_port(server.port())
-        .with_database("music")
+    let config = plain(server.port())
         .with_cleartext_password(true)
         .with_require_auth(RequireAuth::only(&[AuthMethod::OAuth]))
         .with_token_provider(move |request| {
@@ -156,7 +156,7 @@ fn without_a_provider_or_a_private_channel_the_error_says_what_to_do() {
             .read_to_end()
     };
     let server = ScriptedServer::start([asks(), asks()]).unwrap();
-    let config = super::plain("me").with_port(server.port());
+    let config = plain(server.port());
     stellata_testkit::run(async {
         let error = refused(&config.clone().with_cleartext_password(true)).await;
         assert!(error.to_string().contains("nothing that gives one"), "{error}");
@@ -174,8 +174,7 @@ fn what_a_provider_fails_by_is_the_source_of_the_error() {
         .send(Reply::new().authentication(10, b"OAUTHBEARER\0\0"))
         .read_to_end();
     let server = ScriptedServer::start([asks]).unwrap();
-    let config = super::plain("me")
-        .with_port(server.port())
+    let config = plain(server.port())
         .with_cleartext_password(true)
         .with_token_provider(|_| async { Err("the vault is shut") });
     stellata_testkit::run(async {
@@ -190,15 +189,14 @@ fn what_a_provider_fails_by_is_the_source_of_the_error() {
 fn a_provider_may_find_a_challenge_strange() {
     let first = refusal(question("n,,\x01auth=\x01\x01"), DOCUMENT);
     let server = ScriptedServer::start([first]).unwrap();
-    let config = super::plain("me")
-        .with_port(server.port())
-        .with_cleartext_password(true)
-        .with_token_provider(|request| async move {
+    let config = plain(server.port()).with_cleartext_password(true).with_token_provider(
+        |request| async move {
             match request.challenge.as_ref().and_then(TokenChallenge::openid_configuration) {
                 None => Ok(None),
                 Some(place) => Err(format!("{place} is not ours")),
             }
-        });
+        },
+    );
     stellata_testkit::run(async { refused(&config).await });
     server.finish();
 }
@@ -207,7 +205,7 @@ fn a_provider_may_find_a_challenge_strange() {
 fn a_given_stream_needs_the_token_at_the_first_question() {
     let first = refusal(question("n,,\x01auth=\x01\x01"), DOCUMENT);
     let server = ScriptedServer::start([first]).unwrap();
-    let config = super::plain("me")
+    let config = plain(server.port())
         .with_cleartext_password(true)
         .with_token_provider(|_| async { Ok::<_, std::io::Error>(None) });
     stellata_testkit::run(async {

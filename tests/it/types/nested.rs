@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as Runs, TestRunner};
 use rust_decimal::Decimal;
-use stellata::types::{Array, ArrayRef, Dimension, Multirange, Range, Record};
+use stellata::types::{
+    Array, ArrayRef, Date, Dimension, Multirange, Numeric, OrInfinity, Range, Record,
+};
 use stellata_client::{Config, Connection, ErrorKind};
 use stellata_protocol::{Decode, Encode};
 use stellata_testkit::{Database, with_database};
@@ -146,6 +148,11 @@ fn ranges_over_every_built_in_subtype_come_and_go() {
         is(c, "tsrange", "[\"2020-01-01 01:02:03\",)", Range::from(time..)).await;
         let instant: DateTime<Utc> = time.and_utc();
         is(c, "tstzrange", "(,\"2020-01-01 01:02:03+00\"]", Range::from(..=instant)).await;
+        let (from, to) = (OrInfinity::At(Date::new(2020, 1, 1).unwrap()), OrInfinity::Infinity);
+        is(c, "daterange", "[2020-01-01,infinity)", Range::from(from..to)).await;
+        let number: Numeric = "1e400".parse().unwrap();
+        let whole = number.to_string();
+        is(c, "numrange", &format!("[{whole},)"), Range::from(number..)).await;
         // The server writes ranges of whole numbers in one way.
         let (read,): (Range<i32>,) =
             c.query_one("select $1::int4range", (Range::from(1..=9),)).await.unwrap();
