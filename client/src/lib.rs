@@ -21,6 +21,9 @@
 //! connects in plain, and [`SslMode::Require`] and better are errors. `chrono`, `uuid`, `rust_decimal` and `serde_json`
 //! (default) read and write the types of these crates.
 //!
+//! `stream` (default) gives rows as a `Stream`. `tracing` tells tracers of statements and of slow ones: see
+//! `Config::with_tracing`.
+//!
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
@@ -29,10 +32,14 @@ mod token;
 mod types;
 mod hooks;
 mod config;
+#[cfg(feature = "tracing")]
+mod trace;
 mod socket;
 mod statement;
 mod connection;
 
+#[cfg(feature = "tracing")]
+pub use config::TraceOptions;
 pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
     Process, ProtocolVersion, TargetSessionAttrs,

@@ -1,7 +1,9 @@
 //! The whole system against a real server: one module per feature.
 
 mod advisories;
+mod batch;
 mod cancel;
+mod commit;
 mod configured;
 mod connect;
 mod dropped;
@@ -13,5 +15,8 @@ mod pool;
 mod query;
 mod recorded;
 mod statements;
+mod stream;
+mod surface;
 mod tls;
+mod told;
 mod types;

@@ -14,6 +14,8 @@ use crate::config::protocol_version::ProtocolVersion;
 use crate::config::provider::{PasswordProvider, PasswordRequest};
 use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
 use crate::config::socket_options::{Keepalive, PhaseLimits};
+#[cfg(feature = "tracing")]
+use crate::config::trace_options::TraceOptions;
 use crate::tls::TlsSettings;
 use crate::token::{Refusal, TokenProvider, TokenRequest};
 
@@ -301,6 +303,14 @@ impl Config {
         on_parameter: impl Fn(&str, &str) + Send + Sync + 'static,
     ) -> Self {
         self.hooks.parameter = Some(Arc::new(on_parameter));
+        self
+    }
+
+    /// Sets what tracers are told beside the text of statements.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub const fn with_tracing(mut self, options: TraceOptions) -> Self {
+        self.tracing = options;
         self
     }
 

@@ -7,6 +7,8 @@ pub(crate) mod endpoint;
 pub(crate) mod routing;
 pub(crate) mod protocol_version;
 mod socket_options;
+#[cfg(feature = "tracing")]
+pub(crate) mod trace_options;
 pub(crate) mod provider;
 mod builder;
 mod words;
@@ -39,6 +41,8 @@ pub use protocol_version::ProtocolVersion;
 pub use provider::PasswordRequest;
 pub use routing::{LoadBalanceHosts, TargetSessionAttrs};
 pub use socket_options::{Keepalive, PhaseLimits};
+#[cfg(feature = "tracing")]
+pub use trace_options::TraceOptions;
 
 /// What a connection needs: where the server is, as whom to log in, and how.
 ///
@@ -130,6 +134,8 @@ pub struct Config {
     types: TypeCache,
     transaction_pooler: bool,
     hooks: Hooks,
+    #[cfg(feature = "tracing")]
+    tracing: TraceOptions,
 }
 
 /// What the password file gave.
@@ -181,6 +187,8 @@ impl Config {
             types: TypeCache::default(),
             transaction_pooler: false,
             hooks: Hooks::default(),
+            #[cfg(feature = "tracing")]
+            tracing: TraceOptions::new(),
         }
     }
 
@@ -428,6 +436,11 @@ impl Config {
 
     pub(crate) const fn transaction_pooler(&self) -> bool {
         self.transaction_pooler
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn tracing(&self) -> TraceOptions {
+        self.tracing
     }
 
     pub(crate) const fn hooks(&self) -> &Hooks {

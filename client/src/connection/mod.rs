@@ -39,6 +39,8 @@ use crate::hooks::Hooks;
 use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
+#[cfg(feature = "tracing")]
+use crate::trace::Labels;
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
@@ -76,6 +78,9 @@ pub struct Connection {
     group: u64,
     /// Requests were added that no Sync has ended yet.
     open: bool,
+    /// What tracers are told of every statement.
+    #[cfg(feature = "tracing")]
+    labels: Labels,
     /// What is called of what nobody has asked for.
     hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
@@ -147,6 +152,8 @@ impl Connection {
             cancel,
             cancelling: None,
             cache,
+            #[cfg(feature = "tracing")]
+            labels: Labels::new(config.endpoint(), config),
             hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types(server)),

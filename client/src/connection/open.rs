@@ -13,6 +13,8 @@ use crate::connection::limit::within;
 use crate::connection::{Connection, attempt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
+#[cfg(feature = "tracing")]
+use crate::trace::Labels;
 
 /// Tries the hosts of the configuration in turn. Each is tried by the same rules of security.
 pub(super) async fn connect(config: &Config) -> Result<Connection> {
@@ -117,6 +119,10 @@ async fn try_address(
     let driver = attempt::at(endpoint, address, config).await?;
     let origin = Origin::new(endpoint, address, driver.is_encrypted(), config);
     let mut connection = Connection::new(driver, Some(origin), config, &format!("{address:?}"));
+    #[cfg(feature = "tracing")]
+    {
+        connection.labels = Labels::new(endpoint, config);
+    }
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {

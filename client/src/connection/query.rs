@@ -1,5 +1,7 @@
 //! One statement at a time: parameters in, rows out, one round trip.
 
+#[cfg(feature = "tracing")]
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, ready};
 
@@ -11,6 +13,8 @@ use crate::connection::batch::{Completion, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
 use crate::statement::cache::SlotId;
+#[cfg(feature = "tracing")]
+use crate::trace::Watch;
 
 impl Connection {
     /// Runs a statement and reads each row into `T`: a tuple, or a type that implements [`FromRow`].
@@ -156,13 +160,40 @@ impl Connection {
         poll_fn(move |cx| self.poll_run(cx, &mut run))
     }
 
+    /// Goes on with a statement; with the feature `tracing`, watched.
+    #[cfg(feature = "tracing")]
+    pub(super) fn poll_run(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: &mut Run<'_, impl Statement + ?Sized>,
+    ) -> Poll<Result<Completion>> {
+        let mut watch = run.watch.take().unwrap_or_else(|| {
+            let sql = || run.statement.sql().map(Cow::into_owned).unwrap_or_default();
+            self.labels.watch(sql, run.params)
+        });
+        let polled = watch.poll(|| self.poll_steps(cx, run), |completion| completion.rows);
+        run.watch = Some(watch);
+        polled
+    }
+
+    /// Goes on with a statement.
+    #[cfg(not(feature = "tracing"))]
     #[inline(always)]
     pub(super) fn poll_run(
         &mut self,
         cx: &mut Context<'_>,
         run: &mut Run<'_, impl Statement + ?Sized>,
     ) -> Poll<Result<Completion>> {
-        let Run { statement, params, check, sink, progress } = run;
+        self.poll_steps(cx, run)
+    }
+
+    #[inline(always)]
+    fn poll_steps(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: &mut Run<'_, impl Statement + ?Sized>,
+    ) -> Poll<Result<Completion>> {
+        let Run { statement, params, check, sink, progress, .. } = run;
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
@@ -203,6 +234,8 @@ pub(super) struct Run<'c, S: ?Sized> {
     check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
     sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     progress: Progress,
+    #[cfg(feature = "tracing")]
+    watch: Option<Watch>,
 }
 
 impl<'c, S: Statement + ?Sized> Run<'c, S> {
@@ -213,7 +246,15 @@ impl<'c, S: Statement + ?Sized> Run<'c, S> {
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
         sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> Self {
-        Self { statement, params, check, sink, progress: Progress::default() }
+        Self {
+            statement,
+            params,
+            check,
+            sink,
+            progress: Progress::default(),
+            #[cfg(feature = "tracing")]
+            watch: None,
+        }
     }
 
     /// Where the statement is cached, once it was sent.
