@@ -12,6 +12,7 @@ mod hosts;
 mod login;
 mod orm;
 mod pool;
+mod pooler;
 mod query;
 mod recorded;
 mod statements;

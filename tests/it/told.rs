@@ -12,7 +12,7 @@ fn notices_and_changes_of_settings_are_told_when_they_come() {
         let (notices, settings) = (Arc::clone(&told), Arc::clone(&told));
         let config = Config::parse(&database.url())
             .unwrap()
-            .with_on_notice(move |notice| notices.lock().unwrap().push(notice.message().to_owned()))
+            .with_on_notice(move |notice| notices.lock().unwrap().push(notice.message.to_string()))
             .with_on_parameter(move |name, value| {
                 settings.lock().unwrap().push(format!("{name} is {value}"));
             });
