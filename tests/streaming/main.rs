@@ -42,6 +42,7 @@ impl Consumer {
         }
     }
 
+    #[allow(clippy::print_stdout, reason = "the figure is what the test is run for")]
     fn end(self, way: &str, rows: u64) {
         assert_eq!(self.rows, rows);
         let grown = self.most.saturating_sub(self.before);
