@@ -5,6 +5,7 @@
 //!
 //! The modules below stand in the order of their imports: each uses only those above it.
 
+mod lending;
 mod status;
 mod error;
 mod options;
