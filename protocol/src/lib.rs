@@ -45,7 +45,15 @@ pub use sqlstate::SqlState;
 pub use types::array::ArrayElement;
 #[cfg(feature = "serde_json")]
 pub use types::json::Json;
+pub use types::money::Money;
+pub use types::numeric::Numeric;
 pub use types::params::{IntoParams, Parameter, Params};
+pub use types::times::date::Date;
+pub use types::times::interval::Interval;
+pub use types::times::or_infinity::OrInfinity;
+pub use types::times::time::Time;
+pub use types::times::timestamp::{Timestamp, TimestampTz};
+pub use types::times::timetz::TimeTz;
 pub use types::{Decode, Encode, IsNull, PgType, Type};
 pub use wire::buffer::Buffer;
 pub use wire::frame::{Frame, frame};

@@ -8,3 +8,4 @@ mod pool;
 mod query;
 mod recorded;
 mod statements;
+mod types;

@@ -72,7 +72,7 @@ impl FromStr for Lsn {
 }
 
 impl PgType for Lsn {
-    const TYPE: Type = Type { oid: Oid(3220), array: Oid(3221), name: "pg_lsn" };
+    const TYPE: Type = Type { oid: Oid::PG_LSN, array: Oid::PG_LSN_ARRAY, name: "pg_lsn" };
 }
 
 impl ArrayElement for Lsn {}

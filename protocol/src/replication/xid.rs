@@ -3,6 +3,10 @@
 use core::fmt;
 
 use crate::error::Result;
+use crate::oid::Oid;
+use crate::types::array::ArrayElement;
+use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
@@ -24,5 +28,45 @@ impl Xid {
 impl fmt::Display for Xid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl PgType for Xid {
+    const TYPE: Type = Type { oid: Oid::XID, array: Oid::XID_ARRAY, name: "xid" };
+}
+
+impl ArrayElement for Xid {}
+
+impl Encode for Xid {
+    #[inline]
+    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put(self.0.to_be_bytes(), out))
+    }
+
+    #[inline]
+    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
+        Ok(put_sized(self.0.to_be_bytes(), out))
+    }
+}
+
+impl<'a> Decode<'a> for Xid {
+    #[inline]
+    fn decode(_: Oid, raw: &'a [u8]) -> Result<Self> {
+        Ok(Self(u32::from_be_bytes(fixed(raw)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::error::ErrorKind;
+    use crate::types::proof::{is_refused, is_value};
+
+    #[test]
+    fn known_bytes() {
+        is_value(Oid::XID, "fffffffe", &Xid(u32::MAX - 1));
+        is_refused::<Xid>(Oid::XID, "000001", ErrorKind::Truncated);
+        is_refused::<Xid>(Oid::XID, "0000000100", ErrorKind::TrailingBytes);
     }
 }

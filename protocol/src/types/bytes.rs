@@ -1,4 +1,7 @@
-//! `bytea`.
+//! `bytea`, and types of the server's own that are bytes to everybody else.
+//!
+//! Those are the statistics of `pg_statistic_ext_data` and the summaries of BRIN indexes, which can be read so; no server
+//! takes a value of them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,6 +15,18 @@ use crate::wire::buffer::Buffer;
 
 impl PgType for [u8] {
     const TYPE: Type = Type { oid: Oid::BYTEA, array: Oid::BYTEA_ARRAY, name: "bytea" };
+
+    fn accepts(oid: Oid) -> bool {
+        matches!(
+            oid,
+            Oid::BYTEA
+                | Oid::PG_NDISTINCT
+                | Oid::PG_DEPENDENCIES
+                | Oid::PG_MCV_LIST
+                | Oid::PG_BRIN_BLOOM_SUMMARY
+                | Oid::PG_BRIN_MINMAX_MULTI_SUMMARY
+        )
+    }
 }
 
 impl ArrayElement for [u8] {}
@@ -33,6 +48,10 @@ impl Encode for [u8] {
 
 impl PgType for Vec<u8> {
     const TYPE: Type = <[u8]>::TYPE;
+
+    fn accepts(oid: Oid) -> bool {
+        <[u8]>::accepts(oid)
+    }
 }
 
 impl ArrayElement for Vec<u8> {}

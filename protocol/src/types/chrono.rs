@@ -1,4 +1,4 @@
-//! `date`, `time`, `timestamp` and `timestamptz` as chrono's types.
+//! `date`, `time`, `timestamp`, `timestamptz` and `interval` as chrono's types.
 //!
 //! The server counts days and microseconds from 2000-01-01 (`timestamp.h` of its source). Whatever one side can't hold
 //! is an error, `infinity` and `24:00:00` included. Below a microsecond values are rounded to the nearest one, ties to
@@ -6,13 +6,19 @@
 //! the second after it, as there.
 
 use ::chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc,
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
+    Timelike, Utc,
 };
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
 use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::through::through;
+use crate::types::times::date::Date;
+use crate::types::times::interval::Interval;
+use crate::types::times::time::Time;
+use crate::types::times::timestamp::{Timestamp, TimestampTz};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -136,6 +142,133 @@ impl<'a> Decode<'a> for DateTime<FixedOffset> {
     }
 }
 
+through! {
+    TimeDelta as Interval;
+}
+
+impl TryFrom<NaiveDate> for Date {
+    type Error = Error;
+
+    /// The same day.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] before 4714-11-24 BC.
+    fn try_from(date: NaiveDate) -> Result<Self> {
+        days(date).and_then(Self::from_days)
+    }
+}
+
+impl TryFrom<Date> for NaiveDate {
+    type Error = Error;
+
+    /// The same day.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for the infinities and for years after 262142.
+    fn try_from(date: Date) -> Result<Self> {
+        let day = date.days().and_then(|days| days.checked_add(EPOCH_DAYS));
+        day.and_then(Self::from_num_days_from_ce_opt)
+            .ok_or_else(|| no_date(date.days().unwrap_or(i32::MAX)))
+    }
+}
+
+impl TryFrom<NaiveTime> for Time {
+    type Error = Error;
+
+    /// The time, rounded to the nearest microsecond.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for what rounds to 24:00:00 or is the leap second before it.
+    fn try_from(time: NaiveTime) -> Result<Self> {
+        micros_of_day(time).and_then(Self::from_microseconds)
+    }
+}
+
+impl TryFrom<Time> for NaiveTime {
+    type Error = Error;
+
+    /// The same time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for 24:00:00.
+    fn try_from(time: Time) -> Result<Self> {
+        time_of_day(time.microseconds()).ok_or_else(|| no_time(time.microseconds()))
+    }
+}
+
+impl TryFrom<NaiveDateTime> for Timestamp {
+    type Error = Error;
+
+    /// The timestamp, rounded to the nearest microsecond.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] before 4714-11-24 BC.
+    fn try_from(timestamp: NaiveDateTime) -> Result<Self> {
+        micros(&timestamp.and_utc()).and_then(Self::from_microseconds)
+    }
+}
+
+impl TryFrom<Timestamp> for NaiveDateTime {
+    type Error = Error;
+
+    /// The same timestamp.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for the infinities and for years after 262142.
+    fn try_from(timestamp: Timestamp) -> Result<Self> {
+        at(timestamp.microseconds().unwrap_or(i64::MAX)).map(|instant| instant.naive_utc())
+    }
+}
+
+impl<Z: TimeZone> TryFrom<DateTime<Z>> for TimestampTz {
+    type Error = Error;
+
+    /// The instant, rounded to the nearest microsecond. The offset is not kept: a `timestamptz` has none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] before 4714-11-24 BC.
+    fn try_from(instant: DateTime<Z>) -> Result<Self> {
+        micros(&instant).and_then(Timestamp::from_microseconds).map(Self::from_utc)
+    }
+}
+
+impl TryFrom<TimestampTz> for DateTime<Utc> {
+    type Error = Error;
+
+    /// The instant.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for the infinities and for years after 262142.
+    fn try_from(instant: TimestampTz) -> Result<Self> {
+        at(instant.utc().microseconds().unwrap_or(i64::MAX))
+    }
+}
+
+impl TryFrom<TimeDelta> for Interval {
+    type Error = Error;
+
+    /// The duration as microseconds, rounded to the nearest one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] beyond 292 271 years, either way.
+    fn try_from(duration: TimeDelta) -> Result<Self> {
+        let seconds = i128::from(duration.num_seconds()).wrapping_mul(1_000_000_000);
+        Self::from_nanoseconds(seconds.wrapping_add(i128::from(duration.subsec_nanos())))
+    }
+}
+
+impl TryFrom<Interval> for TimeDelta {
+    type Error = Error;
+
+    /// The duration of an interval of microseconds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for an interval with months or days, whose length is not fixed, and for the infinities.
+    fn try_from(interval: Interval) -> Result<Self> {
+        interval.only_microseconds().map(Self::microseconds)
+    }
+}
+
 #[inline]
 fn days(date: NaiveDate) -> Result<i32> {
     match date.num_days_from_ce().checked_sub(EPOCH_DAYS) {
@@ -146,7 +279,12 @@ fn days(date: NaiveDate) -> Result<i32> {
 
 #[inline]
 fn instant(raw: &[u8]) -> Result<DateTime<Utc>> {
-    let micros = i64::from_be_bytes(fixed(raw)?);
+    at(i64::from_be_bytes(fixed(raw)?))
+}
+
+/// So many microseconds after 2000-01-01.
+#[inline]
+fn at(micros: i64) -> Result<DateTime<Utc>> {
     match micros.checked_add(EPOCH_MICROS).and_then(DateTime::from_timestamp_micros) {
         Some(instant) if micros >= FIRST_MICRO => Ok(instant),
         _ => Err(no_instant(micros)),
@@ -397,7 +535,63 @@ mod tests {
         );
     }
 
+    #[test]
+    fn durations_are_intervals_of_microseconds() {
+        is_value(Oid::INTERVAL, "ffffffffffffffff 00000000 00000000", &TimeDelta::microseconds(-1));
+        for (nanos, micros) in [(-1_500, -2), (-500, 0), (1_499, 1), (2_500, 2), (-2_501, -3)] {
+            let interval = Interval::from_microseconds(micros);
+            assert_eq!(Interval::try_from(TimeDelta::nanoseconds(nanos)), Ok(interval), "{nanos}");
+        }
+        for text in [
+            "0000000000000000 00000001 00000000",
+            "0000000000000000 00000000 00000001",
+            "7fffffffffffffff 7fffffff 7fffffff",
+        ] {
+            is_refused::<TimeDelta>(Oid::INTERVAL, text, ErrorKind::OutOfRange);
+        }
+        assert_eq!(kind(encode(Oid::INTERVAL, &TimeDelta::MAX)), Some(ErrorKind::OutOfRange));
+        assert_eq!(kind(encode(Oid::INTERVAL, &TimeDelta::MIN)), Some(ErrorKind::OutOfRange));
+    }
+
+    #[test]
+    fn whole_types_are_converted_or_refused() {
+        assert_eq!(kind(NaiveDate::try_from(Date::INFINITY)), Some(ErrorKind::OutOfRange));
+        assert_eq!(kind(NaiveDate::try_from(Date::MAX)), Some(ErrorKind::OutOfRange));
+        assert_eq!(kind(NaiveTime::try_from(Time::MAX)), Some(ErrorKind::OutOfRange));
+        assert_eq!(
+            kind(NaiveDateTime::try_from(Timestamp::NEG_INFINITY)),
+            Some(ErrorKind::OutOfRange)
+        );
+        assert_eq!(kind(DateTime::<Utc>::try_from(TimestampTz::MAX)), Some(ErrorKind::OutOfRange));
+        assert_eq!(kind(Date::try_from(NaiveDate::MIN)), Some(ErrorKind::OutOfRange));
+    }
+
     proptest! {
+        #[test]
+        fn whole_types_write_the_same_bytes(
+            day in FIRST_DAY..=95_015_279_i32,
+            micro in 0..MICROS_PER_DAY,
+            instant in FIRST_MICRO..8_209_320_191_999_999_999_i64,
+            duration: i64,
+        ) {
+            let date = Date::from_days(day).unwrap();
+            let chrono = NaiveDate::try_from(date).unwrap();
+            prop_assert_eq!(Date::try_from(chrono), Ok(date));
+            prop_assert_eq!(encode(Oid::DATE, &date), encode(Oid::DATE, &chrono));
+            let parts = (chrono.year(), chrono.month(), chrono.day());
+            prop_assert_eq!(date.ymd().map(|(y, m, d)| (y, m.into(), d.into())), Some(parts));
+            let time = Time::from_microseconds(micro).unwrap();
+            prop_assert_eq!(Time::try_from(NaiveTime::try_from(time).unwrap()), Ok(time));
+            let timestamp = Timestamp::from_microseconds(instant).unwrap();
+            let chrono = NaiveDateTime::try_from(timestamp).unwrap();
+            prop_assert_eq!(Timestamp::try_from(chrono), Ok(timestamp));
+            prop_assert_eq!(encode(Oid::TIMESTAMP, &timestamp), encode(Oid::TIMESTAMP, &chrono));
+            let instant = TimestampTz::from_utc(timestamp);
+            let chrono = DateTime::<Utc>::try_from(instant).unwrap();
+            prop_assert_eq!(TimestampTz::try_from(chrono), Ok(instant));
+            round_trip(&TimeDelta::microseconds(duration))?;
+        }
+
         #[test]
         fn every_value_comes_back(
             day in FIRST_DAY..=95_015_279_i32,

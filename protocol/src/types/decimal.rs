@@ -8,6 +8,7 @@ use ::rust_decimal::Decimal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
+use crate::types::numeric::{INFINITE, MINUS_INFINITE, NAN, NEGATIVE, Numeric, POSITIVE};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -104,6 +105,37 @@ impl<'a> Decode<'a> for Decimal {
     }
 }
 
+impl From<Decimal> for Numeric {
+    /// The same number with the same decimals.
+    fn from(number: Decimal) -> Self {
+        let scale = u16::try_from(number.scale()).unwrap_or(Self::MAX_SCALE);
+        Self::scaled(number.is_sign_negative(), number.mantissa().unsigned_abs(), scale)
+    }
+}
+
+impl TryFrom<&Numeric> for Decimal {
+    type Error = Error;
+
+    /// The same number. Decimals that do not fit are left out where they are zero.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for `NaN`, the infinities, and numbers with more digits than a [`Decimal`] holds.
+    fn try_from(number: &Numeric) -> Result<Self> {
+        let mut raw = Buffer::new();
+        let _: IsNull = number.encode(Oid::NUMERIC, &mut raw)?;
+        Self::decode(Oid::NUMERIC, raw.as_slice())
+    }
+}
+
+impl TryFrom<Numeric> for Decimal {
+    type Error = Error;
+
+    /// As the conversion of `&Numeric`.
+    fn try_from(number: Numeric) -> Result<Self> {
+        Self::try_from(&number)
+    }
+}
+
 /// The digits as one integer, and the power of ten it is multiplied by.
 fn integer(digits: &[u8], weight: i32) -> Result<(u128, i32)> {
     let (mut groups, _) = digits.as_chunks::<2>();
@@ -193,12 +225,7 @@ const GROUP: u32 = 4;
 const FOUR: u64 = 10_000_000_000_000_000;
 const FOUR_WIDE: u128 = 10_000_000_000_000_000;
 /// The most decimals the server's form can show (`NUMERIC_DSCALE_MASK`).
-const MAX_SHOWN: u16 = 0x3fff;
-const POSITIVE: u16 = 0x0000;
-const NEGATIVE: u16 = 0x4000;
-const NAN: u16 = 0xc000;
-const INFINITE: u16 = 0xd000;
-const MINUS_INFINITE: u16 = 0xf000;
+const MAX_SHOWN: u16 = Numeric::MAX_SCALE;
 
 #[cfg(test)]
 mod tests {
@@ -326,6 +353,13 @@ mod tests {
             let raw = encode(Oid::NUMERIC, &value).unwrap();
             let read: Decimal = decode(Oid::NUMERIC, &raw).unwrap();
             prop_assert_eq!(read.scale(), value.scale());
+        }
+
+        #[test]
+        fn every_value_is_a_numeric_and_comes_back(value in any_number()) {
+            let numeric = Numeric::from(value);
+            prop_assert_eq!(encode(Oid::NUMERIC, &numeric), encode(Oid::NUMERIC, &value));
+            prop_assert_eq!(Decimal::try_from(&numeric), Ok(value));
         }
 
         #[test]

@@ -9,7 +9,7 @@ use crate::wire::buffer::Buffer;
 /// # Errors
 /// [`ErrorKind::Truncated`] for fewer bytes, [`ErrorKind::TrailingBytes`] for more.
 #[inline]
-pub(super) fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N]> {
+pub(crate) fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N]> {
     match <[u8; N]>::try_from(raw) {
         Ok(bytes) => Ok(bytes),
         Err(_) => Err(wrong_size::<N>(raw)),
@@ -18,14 +18,14 @@ pub(super) fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N]> {
 
 /// Appends the value, without its length.
 #[inline]
-pub(super) fn put<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsNull {
+pub(crate) fn put<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsNull {
     out.put_slice(&value);
     IsNull::No
 }
 
 /// Appends the value with its length in front, both at once.
 #[inline]
-pub(super) fn put_sized<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsNull {
+pub(crate) fn put_sized<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsNull {
     const { assert!(N <= LARGEST) };
     let mut bytes = [0; LENGTH + LARGEST];
     // A length below 256 fits in the last of its four bytes. All of this is decided by the compiler.

@@ -8,42 +8,108 @@
 //! | `bool` | `bool` | |
 //! | `i8`, `i16`, `i32`, `i64` | `"char"`, `int2`, `int4`, `int8` | |
 //! | `u32` | `oid` | |
+//! | [`Oid`] | `oid`, `regclass`, `regtype`, `regproc` and the other aliases | the name, which only the server knows |
 //! | `f32`, `f64` | `float4`, `float8` | nothing; every bit of a NaN is kept |
-//! | `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | `text`, `varchar`, `char(n)`, `name`, `unknown`, and user-defined types whose binary form is text (enums, `citext`) | a NUL is refused |
-//! | `&[u8]`, `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>` | `bytea` | `[u8; N]`: other lengths are refused |
+//! | `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` | `text`, `varchar`, `char(n)`, `name`, `refcursor`, `unknown`, and user-defined types whose binary form is text (enums, `citext`); to read also `pg_node_tree` | a NUL is refused; blanks at the end of a `char(n)` are there when it is read |
+//! | `char` | as `String`, of one character | no character, and more than one, is refused |
+//! | `&[u8]`, `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>` | `bytea`; to read also `pg_ndistinct`, `pg_dependencies`, `pg_mcv_list` and the summaries of BRIN indexes | `[u8; N]`: other lengths are refused |
+//! | `Numeric` | `numeric` | nothing |
+//! | `Money` | `money` | nothing; what a unit is worth, the server's `lc_monetary` says |
+//! | `Date`, `Time`, `TimeTz`, `Timestamp`, `TimestampTz`, `Interval` | `date`, `time`, `timetz`, `timestamp`, `timestamptz`, `interval` | nothing |
+//! | `OrInfinity<T>` | as `T`, and the infinities of dates, timestamps and (from server 17 on) intervals | what `T` loses and refuses |
+//! | `std::time::SystemTime` | `timestamptz` | rounded to microseconds; `infinity` is refused |
+//! | `std::time::Duration` | `interval` | rounded to microseconds; months, days and what is negative are refused |
 //! | `uuid::Uuid` | `uuid` | |
 //! | `chrono::NaiveDate` | `date` | `infinity` and years beyond either range are refused |
 //! | `chrono::NaiveTime` | `time` | rounded to microseconds; `24:00:00` is refused |
 //! | `chrono::NaiveDateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond either range are refused |
 //! | `chrono::DateTime<Utc>`, `DateTime<FixedOffset>` | `timestamptz` | the same; the offset is lost, since the type is an instant; every other zone can be written |
+//! | `chrono::TimeDelta` | `interval` | rounded to microseconds; months and days are refused |
+//! | `time::Date` | `date` | `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `time::Time` | `time` | rounded to microseconds; `24:00:00` is refused |
+//! | `time::PrimitiveDateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `time::OffsetDateTime`, `time::UtcDateTime` | `timestamptz` | the same; the offset is lost |
+//! | `time::Duration` | `interval` | rounded to microseconds; months and days are refused |
+//! | `jiff::civil::Date` | `date` | `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `jiff::civil::Time` | `time` | rounded to microseconds; `24:00:00` is refused |
+//! | `jiff::civil::DateTime` | `timestamp` | rounded to microseconds; `infinity` and years beyond 9999 or 4714 BC are refused |
+//! | `jiff::Timestamp`; to write also `jiff::Zoned` | `timestamptz` | the same; the time zone is lost |
+//! | `jiff::SignedDuration` | `interval` | rounded to microseconds; months and days are refused |
+//! | `jiff::Span` | `interval` | years and months, weeks and days, hours and what is shorter are summed; parts of a microsecond and signs that differ are refused |
+//! | `bigdecimal::BigDecimal` | `numeric` | `NaN`, infinities and more digits than either side has are refused; of zeros at the end of the number 64 are kept |
 //! | `rust_decimal::Decimal` | `numeric` | `NaN`, infinities and numbers beyond 96 bits or 28 decimals are refused; zeros at the end that do not fit are left out |
 //! | `serde_json::Value` | `jsonb`, `json` | numbers become 64-bit integers or `f64`; of `json`, blanks, the order of keys, and all but the last of equal keys, as the server does for `jsonb` |
 //! | `Json<T>` | `jsonb`, `json` | what the serde implementations of `T` lose |
+//! | [`Inet`](network::Inet) | `inet`, `cidr` | for `cidr`, bits to the right of the prefix are refused |
+//! | [`Cidr`](network::Cidr) | `cidr`, `inet` | bits to the right of the prefix are refused |
+//! | `IpAddr`, `Ipv4Addr`, `Ipv6Addr` | `inet`, `cidr` | a prefix shorter than the address is refused |
+//! | `ipnet::IpNet` | `inet`, `cidr` | for `cidr`, bits to the right of the prefix are refused |
+//! | [`MacAddr`](network::MacAddr), [`MacAddr8`](network::MacAddr8) | `macaddr`, `macaddr8` | |
+//! | [`Bits`](bits::Bits), [`BitsRef`](bits::BitsRef) | `varbit`, `bit(n)` | the server refuses another length than `n` |
+//! | [`Point`](geometry::Point), [`Segment`](geometry::Segment), [`Rectangle`](geometry::Rectangle) | `point`, `lseg`, `box` | nothing; every bit of a NaN is kept |
+//! | [`Line`](geometry::Line) | `line` | no direction (both factors within a millionth of 0) is refused |
+//! | [`Circle`](geometry::Circle) | `circle` | a negative radius is refused |
+//! | [`Path`](geometry::Path), [`Polygon`](geometry::Polygon) | `path`, `polygon` | no points are refused |
+//! | `geo_types::Point`, `Coord`, `Line`, `Rect` | `point`, `point`, `lseg`, `box` | |
+//! | `geo_types::LineString` | `path` | a closed path and no points are refused |
+//! | `geo_types::Polygon` | `polygon` | holes and no points are refused |
+//! | [`TsVector`](text_search::TsVector) | `tsvector` | what is beyond the server's limits is refused |
+//! | [`TsQuery`](text_search::TsQuery) | `tsquery` | the same; the empty query can only be read |
+//! | [`Xml`](system::Xml) | `xml` | the server writes the XML declaration anew; one that names another encoding than UTF-8 is refused |
+//! | [`JsonPath`](system::JsonPath) | `jsonpath` | the server prints the path anew |
+//! | [`Char`](system::Char) | `"char"` | |
+//! | [`Xid`](crate::replication::Xid), [`Xid8`](system::Xid8), [`Cid`](system::Cid) | `xid`, `xid8`, `cid` | |
+//! | [`Tid`](system::Tid), [`Lsn`](crate::replication::Lsn) | `tid`, `pg_lsn` | |
+//! | [`Snapshot`](system::Snapshot) | `pg_snapshot`, `txid_snapshot` | transactions that are not in order are refused, as by the server |
+//! | [`Int2Vector`](system::Int2Vector), [`OidVector`](system::OidVector) | `int2vector`, `oidvector` | the empty one can only be read |
+//! | `()` | `void` | can only be read |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
 //!
-//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default.
+//! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; those of
+//! `ipnet`, `time`, `jiff` and `bigdecimal` are features of theirs, and those of `geo_types` the feature `geo`, all off by
+//! default. Between the types of this crate and those of the others there is `TryFrom`, both ways. PostgreSQL has no
+//! integers of 128 bits, and but for `oid` none without sign: of those, [`Numeric`](numeric::Numeric) is made, and they of
+//! it.
+//!
+//! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
+//! (`relacl::text[]`).
 
 pub(crate) mod array;
 pub(crate) mod params;
-mod fixed;
+pub(crate) mod fixed;
 mod pointer;
 mod boolean;
 mod int;
 mod float;
 mod text;
+mod character;
 mod bytes;
+pub(crate) mod money;
+pub(crate) mod numeric;
+mod through;
+pub(crate) mod times;
 #[cfg(feature = "uuid")]
 mod uuid;
 #[cfg(feature = "chrono")]
 mod chrono;
+#[cfg(feature = "time")]
+mod time;
+#[cfg(feature = "jiff")]
+mod jiff;
 #[cfg(feature = "rust_decimal")]
 mod decimal;
 #[cfg(feature = "serde_json")]
 pub(crate) mod json;
+mod shortest;
+pub mod network;
+pub mod bits;
+pub mod geometry;
+pub mod text_search;
+pub mod system;
 #[cfg(test)]
-mod proof;
+pub(crate) mod proof;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;

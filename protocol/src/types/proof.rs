@@ -11,7 +11,7 @@ use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
 /// Bytes from their hexadecimal digits; blanks may stand between them.
-pub(super) fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()
         .filter(|character| !character.is_whitespace())
@@ -22,13 +22,13 @@ pub(super) fn hex(text: &str) -> Vec<u8> {
 }
 
 /// The value in `raw`, as a row would give it.
-pub(super) fn decode<'a, T: Decode<'a>>(oid: Oid, raw: &'a [u8]) -> Result<T> {
+pub(crate) fn decode<'a, T: Decode<'a>>(oid: Oid, raw: &'a [u8]) -> Result<T> {
     assert!(T::accepts(oid), "{} does not accept {oid}", core::any::type_name::<T>());
     T::decode(oid, raw)
 }
 
 /// The bytes of a value that is not NULL.
-pub(super) fn encode<T: Encode + ?Sized>(oid: Oid, value: &T) -> Result<Vec<u8>> {
+pub(crate) fn encode<T: Encode + ?Sized>(oid: Oid, value: &T) -> Result<Vec<u8>> {
     let mut out = Buffer::new();
     let done = value.encode(oid, &mut out);
     let mut sized = Buffer::new();
@@ -43,7 +43,7 @@ pub(super) fn encode<T: Encode + ?Sized>(oid: Oid, value: &T) -> Result<Vec<u8>>
 
 /// `text` is the one form of `value`, both ways.
 #[track_caller]
-pub(super) fn is_value<T>(oid: Oid, text: &str, value: &T)
+pub(crate) fn is_value<T>(oid: Oid, text: &str, value: &T)
 where
     T: Encode + for<'a> Decode<'a> + PartialEq + Debug,
 {
@@ -54,7 +54,7 @@ where
 
 /// `text` is refused.
 #[track_caller]
-pub(super) fn is_refused<T: for<'a> Decode<'a> + Debug>(oid: Oid, text: &str, kind: ErrorKind) {
+pub(crate) fn is_refused<T: for<'a> Decode<'a> + Debug>(oid: Oid, text: &str, kind: ErrorKind) {
     let found = decode::<T>(oid, &hex(text)).map_err(|error| error.kind());
     match found {
         Err(found) => assert_eq!(found, kind, "reading {text}"),
@@ -63,7 +63,7 @@ pub(super) fn is_refused<T: for<'a> Decode<'a> + Debug>(oid: Oid, text: &str, ki
 }
 
 /// What is written of `value` is read back as the same value, and no shorter or longer form of it is taken for it.
-pub(super) fn round_trip<T>(value: &T) -> Result<(), TestCaseError>
+pub(crate) fn round_trip<T>(value: &T) -> Result<(), TestCaseError>
 where
     T: Encode + for<'a> Decode<'a> + PartialEq + Debug,
 {
@@ -75,7 +75,7 @@ where
 }
 
 /// Reading hostile bytes as a `T` ends in a value or an error, never in a panic; a value that was read can be written.
-pub(super) fn survives<T>(oid: Oid, raw: &[u8]) -> Result<(), TestCaseError>
+pub(crate) fn survives<T>(oid: Oid, raw: &[u8]) -> Result<(), TestCaseError>
 where
     T: Encode + for<'a> Decode<'a> + Debug,
 {

@@ -1,9 +1,12 @@
 //! `text` and the types that look like it.
 //!
-//! Text is read from `text`, `varchar`, `char(n)`, `name`, from literals of no known type, and from every type that a
-//! database numbers by itself: the binary form of enums and of `citext` is their text. The bytes are checked: what is
-//! not UTF-8 is an error, and for those other types a NUL too, since no text of PostgreSQL's holds one but nearly every
-//! other binary form does (arrays, composites, ranges, `hstore`).
+//! Text is read from `text`, `varchar`, `char(n)`, `name`, `refcursor`, from literals of no known type, and from every
+//! type that a database numbers by itself: the binary form of enums and of `citext` is their text. The bytes are checked:
+//! what is not UTF-8 is an error, and for those other types a NUL too, since no text of PostgreSQL's holds one but nearly
+//! every other binary form does (arrays, composites, ranges, `hstore`).
+//!
+//! A `char(n)` comes with the blanks at its end, and a `name` of more than 63 bytes is refused by the server.
+//! `pg_node_tree` is read, but no server takes a value of it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,8 +22,16 @@ impl PgType for str {
     const TYPE: Type = Type { oid: Oid::TEXT, array: Oid::TEXT_ARRAY, name: "text" };
 
     fn accepts(oid: Oid) -> bool {
-        matches!(oid, Oid::TEXT | Oid::VARCHAR | Oid::BPCHAR | Oid::NAME | Oid::UNKNOWN)
-            || oid.is_user_defined()
+        matches!(
+            oid,
+            Oid::TEXT
+                | Oid::VARCHAR
+                | Oid::BPCHAR
+                | Oid::NAME
+                | Oid::REFCURSOR
+                | Oid::UNKNOWN
+                | Oid::PG_NODE_TREE
+        ) || oid.is_user_defined()
     }
 }
 
