@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use stellata_protocol::Limits;
+use stellata_protocol::auth::{BearerToken, DEFAULT_MAX_ITERATIONS, RequireAuth};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::token::{Refusal, TokenProvider, TokenRequest};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub struct Config {
     settings: Vec<(String, String)>,
     connect_timeout: Duration,
     cleartext_password: bool,
+    require_auth: RequireAuth,
+    max_scram_iterations: u32,
+    token_provider: Option<TokenProvider>,
     statement_cache: usize,
     limits: Limits,
 }
@@ -59,6 +64,9 @@ impl Config {
             settings: Vec::new(),
             connect_timeout: Duration::from_secs(15),
             cleartext_password: false,
+            require_auth: RequireAuth::ANY,
+            max_scram_iterations: DEFAULT_MAX_ITERATIONS,
+            token_provider: None,
             statement_cache: 256,
             limits: Limits::default(),
         }
@@ -190,11 +198,65 @@ impl Config {
         self
     }
 
-    /// Whether the password may be sent as it is over TCP when the server asks so. Off unless said: anybody on the way
-    /// could read it. Over a unix socket it is always allowed.
+    /// Whether the password, or an OAuth token, may be sent as it is over TCP when the server asks so. Off unless said:
+    /// anybody on the way could read it. Over a unix socket it is always allowed.
     #[must_use]
     pub const fn with_cleartext_password(mut self, allow: bool) -> Self {
         self.cleartext_password = allow;
+        self
+    }
+
+    /// Sets which ways to log in are taken when the server asks for them: libpq's `require_auth`. Default: all that are
+    /// spoken. What is not taken is refused before anything is sent in answer.
+    #[must_use]
+    pub const fn with_require_auth(mut self, methods: RequireAuth) -> Self {
+        self.require_auth = methods;
+        self
+    }
+
+    /// Sets how many iterations of SCRAM a server may ask for. Default: 1 000 000, which takes a tenth of a second to half
+    /// a second on a thread for blocking work; PostgreSQL asks for 4 096 unless told otherwise.
+    #[must_use]
+    pub const fn with_max_scram_iterations(mut self, iterations: u32) -> Self {
+        self.max_scram_iterations = iterations;
+        self
+    }
+
+    /// Sets what fetches an OAuth token when a server asks for one (`oauth` in the `pg_hba.conf` of PostgreSQL 18; RFC
+    /// 7628). Without it such a server is refused.
+    ///
+    /// It is asked once for a token that is at hand. Where it returns `None`, the server is asked who gives tokens, and the
+    /// provider is asked again with the answer, the [challenge](TokenRequest::challenge); then a second connection is
+    /// opened to log in with the token. The time it takes counts towards the limit of connecting. A token is sent over
+    /// TLS and unix sockets alone, unless [`with_cleartext_password`](Self::with_cleartext_password) says otherwise.
+    ///
+    /// ```
+    /// use stellata_client::{BearerToken, Config};
+    ///
+    /// async fn fetch(from: String) -> Result<String, std::io::Error> {
+    ///     // ... ask there
+    ///     Ok(format!("a.token.from.{}", from.len()))
+    /// }
+    ///
+    /// let config = Config::new("db.example", "anna").with_token_provider(|request| async move {
+    ///     let Some(challenge) = request.challenge else { return Ok(None) };
+    ///     match challenge.openid_configuration() {
+    ///         Some(place @ "https://id.example/.well-known/openid-configuration") => {
+    ///             let token = fetch(place.to_owned()).await.map_err(|error| error.to_string())?;
+    ///             Ok(BearerToken::new(token).ok())
+    ///         }
+    ///         place => Err(format!("{place:?} is not where our tokens come from")),
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_token_provider<F, A, E>(mut self, provider: F) -> Self
+    where
+        F: Fn(TokenRequest) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Option<BearerToken>, E>> + Send + 'static,
+        E: Into<Refusal>,
+    {
+        self.token_provider = Some(TokenProvider::new(provider));
         self
     }
 
@@ -250,6 +312,18 @@ impl Config {
 
     pub(crate) fn allows_cleartext(&self) -> bool {
         self.cleartext_password || matches!(self.host, Host::Unix(_))
+    }
+
+    pub(crate) const fn require_auth(&self) -> RequireAuth {
+        self.require_auth
+    }
+
+    pub(crate) const fn max_scram_iterations(&self) -> u32 {
+        self.max_scram_iterations
+    }
+
+    pub(crate) const fn token_provider(&self) -> Option<&TokenProvider> {
+        self.token_provider.as_ref()
     }
 
     pub(crate) const fn statement_cache(&self) -> usize {

@@ -18,6 +18,7 @@
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
+mod token;
 mod config;
 mod socket;
 mod statement;
@@ -27,7 +28,11 @@ pub use config::{Config, Host};
 pub use connection::{Completion, Connection, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
+pub use stellata_protocol::auth::{
+    AuthMethod, BearerToken, RequireAuth, RequireAuthError, TokenChallenge,
+};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
     ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,
 };
+pub use token::TokenRequest;

@@ -4,7 +4,7 @@
 //! asked, at most one ReadyForQuery for each Sync; memory follows what was received; after an error every call returns
 //! that error.
 
-use stellata_protocol::auth::ChannelBindingPolicy;
+use stellata_protocol::auth::{BearerToken, ChannelBindingPolicy};
 use stellata_protocol::message::{
     CommandTag, TransactionStatus, read_parameter_description, read_row_description,
 };
@@ -26,6 +26,9 @@ pub(crate) const PASSWORD: &[u8] = b"pencil";
 /// What stands for the hash of the server's certificate.
 pub(crate) const CERTIFICATE: &[u8] = b"hash of a certificate";
 
+/// The OAuth token of every login here that has one.
+pub(crate) const TOKEN: &str = "a.token";
+
 /// How a session is set up: one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setup(pub(crate) u8);
@@ -43,6 +46,8 @@ impl Setup {
     pub(crate) const SMALL: u8 = 16;
     /// The login is already done.
     pub(crate) const READY: u8 = 32;
+    /// There is an OAuth token.
+    pub(crate) const TOKEN: u8 = 64;
 
     const fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
@@ -62,6 +67,7 @@ impl Setup {
         let mut login = Login::new(USER, NONCE)
             .parameter("database", "music")
             .allow_cleartext(self.has(Self::CLEARTEXT))
+            .has_token(self.has(Self::TOKEN))
             .max_iterations(16);
         if !self.has(Self::NO_PASSWORD) {
             login = login.password(PASSWORD);
@@ -254,8 +260,17 @@ impl Caller {
         self.calls.len() as u64 - 1
     }
 
+    /// Hands in the keys, or the token, that the login waits for.
     fn derive(&mut self) {
-        let Some(derivation) = self.conversation.key_derivation() else { return };
+        let Some(derivation) = self.conversation.key_derivation() else {
+            let token = BearerToken::new(TOKEN).expect("a token of letters is sound");
+            match self.conversation.provide_token(Some(&token)) {
+                Ok(()) => assert_eq!(self.error, None, "the token was written after an error"),
+                Err(error) if self.error.is_some() => assert_eq!(Some(error), self.error),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Usage),
+            }
+            return;
+        };
         let keys = derivation.run();
         match self.conversation.provide_keys(keys) {
             Ok(()) => assert_eq!(self.error, None, "the proof was written after an error"),
@@ -325,7 +340,7 @@ impl Caller {
             assert_eq!((request, abandoned), (0, false), "the login is call 0");
             match event {
                 Event::ReadyForQuery => self.logged_in = true,
-                Event::KeyDerivation | Event::Error => {}
+                Event::KeyDerivation | Event::BearerToken | Event::Error => {}
                 other => panic!("{other:?} came during the login"),
             }
             return;

@@ -3,6 +3,7 @@
 mod connect;
 mod dropped;
 mod hostile;
+mod login;
 mod orm;
 mod pool;
 mod query;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use stellata_protocol::auth::NONCE_LEN;
+use stellata_protocol::auth::{BearerToken, NONCE_LEN, TokenChallenge};
 use stellata_protocol::{Conversation, Event, Login};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -11,10 +11,27 @@ use crate::config::Config;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::Socket;
+use crate::token::TokenRequest;
 
 /// Connects and logs in, within the limit of the configuration.
 pub(super) async fn connect(config: &Config) -> Result<Driver> {
-    within(config, async { log_in(Socket::connect(config).await?, config).await }).await
+    within(config, async {
+        match log_in(Socket::connect(config).await?, config, None).await? {
+            Outcome::LoggedIn(driver) => Ok(*driver),
+            Outcome::Challenge(challenge) => {
+                let token = fetch_token(config, Some(challenge)).await?.ok_or_else(|| {
+                    refused(
+                        "nothing gave an OAuth token, though the server has told where to get it",
+                    )
+                })?;
+                match log_in(Socket::connect(config).await?, config, Some(token)).await? {
+                    Outcome::LoggedIn(driver) => Ok(*driver),
+                    Outcome::Challenge(_) => Err(refused("the server takes no OAuth token")),
+                }
+            }
+        }
+    })
+    .await
 }
 
 /// Logs in over a stream that is connected, within the limit of the configuration.
@@ -22,7 +39,44 @@ pub(super) async fn over(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     config: &Config,
 ) -> Result<Driver> {
-    within(config, log_in(Socket::over(stream), config)).await
+    within(config, async {
+        match log_in(Socket::over(stream), config, None).await? {
+            Outcome::LoggedIn(driver) => Ok(*driver),
+            Outcome::Challenge(_) => Err(refused(
+                "there was no OAuth token at the first question, and a given stream can't be opened a second time: have \
+                 the token ready",
+            )),
+        }
+    })
+    .await
+}
+
+/// What a login came to.
+enum Outcome {
+    LoggedIn(Box<Driver>),
+    /// The server has told where tokens are to be had, and ended the session.
+    Challenge(TokenChallenge),
+}
+
+async fn fetch_token(
+    config: &Config,
+    challenge: Option<TokenChallenge>,
+) -> Result<Option<BearerToken>> {
+    let Some(provider) = config.token_provider() else {
+        return Err(refused("nothing gives OAuth tokens"));
+    };
+    let request = TokenRequest {
+        user: config.user().to_owned(),
+        database: config.database().map(str::to_owned),
+        challenge,
+    };
+    provider.ask(request).await.map_err(|error| {
+        Error::with_source(ErrorKind::Authentication, "no OAuth token is to be had", error)
+    })
+}
+
+fn refused(message: &str) -> Error {
+    Error::new(ErrorKind::Authentication, message)
 }
 
 async fn within(config: &Config, opening: impl Future<Output = Result<Driver>>) -> Result<Driver> {
@@ -39,15 +93,26 @@ async fn within(config: &Config, opening: impl Future<Output = Result<Driver>>) 
     }
 }
 
-async fn log_in(socket: Socket, config: &Config) -> Result<Driver> {
+/// Logs in, with a token that was fetched before, or one that is at hand when the server asks for it.
+async fn log_in(
+    socket: Socket,
+    config: &Config,
+    mut fetched: Option<BearerToken>,
+) -> Result<Outcome> {
     let login = login(config)?;
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
+    let mut wants_challenge = false;
     loop {
         match driver.advance()?.map(|answer| answer.event) {
             None => driver.fill().await?,
-            Some(Event::ReadyForQuery) => return Ok(driver),
+            Some(Event::ReadyForQuery) => return Ok(Outcome::LoggedIn(Box::new(driver))),
             Some(Event::Error) => {
+                if let Some(challenge) = driver.conversation.token_challenge()
+                    && wants_challenge
+                {
+                    return Ok(Outcome::Challenge(challenge.clone()));
+                }
                 let error = driver.conversation.server_error().map_err(Error::protocol)?;
                 return Err(Error::from_server(error, None));
             }
@@ -67,6 +132,15 @@ async fn log_in(socket: Socket, config: &Config) -> Result<Driver> {
                 )?;
                 driver.conversation.provide_keys(keys).map_err(Error::protocol)?;
             }
+            Some(Event::BearerToken) => {
+                let token = match fetched.take() {
+                    Some(token) => Some(token),
+                    None => fetch_token(config, None).await?,
+                };
+                wants_challenge = token.is_none();
+                let provided = driver.conversation.provide_token(token.as_ref());
+                provided.map_err(Error::protocol)?;
+            }
             Some(_) => {
                 return Err(Error::new(
                     ErrorKind::Protocol,
@@ -85,7 +159,10 @@ fn login(config: &Config) -> Result<Login> {
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
     let mut login = Login::new(config.user(), nonce)
         .parameter("client_encoding", "UTF8")
-        .allow_cleartext(config.allows_cleartext());
+        .allow_cleartext(config.allows_cleartext())
+        .require_auth(config.require_auth())
+        .max_iterations(config.max_scram_iterations())
+        .has_token(config.token_provider().is_some());
     if let Some(database) = config.database() {
         login = login.parameter("database", database);
     }

@@ -109,10 +109,13 @@ pub fn choose_binding<'a>(
         )),
         Some(_) if plain => Ok(ChannelBinding::NotOffered),
         None if plain => Ok(ChannelBinding::None),
-        None if plus => {
-            Err(refused("the server offers only SCRAM-SHA-256-PLUS, which can't be used here"))
-        }
-        Some(_) | None => Err(refused("the server offers no SASL mechanism that is known here")),
+        None if plus => Err(refused(
+            "the server offers only SCRAM-SHA-256-PLUS, which needs TLS with a certificate that has a hash, and channel \
+             binding not switched off",
+        )),
+        Some(_) | None => Err(refused(
+            "the server offers no SASL mechanism that is supported: let it offer SCRAM-SHA-256, or OAUTHBEARER",
+        )),
     }
 }
 

@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, block_api::compress256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use super::stack::without_traces;
+
 /// The bytes of a SHA-256 digest.
 pub(super) type Hash = [u8; 32];
 
@@ -26,11 +28,12 @@ pub struct KeyDerivation {
 
 /// What proves the password to the server, and the server to us: `ClientKey` and `ServerKey` of RFC 5802.
 ///
-/// Who has them can log in, so they are overwritten when they are dropped.
+/// Who has them can log in, so they are overwritten when they are dropped. They lie on the heap: what is moved from one
+/// thread to another leaves its bytes behind.
 #[derive(ZeroizeOnDrop)]
 pub struct Keys {
-    pub(super) client: Hash,
-    pub(super) server: Hash,
+    pub(super) client: Box<Hash>,
+    pub(super) server: Box<Hash>,
 }
 
 impl KeyDerivation {
@@ -52,8 +55,15 @@ impl KeyDerivation {
     /// Makes the keys. This computes without a pause: keep it off threads that drive tasks.
     #[must_use]
     pub fn run(self) -> Keys {
+        without_traces(|| self.keys())
+    }
+
+    fn keys(&self) -> Keys {
         let salted = MacKey::new(&*pbkdf2(&self.password, &self.salt, self.iterations));
-        Keys { client: salted.mac(&[b"Client Key"]), server: salted.mac(&[b"Server Key"]) }
+        let mut keys = Keys { client: Box::default(), server: Box::default() };
+        salted.mac_into(&[b"Client Key"], &mut keys.client);
+        salted.mac_into(&[b"Server Key"], &mut keys.server);
+        keys
     }
 }
 
@@ -72,6 +82,7 @@ impl fmt::Debug for Keys {
 }
 
 /// A key of HMAC-SHA-256, brought to the size of a block.
+#[derive(ZeroizeOnDrop)]
 pub(super) struct MacKey(Zeroizing<[u8; 64]>);
 
 impl MacKey {
@@ -90,11 +101,17 @@ impl MacKey {
 
     /// The code of the parts, one after the other.
     pub(super) fn mac(&self, parts: &[&[u8]]) -> Hash {
+        let mut code = [0; 32];
+        self.mac_into(parts, &mut code);
+        code
+    }
+
+    fn mac_into(&self, parts: &[&[u8]], code: &mut Hash) {
         let mut mac = Hmac::<Sha256>::new((&*self.0).into());
         for part in parts {
             mac.update(part);
         }
-        mac.finalize().into_bytes().into()
+        *code = mac.finalize().into_bytes().into();
     }
 
     /// The state of SHA-256 after the block of the key, combined with `pad`.
@@ -240,8 +257,11 @@ mod tests {
         fn check<T: ZeroizeOnDrop + Send + 'static>() {}
         check::<KeyDerivation>();
         check::<Keys>();
-        // An `Hmac` is made of these, whose overwriting is a feature that must stay on.
+        check::<MacKey>();
+        check::<Zeroizing<Hash>>();
+        // That hashes, and so what an `Hmac` is made of, overwrite what they were fed is a feature that must stay on.
         check::<Sha256>();
+        check::<md5::Md5>();
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
+use super::stack::without_traces;
+
 /// What a client answers to `AuthenticationMD5Password`: `md5` and 32 hexadecimal digits.
 ///
 /// It is `"md5" + hex(md5(hex(md5(password + user)) + salt))`. The password is taken as it is, without
@@ -15,18 +17,24 @@ use zeroize::Zeroizing;
 /// ```
 #[must_use]
 pub fn md5_password(user: &[u8], password: &[u8], salt: [u8; 4]) -> [u8; 35] {
-    // The inner digest is what the server stores: who has it can log in, so it is as secret as the password.
-    let inner = Zeroizing::new(<[u8; 16]>::from(
-        Md5::new().chain_update(password).chain_update(user).finalize(),
-    ));
-    let inner = Zeroizing::new(hex(&inner));
-    let outer = Md5::new().chain_update(inner.as_slice()).chain_update(salt).finalize();
+    let outer = without_traces(|| {
+        // The inner digest is what the server stores: who has it can log in, so it is as secret as the password.
+        let inner = Zeroizing::new(hex(&Zeroizing::new(digest(&[password, user]))));
+        digest(&[inner.as_slice(), &salt])
+    });
 
     let mut answer = *b"md5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    for (place, digit) in answer.iter_mut().skip(3).zip(hex(&outer.into())) {
+    for (place, digit) in answer.iter_mut().skip(3).zip(hex(&outer)) {
         *place = digit;
     }
     answer
+}
+
+/// The digest of the parts, one after the other.
+fn digest(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Md5::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
 }
 
 fn hex(digest: &[u8; 16]) -> [u8; 32] {

@@ -7,18 +7,25 @@
 //!
 //! The server's messages are taken as hostile: whatever is not as the standard says is an
 //! [`ErrorKind::Authentication`](crate::ErrorKind::Authentication), and after an error an exchange stays failed.
-//! Passwords and keys are overwritten when they are dropped and do not stand in any `Debug`.
+//! Passwords, tokens and keys are overwritten when they are dropped and do not stand in any `Debug`.
 
+mod stack;
+mod document;
+mod bearer;
 mod binding;
 mod derivation;
 mod md5;
+mod method;
 mod saslprep;
 mod scram;
 
+pub use bearer::{BearerToken, OAUTHBEARER, TokenChallenge};
+pub(crate) use bearer::{REFUSAL_SEEN, client_message};
 pub use binding::{
     ChannelBinding, ChannelBindingPolicy, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, choose_binding,
 };
 pub use derivation::{KeyDerivation, Keys};
 pub use md5::md5_password;
+pub use method::{AuthMethod, RequireAuth, RequireAuthError};
 pub use saslprep::saslprep;
 pub use scram::{DEFAULT_MAX_ITERATIONS, NONCE_LEN, Scram};

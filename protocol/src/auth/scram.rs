@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::binding::ChannelBinding;
 use super::derivation::{Hash, KeyDerivation, Keys, MacKey};
 use super::saslprep::saslprep;
+use super::stack::without_traces;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many random bytes an exchange takes for its nonce: what libpq takes.
@@ -168,11 +169,16 @@ impl Scram {
 
         // Both sides sign all that was said, up to the proof.
         let said = [messages.as_bytes(), b",", message.as_bytes()];
-        let signature = MacKey::new(&keys.server).mac(&said);
-        let mut proof = MacKey::new(&Sha256::digest(keys.client)).mac(&said);
-        for (byte, key) in proof.iter_mut().zip(&keys.client) {
-            *byte ^= key;
-        }
+        let (proof, signature) = without_traces(|| {
+            // `StoredKey`: who has it and hears a login can make `ClientKey` of it.
+            let stored = Zeroizing::new(Hash::from(Sha256::digest(keys.client.as_slice())));
+            let mut proof = MacKey::new(stored.as_slice()).mac(&said);
+            for (byte, key) in proof.iter_mut().zip(keys.client.iter()) {
+                *byte ^= key;
+            }
+            (proof, MacKey::new(keys.server.as_slice()).mac(&said))
+        });
+        drop(keys);
 
         message.push_str(",p=");
         BASE64.encode_string(proof, &mut message);
@@ -226,7 +232,7 @@ impl Scram {
             .parse()
             .ok()
             .filter(|iterations: &NonZeroU32| iterations.get() <= self.max_iterations)
-            .ok_or(refused("the server asks for more SCRAM iterations than are allowed"))
+            .ok_or(refused("the server asks for more SCRAM iterations than are allowed: raise the limit for a server that you know"))
     }
 }
 

@@ -31,6 +31,10 @@ impl Conversation {
         self.written = self.written.saturating_add(count);
         if self.written >= self.output.len() {
             self.written = 0;
+            if self.output_is_secret {
+                self.output.wipe();
+                self.output_is_secret = self.login.is_some();
+            }
             if self.output.capacity() > OUTPUT_KEPT {
                 self.output = Buffer::with_capacity(1024);
             } else {

@@ -1,25 +1,21 @@
 //! The start-up of a session, from the StartupMessage to the first ReadyForQuery (manual: "Start-up").
 
+mod exchange;
+
 use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::auth::{
-    ChannelBindingPolicy, DEFAULT_MAX_ITERATIONS, KeyDerivation, Keys, NONCE_LEN, Scram,
-    choose_binding, md5_password,
-};
-use crate::conversation::owed::unexpected;
-use crate::error::{Error, ErrorKind, Result};
-use crate::message::authentication::{
-    Authentication, write_password, write_sasl_initial_response, write_sasl_response,
-};
-use crate::message::startup::{
-    BackendKey, NegotiateProtocolVersion, PROTOCOL_3_0, PROTOCOL_3_2, write_startup,
-};
-use crate::message::status::TransactionStatus;
-use crate::wire::buffer::Buffer;
+use crate::auth::{ChannelBindingPolicy, DEFAULT_MAX_ITERATIONS, NONCE_LEN, RequireAuth};
+use crate::message::startup::PROTOCOL_3_0;
 
-/// What a session needs to log in.
+pub(super) use exchange::{LoginState, Progress};
+
+/// What a session needs to log in, and what it will not do for it.
+///
+/// Of what a server may ask for, that is refused which [`require_auth`](Self::require_auth) does not name, whatever is
+/// not tied to the channel where [`channel_binding`](Self::channel_binding) requires it, and a password or token as it
+/// is unless [`allow_cleartext`](Self::allow_cleartext) says so; each before anything is sent in answer.
 pub struct Login {
     user: String,
     parameters: Vec<(String, String)>,
@@ -27,6 +23,8 @@ pub struct Login {
     nonce: [u8; NONCE_LEN],
     version: u32,
     cleartext: bool,
+    has_token: bool,
+    require: RequireAuth,
     max_iterations: u32,
     binding: ChannelBindingPolicy,
     end_point: Option<Vec<u8>>,
@@ -44,6 +42,8 @@ impl Login {
             nonce,
             version: PROTOCOL_3_0,
             cleartext: false,
+            has_token: false,
+            require: RequireAuth::ANY,
             max_iterations: DEFAULT_MAX_ITERATIONS,
             binding: ChannelBindingPolicy::Prefer,
             end_point: None,
@@ -57,8 +57,8 @@ impl Login {
         self
     }
 
-    /// Sets the protocol version to ask for: [`PROTOCOL_3_0`], the default, or [`PROTOCOL_3_2`]. A server that does not
-    /// speak it comes down to what it speaks.
+    /// Sets the protocol version to ask for: [`PROTOCOL_3_0`], the default, or
+    /// [`PROTOCOL_3_2`](crate::message::PROTOCOL_3_2). A server that does not speak it comes down to what it speaks.
     #[must_use]
     pub const fn version(mut self, version: u32) -> Self {
         self.version = version;
@@ -72,11 +72,27 @@ impl Login {
         self
     }
 
-    /// Whether the password may be sent as it is when the server asks so. Off unless said: only a channel that nobody
-    /// can listen to (a unix socket, TLS) makes it harmless.
+    /// Whether the password, or an OAuth token, may be sent as it is when the server asks so. Off unless said: only a
+    /// channel that nobody can listen to (a unix socket, TLS) makes it harmless.
     #[must_use]
     pub const fn allow_cleartext(mut self, allow: bool) -> Self {
         self.cleartext = allow;
+        self
+    }
+
+    /// Sets which ways to log in are taken, when the server asks for them: libpq's `require_auth`. Default: all.
+    #[must_use]
+    pub const fn require_auth(mut self, methods: RequireAuth) -> Self {
+        self.require = methods;
+        self
+    }
+
+    /// Whether an OAuth token can be had when the server asks for one: then
+    /// [`Event::BearerToken`](super::Event::BearerToken) comes, and waits for
+    /// [`Conversation::provide_token`](super::Conversation::provide_token). Off unless said: the login is refused then.
+    #[must_use]
+    pub const fn has_token(mut self, has: bool) -> Self {
+        self.has_token = has;
         self
     }
 
@@ -104,220 +120,4 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
     }
-}
-
-/// Where the login stands.
-enum Step {
-    /// The server has not asked for anything yet.
-    Asked,
-    /// The password, or its hash, was sent.
-    PasswordSent,
-    /// The first message of SCRAM was sent.
-    ScramFirst(Scram),
-    /// The keys of SCRAM are being derived.
-    ScramKeys(Scram, Option<KeyDerivation>),
-    /// The proof was sent; the server has to send its own.
-    ScramFinal(Scram),
-    /// The server has proved that it knows the password.
-    ScramProved,
-    /// AuthenticationOk came.
-    LoggedIn,
-    /// A message was refused; nothing goes on.
-    Refused,
-}
-
-/// What a message meant for the login.
-pub(super) enum Progress {
-    /// It goes on.
-    Goes,
-    /// It waits for [`LoginState::provide_keys`].
-    NeedsKeys,
-    /// The key for cancel requests came.
-    Key(BackendKey),
-    /// The protocol version to speak, and options that the server does not know.
-    Version(u32, Vec<Box<str>>),
-    /// The server reports a setting.
-    Parameter,
-    /// The session is ready.
-    Done(TransactionStatus),
-}
-
-/// The login in progress.
-pub(super) struct LoginState {
-    login: Login,
-    step: Step,
-    /// The server has come down to another version, or named options that it does not know. It may do so once.
-    negotiated: bool,
-}
-
-impl fmt::Debug for LoginState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.login.fmt(f)
-    }
-}
-
-impl LoginState {
-    pub(super) fn start(login: Login, output: &mut Buffer) -> Result<Self> {
-        if !matches!(login.version, PROTOCOL_3_0 | PROTOCOL_3_2) {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "the protocol version is neither 3.0 nor 3.2",
-            ));
-        }
-        if login.user.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "the user name is empty"));
-        }
-        let parameters = login.parameters.iter().map(|(name, value)| (&**name, &**value));
-        write_startup(
-            output,
-            login.version,
-            core::iter::once(("user", &*login.user)).chain(parameters),
-        )?;
-        Ok(Self { login, step: Step::Asked, negotiated: false })
-    }
-
-    /// The protocol version that is asked for.
-    pub(super) const fn version(&self) -> u32 {
-        self.login.version
-    }
-
-    pub(super) fn handle(
-        &mut self,
-        tag: u8,
-        body: &[u8],
-        version: u32,
-        output: &mut Buffer,
-    ) -> Result<Progress> {
-        match (tag, &self.step) {
-            (b'R', _) => self.authentication(Authentication::read(body)?, output),
-            (b'K', Step::LoggedIn) => BackendKey::read(body, version).map(Progress::Key),
-            (b'S', Step::LoggedIn) => Ok(Progress::Parameter),
-            (b'Z', Step::LoggedIn) => TransactionStatus::read(body).map(Progress::Done),
-            (b'v', Step::Asked) if !self.negotiated => {
-                self.negotiated = true;
-                let answer = NegotiateProtocolVersion::read(body)?;
-                // 3.1 was never a version of its own; some poolers claim it all the same.
-                if answer.version < PROTOCOL_3_0 || answer.version > self.login.version {
-                    return Err(Error::new(
-                        ErrorKind::InvalidValue,
-                        "the server negotiates a protocol version that was not asked for",
-                    ));
-                }
-                let options = answer.options.into_iter().map(Into::into).collect();
-                Ok(Progress::Version(answer.version, options))
-            }
-            _ => Err(unexpected(tag)),
-        }
-    }
-
-    fn authentication(
-        &mut self,
-        request: Authentication<'_>,
-        output: &mut Buffer,
-    ) -> Result<Progress> {
-        // A step that fails leaves `Refused` behind, so that nothing can be tried twice.
-        match (core::mem::replace(&mut self.step, Step::Refused), request) {
-            (Step::Asked, Authentication::Ok) if !self.login.binding.admits_unbound() => {
-                Err(refused("channel binding is required, but the server asks for no proof"))
-            }
-            (Step::Asked | Step::PasswordSent | Step::ScramProved, Authentication::Ok) => {
-                self.login.password = None;
-                self.step = Step::LoggedIn;
-                Ok(Progress::Goes)
-            }
-            (
-                Step::ScramFirst(_) | Step::ScramKeys(..) | Step::ScramFinal(_),
-                Authentication::Ok,
-            ) => Err(refused("the server skips the proof that it knows the password")),
-            (
-                Step::Asked,
-                Authentication::CleartextPassword | Authentication::Md5Password { .. },
-            ) if !self.login.binding.admits_unbound() => {
-                Err(refused("channel binding is required, but the server asks for a bare password"))
-            }
-            (Step::Asked, Authentication::CleartextPassword) => {
-                if !self.login.cleartext {
-                    return Err(refused(
-                        "the server asks for the password in clear text, which is not allowed on this connection",
-                    ));
-                }
-                write_password(output, self.password()?)?;
-                self.step = Step::PasswordSent;
-                Ok(Progress::Goes)
-            }
-            (Step::Asked, Authentication::Md5Password { salt }) => {
-                let hash = md5_password(self.login.user.as_bytes(), self.password()?, salt);
-                write_password(output, &hash)?;
-                self.step = Step::PasswordSent;
-                Ok(Progress::Goes)
-            }
-            (Step::Asked, Authentication::Sasl { mechanisms }) => {
-                let names = Authentication::mechanisms(mechanisms)?;
-                let end_point = self.login.end_point.take();
-                let binding = choose_binding(names, end_point, self.login.binding)?;
-                let mechanism = binding.mechanism();
-                let mut scram = Scram::new(self.password()?, self.login.nonce, binding)
-                    .with_max_iterations(self.login.max_iterations);
-                write_sasl_initial_response(output, mechanism, &scram.client_first()?)?;
-                self.login.password = None;
-                self.step = Step::ScramFirst(scram);
-                Ok(Progress::Goes)
-            }
-            (Step::ScramFirst(mut scram), Authentication::SaslContinue { data }) => {
-                let derivation = scram.handle_server_first(data)?;
-                self.step = Step::ScramKeys(scram, Some(derivation));
-                Ok(Progress::NeedsKeys)
-            }
-            (Step::ScramFinal(mut scram), Authentication::SaslFinal { data }) => {
-                scram.handle_server_final(data)?;
-                self.step = Step::ScramProved;
-                Ok(Progress::Goes)
-            }
-            (Step::Asked, Authentication::Other { .. }) => {
-                Err(refused("the server asks for a way to log in that is not supported"))
-            }
-            _ => Err(refused("the messages of the login come out of order")),
-        }
-    }
-
-    /// Nothing goes on: the server reported an error.
-    pub(super) fn refuse(&mut self) {
-        self.step = Step::Refused;
-    }
-
-    pub(super) fn is_logged_in(&self) -> bool {
-        matches!(self.step, Step::LoggedIn)
-    }
-
-    fn password(&self) -> Result<&[u8]> {
-        match &self.login.password {
-            Some(password) => Ok(password),
-            None => Err(refused("the server asks for a password, and none was given")),
-        }
-    }
-
-    pub(super) fn take_key_derivation(&mut self) -> Option<KeyDerivation> {
-        match &mut self.step {
-            Step::ScramKeys(_, derivation) => derivation.take(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn provide_keys(&mut self, keys: Keys, output: &mut Buffer) -> Result<()> {
-        match core::mem::replace(&mut self.step, Step::Refused) {
-            Step::ScramKeys(mut scram, None) => {
-                write_sasl_response(output, &scram.client_final(keys)?)?;
-                self.step = Step::ScramFinal(scram);
-                Ok(())
-            }
-            step => {
-                self.step = step;
-                Err(Error::new(ErrorKind::Usage, "the login does not wait for keys"))
-            }
-        }
-    }
-}
-
-fn refused(message: &'static str) -> Error {
-    Error::new(ErrorKind::Authentication, message)
 }

@@ -25,10 +25,11 @@ pub(crate) mod login;
 mod ask;
 mod receive;
 
+use core::fmt;
 use core::ops::Range;
 use std::collections::VecDeque;
 
-use crate::auth::{KeyDerivation, Keys};
+use crate::auth::{BearerToken, KeyDerivation, Keys, TokenChallenge};
 use crate::conversation::input::Input;
 use crate::conversation::login::{Login, LoginState};
 use crate::conversation::owed::{Event, Owed, Queue};
@@ -72,13 +73,14 @@ pub struct Answer {
 ///
 /// After any error of [`Conversation::advance`] the two sides no longer agree; every later call returns the same error,
 /// and the connection is to be closed.
-#[derive(Debug)]
 pub struct Conversation {
     input: Input,
     /// Where the body of the newest message lies in the input.
     body: Range<usize>,
     output: Buffer,
     written: usize,
+    /// The output holds, or held, what proves the login: it is overwritten once it is written.
+    output_is_secret: bool,
     queue: Queue,
     /// The number of the newest call.
     request: u64,
@@ -126,6 +128,7 @@ impl Conversation {
             body: 0..0,
             output,
             written: 0,
+            output_is_secret: true,
             queue,
             request: 0,
             abandoned: 0,
@@ -165,6 +168,30 @@ impl Conversation {
             Some(login) => login.provide_keys(keys, &mut self.output),
             None => Err(Error::new(ErrorKind::Usage, "no login waits for keys")),
         }
+    }
+
+    /// Hands in the token that the login waits for after [`Event::BearerToken`]; the login goes on.
+    ///
+    /// Without a token the server is asked where tokens are to be had. Its answer is a refusal: an [`Event::Error`]
+    /// ends the login, and [`Conversation::token_challenge`] has the answer. Another session may then log in with a token
+    /// from there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when the login does not wait for it, or the error that ended the conversation.
+    pub fn provide_token(&mut self, token: Option<&BearerToken>) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.login.as_mut() {
+            Some(login) => login.provide_token(token, &mut self.output),
+            None => Err(Error::new(ErrorKind::Usage, "no login waits for a token")),
+        }
+    }
+
+    /// What the server answered to a token that it does not take, or to the question where tokens are to be had.
+    #[must_use]
+    pub fn token_challenge(&self) -> Option<&TokenChallenge> {
+        self.login.as_ref().and_then(LoginState::token_challenge)
     }
 
     // What is known.
@@ -253,6 +280,32 @@ impl Conversation {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.input.capacity().saturating_add(self.output.capacity())
+    }
+}
+
+/// Without the buffers: they hold the values of parameters and rows, and what proves the login.
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("version", &self.version)
+            .field("login", &self.login)
+            .field("status", &self.status)
+            .field("request", &self.request)
+            .field("owed", &self.queue.len())
+            .field("unsent", &self.output().len())
+            .field("unread", &self.input.unread().len())
+            .field("failed", &self.failed)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Overwrites what proves the login, where it has not been written yet.
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if self.output_is_secret {
+            self.output.wipe();
+        }
     }
 }
 

@@ -154,7 +154,7 @@ impl Conversation {
         match tag {
             b'E' => return self.error_response().map(Some),
             b'N' => {
-                let notice = ServerError::read(self.body())?;
+                let notice = self.server_error()?;
                 keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
             }
             b'A' if self.hears_notifications() => {
@@ -209,6 +209,7 @@ impl Conversation {
         match login.handle(tag, body, self.version, &mut self.output)? {
             Progress::Goes => Ok(None),
             Progress::NeedsKeys => Ok(Some(Event::KeyDerivation)),
+            Progress::NeedsToken => Ok(Some(Event::BearerToken)),
             Progress::Key(key) => {
                 self.key = Some(key);
                 Ok(None)
@@ -270,9 +271,15 @@ impl Conversation {
 
     /// The error of the newest event, when that is [`Event::Error`].
     ///
+    /// Where the login has sent a password or token as it is, texts that hold it are left out.
+    ///
     /// # Errors
     /// When the message is malformed.
     pub fn server_error(&self) -> Result<ServerError> {
-        ServerError::read(self.body())
+        let mut error = ServerError::read(self.body())?;
+        if let Some(login) = &self.login {
+            login.hide_shown(&mut error);
+        }
+        Ok(error)
     }
 }

@@ -116,6 +116,15 @@ impl ServerError {
         })
     }
 
+    /// Takes out the texts that hold a secret, which the server has been told and is not to tell on.
+    pub(crate) fn hide(&mut self, secret: &str) {
+        const HIDDEN: &str = "(not shown: the server's words hold the password or token)";
+        let texts = self.fields.iter_mut().map(|field| &mut field.1);
+        for text in texts.chain([&mut self.message]).filter(|text| text.contains(secret)) {
+            *text = HIDDEN.into();
+        }
+    }
+
     fn field(&self, letter: u8) -> Option<&str> {
         self.fields.iter().find(|field| field.0 == letter).map(|field| &*field.1)
     }

@@ -23,7 +23,7 @@
 
 mod line;
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
 use crate::trace::line::Line;
 use crate::wire::reader::Reader;
@@ -40,11 +40,18 @@ pub struct Tracer {
 }
 
 /// The start of a message whose rest has yet to come.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Unfinished {
     bytes: Vec<u8>,
     /// What comes can't be read any more: it is encrypted, or no message.
     opaque: bool,
+}
+
+/// Without the bytes: they may be those of a password.
+impl fmt::Debug for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unfinished").field("len", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 impl Unfinished {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use zeroize::Zeroize;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::nul::holds_nul;
 
@@ -105,6 +107,15 @@ impl<const INLINE: usize> Buffer<INLINE> {
     #[inline]
     pub fn clear(&mut self) {
         self.truncate(0);
+    }
+
+    /// Overwrites all that was ever written, then forgets it; keeps the place.
+    ///
+    /// What was written before the buffer grew may still stand where it was then: [`Buffer::reserve`] before a secret.
+    pub fn wipe(&mut self) {
+        self.inline.zeroize();
+        self.filled = 0;
+        self.heap.zeroize();
     }
 
     /// Forgets what was written after the first `len` bytes.

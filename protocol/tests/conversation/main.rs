@@ -22,4 +22,6 @@ mod limits;
 mod login;
 mod misuse;
 mod obedient;
+mod policy;
 mod simple;
+mod token;

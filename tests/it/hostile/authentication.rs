@@ -1,6 +1,6 @@
-//! Servers that want the password in a wrong way, or do not know it themselves.
+//! Servers that want the password in a wrong way, or less than was agreed, or do not know it themselves.
 
-use stellata_client::Config;
+use stellata_client::{AuthMethod, BearerToken, Config, RequireAuth};
 use stellata_testkit::{Ending, Reply, ScramServer, Script};
 
 use super::case::{Case, PASSWORD, connect, greet, run};
@@ -54,6 +54,117 @@ fn in_place_of_the_last(reply: Reply) -> Script {
         .expect("p")
         .send(reply)
         .read_to_end()
+}
+
+/// What the client takes: SCRAM alone.
+fn scram_only(config: Config) -> Config {
+    config
+        .with_cleartext_password(true)
+        .with_require_auth(RequireAuth::only(&[AuthMethod::ScramSha256]))
+}
+
+/// What the client takes: anything that is a proof.
+fn proof_only(config: Config) -> Config {
+    config.with_require_auth(RequireAuth::all_but(&[AuthMethod::None]))
+}
+
+/// What the client takes: a token alone, which it has.
+fn token_only(config: Config) -> Config {
+    config
+        .with_cleartext_password(true)
+        .with_require_auth(RequireAuth::only(&[AuthMethod::OAuth]))
+        .with_token_provider(|_| async { BearerToken::new("a.token").map(Some) })
+}
+
+/// Servers that try to have the login for less than the client agreed to.
+fn weakened() -> Vec<Case> {
+    let token = || sasl(b"OAUTHBEARER\0\0");
+    let refusal = || Reply::new().authentication(11, b"{\"status\":\"invalid_token\"}");
+    let after_token = |reply| greet(token()).expect("p").send(reply).read_to_end();
+    let none = |reply: Reply| greet(reply).read_to_end();
+    let clear = || Reply::new().authentication(3, b"");
+    let md5 = || Reply::new().authentication(5, b"salt");
+    let gss = || Reply::new().authentication(7, b"");
+    let sspi = || Reply::new().authentication(9, b"");
+    type Configure = fn(Config) -> Config;
+    let cases: [(_, _, Configure); 23] = [
+        ("w-scram-to-trust", none(Reply::logged_in()), scram_only),
+        ("w-scram-to-clear", none(clear()), scram_only),
+        ("w-scram-to-md5", none(md5()), scram_only),
+        ("w-scram-to-gss", none(gss()), scram_only),
+        ("w-scram-to-sspi", none(sspi()), scram_only),
+        ("w-scram-to-token", none(token()), scram_only),
+        ("w-scram-to-plain", none(sasl(b"PLAIN\0\0")), scram_only),
+        ("w-scram-then-clear", in_place_of_the_first(clear()), scram_only),
+        ("w-scram-then-md5", in_place_of_the_first(md5()), scram_only),
+        ("w-scram-then-token", in_place_of_the_first(token()), scram_only),
+        ("w-scram-then-ok", in_place_of_the_last(Reply::logged_in()), scram_only),
+        ("w-proof-to-trust", none(Reply::logged_in()), proof_only),
+        ("w-proof-to-clear", none(clear()), proof_only),
+        ("w-md5-then-clear", greet(md5()).expect("p").send(clear()).read_to_end(), proof_only),
+        ("w-token-to-trust", none(Reply::logged_in()), token_only),
+        ("w-token-to-clear", none(clear()), token_only),
+        ("w-token-to-md5", none(md5()), token_only),
+        ("w-token-to-scram", none(sasl(ScramServer::MECHANISMS)), token_only),
+        ("w-token-then-clear", after_token(clear()), token_only),
+        ("w-token-then-final", after_token(Reply::new().authentication(12, b"{}")), token_only),
+        ("w-token-garbage", after_token(Reply::new().authentication(11, b"\xff")), token_only),
+        (
+            "w-token-refused-and-passed",
+            greet(token())
+                .expect("p")
+                .send(refusal())
+                .expect("p")
+                .send(Reply::logged_in())
+                .read_to_end(),
+            token_only,
+        ),
+        (
+            "w-token-refused-twice",
+            greet(token()).expect("p").send(refusal()).expect("p").send(refusal()).read_to_end(),
+            token_only,
+        ),
+    ];
+    let refused = cases.into_iter().map(|(id, script, configure)| {
+        Case::new(id, script, connect, "Authentication").configured(configure)
+    });
+    let weak = Script::new()
+        .scram(ScramServer::new(PASSWORD, 1), |first| first, |last| last)
+        .send(Reply::logged_in())
+        .serve();
+    let many = [&b"X\0".repeat(65)[..], b"SCRAM-SHA-256\0\0"].concat();
+    refused
+        .chain([
+            // How often a password is hashed is the server's to choose: it has stored it so.
+            Case::new("w-one-iteration", weak, connect, "connected usable").configured(scram_only),
+            Case::new(
+                "w-scram",
+                Script::new().scram_login(PASSWORD).serve(),
+                connect,
+                "connected usable",
+            )
+            .configured(scram_only),
+            Case::new(
+                "w-token",
+                greet(token()).expect("p").send(Reply::logged_in()).serve(),
+                connect,
+                "connected usable",
+            )
+            .configured(token_only),
+            Case::new("w-mechanisms-many", none(sasl(&many)), connect, "Protocol"),
+            Case::new(
+                "w-mechanisms-double",
+                Script::new()
+                    .expect("^")
+                    .send(sasl(b"SCRAM-SHA-256\0X\0SCRAM-SHA-256\0\0"))
+                    .scram_texts(scram(), |first| first, |last| last)
+                    .send(Reply::logged_in())
+                    .serve(),
+                connect,
+                "connected usable",
+            ),
+        ])
+        .collect()
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -244,6 +355,7 @@ pub(super) fn cases() -> Vec<Case> {
     ] {
         cases.push(Case::new(id, in_place_of_the_first(reply), connect, want));
     }
+    cases.extend(weakened());
     cases
 }
 

@@ -1,0 +1,165 @@
+//! A password and a token show nowhere: not in what is printed of a configuration, a connection or an error, whatever the
+//! server says.
+
+use std::error::Error as _;
+
+use stellata_client::{BearerToken, Config, Connection, Error};
+use stellata_testkit::{Reply, ScramServer, Script, ScriptedServer};
+
+use super::plain;
+
+const SENTINEL: &str = "s3ntinel-Passw0rd";
+
+/// Whether bytes show in a text: as they are, percent-encoded, as a list of numbers, in hexadecimal.
+fn shows(text: &str, secret: &[u8]) -> bool {
+    let join = |parts: Vec<String>, between: &str| parts.join(between);
+    let bytes = |form: fn(&u8) -> String| secret.iter().map(form).collect::<Vec<_>>();
+    let forms = [
+        String::from_utf8_lossy(secret).into_owned(),
+        join(bytes(|byte| byte.to_string()), ", "),
+        join(bytes(|byte| byte.to_string()), ",\n"),
+        join(bytes(|byte| format!("{byte:02x}")), ""),
+        join(bytes(|byte| format!("%{byte:02X}")), ""),
+    ];
+    forms.iter().any(|form| text.contains(form.as_str()))
+}
+
+#[track_caller]
+fn is_silent(text: &str) {
+    assert!(!shows(text, SENTINEL.as_bytes()), "{text}");
+}
+
+#[track_caller]
+fn is_silent_error(error: &Error) {
+    is_silent(&format!("{error}|{error:#}|{error:?}|{error:#?}"));
+    let mut source = error.source();
+    while let Some(error) = source {
+        is_silent(&format!("{error}|{error:#}|{error:?}|{error:#?}"));
+        source = error.source();
+    }
+    if let Some(server) = error.server() {
+        is_silent(&format!("{server}|{server:?}|{server:#?}"));
+    }
+}
+
+fn echo() -> Reply {
+    let fields = ["SFATAL", "C28P01"].map(str::to_owned).into_iter().chain(
+        "MDHWstcdnFRqYZ".chars().map(|letter| format!("{letter}you said {SENTINEL}, did you?")),
+    );
+    let body: Vec<u8> =
+        fields.flat_map(|field| [field.as_bytes(), b"\0"].concat()).chain([0]).collect();
+    Reply::new().message('E', &body)
+}
+
+fn ask(code: i32, data: &[u8]) -> Script {
+    Script::new().expect("^").send(Reply::new().authentication(code, data))
+}
+
+/// Servers that take the password or the token in every way, and end the login in every way.
+fn servers() -> Vec<(&'static str, Script)> {
+    let refused =
+        || Reply::new().error("FATAL", "28P01", "password authentication failed for user \"me\"");
+    let proof = |last: fn(String) -> String| {
+        Script::new().scram(ScramServer::new(SENTINEL, 16), |first| first, last)
+    };
+    vec![
+        ("clear, refused", ask(3, b"").expect("p").send(refused())),
+        ("clear, echoed", ask(3, b"").expect("p").send(echo())),
+        (
+            "clear, a notice",
+            ask(3, b"").expect("p").send(Reply::new().notice(SENTINEL).then(echo())),
+        ),
+        (
+            "clear, twice",
+            ask(3, b"").expect("p").send(Reply::new().authentication(3, b"")).read_to_end(),
+        ),
+        (
+            "clear, garbage",
+            ask(3, b"").expect("p").send(Reply::new().raw(SENTINEL.as_bytes())).read_to_end(),
+        ),
+        ("clear, closed", ask(3, b"").expect("p")),
+        ("md5, refused", ask(5, b"salt").expect("p").send(refused())),
+        (
+            "md5, other",
+            ask(5, b"salt").expect("p").send(Reply::new().authentication(7, b"")).read_to_end(),
+        ),
+        ("scram, refused", ask(10, ScramServer::MECHANISMS).expect("p").send(refused())),
+        ("scram, wrong proof", proof(|_| "v=AAAA".to_owned()).read_to_end()),
+        ("scram, an error", proof(|_| "e=invalid-proof".to_owned()).read_to_end()),
+        ("scram, closed", ask(10, ScramServer::MECHANISMS).expect("p")),
+        ("token, echoed", ask(10, b"OAUTHBEARER\0\0").expect("p").send(echo())),
+        (
+            "token, refused",
+            ask(10, b"OAUTHBEARER\0\0")
+                .expect("p")
+                .send(Reply::new().authentication(
+                    11,
+                    format!("{{\"status\":\"{SENTINEL}\",\"scope\":\"{SENTINEL}\"}}").as_bytes(),
+                ))
+                .expect("p")
+                .send(echo()),
+        ),
+        (
+            "token, garbage",
+            ask(10, b"OAUTHBEARER\0\0")
+                .expect("p")
+                .send(Reply::new().authentication(11, SENTINEL.as_bytes()))
+                .read_to_end(),
+        ),
+        ("unsupported", ask(9, b"").read_to_end()),
+    ]
+}
+
+#[test]
+fn no_login_that_fails_shows_the_password_or_the_token() {
+    for (name, script) in servers() {
+        let server = ScriptedServer::start([script]).unwrap();
+        let config = plain(server.port())
+            .with_password(SENTINEL)
+            .with_cleartext_password(true)
+            .with_token_provider(|_| async { BearerToken::new(SENTINEL).map(Some) });
+        is_silent(&format!("{config:?}|{config:#?}"));
+        let error =
+            stellata_testkit::run(async { Connection::connect(&config).await.unwrap_err() });
+        server.finish();
+        is_silent_error(&error);
+        assert!(!error.to_string().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn no_login_that_passes_shows_the_password_in_what_is_printed_of_the_connection() {
+    let scram = Script::new()
+        .scram(ScramServer::new(SENTINEL, 16), |first| first, |last| last)
+        .send(Reply::logged_in())
+        .serve();
+    for script in [Script::new().password_login(SENTINEL).serve(), scram] {
+        let server = ScriptedServer::start([script]).unwrap();
+        let config = plain(server.port()).with_password(SENTINEL).with_cleartext_password(true);
+        stellata_testkit::run(async {
+            let mut connection = Connection::connect(&config).await.unwrap();
+            is_silent(&format!("{connection:?}|{connection:#?}"));
+            connection.query_one::<(i32,)>("select 7", ()).await.unwrap();
+            is_silent(&format!("{connection:?}|{connection:#?}"));
+        });
+        server.finish();
+    }
+}
+
+#[test]
+fn connection_strings_that_can_not_be_used_do_not_show_their_password() {
+    for url in [
+        format!("postgres://me:{SENTINEL}@host:0/x"),
+        format!("postgres://me:{SENTINEL}@host:port/x"),
+        format!("postgres://me:{SENTINEL}%@host/x"),
+        format!("postgres://me:{SENTINEL}%00@host/x"),
+        format!("postgres://me:{SENTINEL}@[::1/x"),
+        format!("postgres://me@host/x?password={SENTINEL}&colour=red"),
+        format!("postgres://me@host/x?password={SENTINEL}%zz"),
+        format!("mysql://me:{SENTINEL}@host/x"),
+    ] {
+        is_silent_error(&Config::parse(&url).unwrap_err());
+    }
+    let config = Config::parse(&format!("postgres://me:{SENTINEL}@host/x")).unwrap();
+    is_silent(&format!("{config:?}|{config:#?}"));
+}
