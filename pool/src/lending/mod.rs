@@ -10,7 +10,9 @@
 //!
 //! Two races decide whether somebody may wait for ever. Who puts a thing on the stack looks for those in line afterwards;
 //! who gets in line looks at the stack afterwards; and between the two steps of each stands a fence, so that at least one
-//! sees the other. The models in `pool/models` run this very module through every order of its steps.
+//! sees the other. The same holds of a slot that falls vacant and of who gets in line: whoever does one of [`Lending::wait`],
+//! [`Lending::vacate`], [`Lending::add`] and [`Lending::end_retry`] asks [`Lending::wanted`] afterwards whether a vacancy
+//! is to be filled. The models in `pool/models` run this very module through every order of its steps.
 
 mod sync;
 mod chunks;
@@ -55,7 +57,11 @@ pub(crate) struct Lending<T> {
     idle_count: AtomicU32,
     line: Queue,
     waiters: Waiters,
+    /// How many have got in line, and have neither taken what they were given nor gone away. It is counted before the fence
+    /// of who gets in line, so that zero after another's fence means that nobody is overlooked.
     waiting: AtomicU32,
+    /// Somebody tries again and again to fill a vacancy; nobody else is to try meanwhile.
+    retrying: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -92,6 +98,7 @@ impl<T> Lending<T> {
             line: Queue::new(),
             waiters: Waiters::new(),
             waiting: AtomicU32::new(0),
+            retrying: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         };
         lending.add(slots);
@@ -101,14 +108,13 @@ impl<T> Lending<T> {
     /// Takes the thing that came back last, unless somebody waits for one.
     #[inline]
     pub(crate) fn take(&self) -> Option<Lent<T>> {
-        if self.line.is_empty() { self.take_idle() } else { None }
+        if self.waiting() == 0 || self.line.is_empty() { self.take_idle() } else { None }
     }
 
     /// Takes the thing that came back last, whoever waits.
     #[inline]
     pub(crate) fn take_idle(&self) -> Option<Lent<T>> {
-        let slot = self.idle.pop(|slot| self.link(slot))?;
-        self.idle_count.fetch_sub(1, Ordering::Relaxed);
+        let slot = self.pop_idle()?;
         self.lend(slot)
     }
 
@@ -129,27 +135,52 @@ impl<T> Lending<T> {
     }
 
     #[inline]
-    fn hand_over(&self, mut slot: u32) {
-        loop {
-            if !self.line.is_empty() && self.tell_first(Some(slot)) {
-                return;
-            }
-            // Counted before it can be taken, so that the count never falls below zero.
-            self.idle_count.fetch_add(1, Ordering::Relaxed);
-            self.idle.push(slot, |slot| self.link(slot));
+    fn hand_over(&self, slot: u32) {
+        if self.waiting() == 0 {
+            self.put_idle(slot);
             // Who got in line before this sees the slot on the stack, or is seen here.
             fence(Ordering::SeqCst);
-            if self.line.is_empty() {
+            if self.waiting() == 0 {
                 return;
             }
-            match self.idle.pop(|slot| self.link(slot)) {
-                Some(other) => {
-                    self.idle_count.fetch_sub(1, Ordering::Relaxed);
-                    slot = other;
-                }
-                None => return,
-            }
+            self.offer(None);
+        } else {
+            self.offer(Some(slot));
         }
+    }
+
+    /// Gives slots to those in line, first a slot that is in no stack, until one has been taken or nobody waits.
+    fn offer(&self, mut slot: Option<u32>) {
+        loop {
+            if self.line.is_empty() {
+                let Some(slot) = slot.take() else { return };
+                self.put_idle(slot);
+                // As above.
+                fence(Ordering::SeqCst);
+                if self.line.is_empty() {
+                    return;
+                }
+            }
+            let Some(next) = slot.take().or_else(|| self.pop_idle()) else { return };
+            if self.tell_first(Some(next)) {
+                return;
+            }
+            slot = Some(next);
+        }
+    }
+
+    #[inline]
+    fn put_idle(&self, slot: u32) {
+        // Counted before it can be taken, so that the count never falls below zero.
+        self.idle_count.fetch_add(1, Ordering::Relaxed);
+        self.idle.push(slot, |slot| self.link(slot));
+    }
+
+    #[inline]
+    fn pop_idle(&self) -> Option<u32> {
+        let slot = self.idle.pop(|slot| self.link(slot))?;
+        self.idle_count.fetch_sub(1, Ordering::Relaxed);
+        Some(slot)
     }
 
     /// Tells the first who still waits; returns whether there was one.
@@ -164,16 +195,40 @@ impl<T> Lending<T> {
 
     /// Takes a vacant slot, to fill it with a new thing.
     pub(crate) fn vacancy(&self) -> Option<Vacancy> {
-        self.vacant.pop(|slot| self.link(slot)).map(Vacancy)
+        loop {
+            let slot = self.vacant.pop(|slot| self.link(slot))?;
+            if !self.claim_surplus() {
+                return Some(Vacancy(slot));
+            }
+            self.withheld.push(slot, |slot| self.link(slot));
+        }
+    }
+
+    /// Takes a vacant slot, if somebody waits for one to be filled, and nobody is known to try that already.
+    pub(crate) fn wanted(&self) -> Option<Vacancy> {
+        if self.line.is_empty() || self.retrying.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.vacancy()
+    }
+
+    /// Begins to try again and again to fill a vacancy. Returns false when another does already.
+    pub(crate) fn begin_retry(&self) -> bool {
+        !self.retrying.swap(true, Ordering::AcqRel)
+    }
+
+    /// Lets others fill vacancies again.
+    pub(crate) fn end_retry(&self) {
+        // Not a store: what another has swapped in meanwhile must be the older.
+        self.retrying.swap(false, Ordering::AcqRel);
+        // Who got in line before this, and left it to us, is seen by us next; who does afterwards sees that we have ended.
+        fence(Ordering::SeqCst);
     }
 
     /// Gives a slot back whose thing is gone.
     pub(crate) fn vacate(&self, slot: Vacancy) {
         let Vacancy(slot) = slot;
-        let surplus = self.surplus.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |surplus| {
-            surplus.checked_sub(1)
-        });
-        let stack = if surplus.is_ok() { &self.withheld } else { &self.vacant };
+        let stack = if self.claim_surplus() { &self.withheld } else { &self.vacant };
         stack.push(slot, |slot| self.link(slot));
         // Who got in line before this sees the vacancy, or is seen by who asks for those in line next.
         fence(Ordering::SeqCst);
@@ -193,16 +248,16 @@ impl<T> Lending<T> {
         // What is put on the stack before this is seen below; who puts something there afterwards sees the ticket.
         fence(Ordering::SeqCst);
         if self.closed.load(Ordering::Relaxed) {
-            self.tell_all();
-        } else if let Some(slot) = self.idle.pop(|slot| self.link(slot)) {
+            self.turn_away();
+        } else if let Some(slot) = self.pop_idle() {
             // It may be another's turn.
-            self.idle_count.fetch_sub(1, Ordering::Relaxed);
-            self.hand_over(slot);
+            self.offer(Some(slot));
         }
         Wait { lending: self, ticket }
     }
 
     /// How many wait.
+    #[inline]
     pub(crate) fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -220,10 +275,7 @@ impl<T> Lending<T> {
     /// Lets there be `more` further slots: those withheld before, then new ones.
     pub(crate) fn add(&self, more: u32) {
         for _ in 0..more {
-            let unclaimed = self.surplus.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |surplus| {
-                surplus.checked_sub(1)
-            });
-            if unclaimed.is_ok() {
+            if self.claim_surplus() {
                 // A slot that was to be withheld may stay.
                 continue;
             }
@@ -255,6 +307,13 @@ impl<T> Lending<T> {
         }
     }
 
+    /// Takes one off the slots that are still to be withheld.
+    fn claim_surplus(&self) -> bool {
+        let fewer = |surplus: u32| surplus.checked_sub(1);
+        self.has_surplus()
+            && self.surplus.fetch_update(Ordering::AcqRel, Ordering::Relaxed, fewer).is_ok()
+    }
+
     /// Whether slots are to be vacated, because there are to be fewer.
     #[inline]
     pub(crate) fn has_surplus(&self) -> bool {
@@ -266,7 +325,7 @@ impl<T> Lending<T> {
         self.closed.store(true, Ordering::Relaxed);
         // Who got in line before this is seen below; who does afterwards sees that it is closed.
         fence(Ordering::SeqCst);
-        self.tell_all();
+        self.turn_away();
     }
 
     /// Whether it is closed.
@@ -275,7 +334,8 @@ impl<T> Lending<T> {
         self.closed.load(Ordering::Relaxed)
     }
 
-    fn tell_all(&self) {
+    /// Sends everybody away who waits now.
+    pub(crate) fn turn_away(&self) {
         while self.tell_first(None) {}
     }
 
@@ -321,7 +381,7 @@ impl<T> Drop for Wait<'_, T> {
         lending.waiting.fetch_sub(1, Ordering::Relaxed);
         let Some(ticket) = self.ticket.take() else { return };
         match lending.waiters.leave(ticket) {
-            Some(slot) => lending.hand_over(slot),
+            Some(slot) => lending.offer(Some(slot)),
             // Places given up stay in line until they are passed over; those at its front go at once.
             None => while lending.line.pop_if(|first| !lending.waiters.is_waiting(first)).is_some() {},
         }

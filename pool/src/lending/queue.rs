@@ -48,9 +48,10 @@ impl Queue {
     /// Puts a ticket at the end. Returns false when there are more tickets than can be counted.
     pub(super) fn push(&self, ticket: u64) -> bool {
         let Some((index, node)) = self.node() else { return false };
-        node.ticket.store(ticket, Ordering::Relaxed);
+        // Released, so that who reads them with an old head in hand sees next that the head has moved.
+        node.ticket.store(ticket, Ordering::Release);
         let (count, _) = split(node.next.load(Ordering::Relaxed));
-        node.next.store(join(count.wrapping_add(1), NONE), Ordering::Relaxed);
+        node.next.store(join(count.wrapping_add(1), NONE), Ordering::Release);
         loop {
             let tail = self.tail.load(Ordering::Acquire);
             let Some(last) = self.nodes.get(split(tail).1) else { return false };

@@ -22,6 +22,15 @@ pub(super) fn register(cell: &AtomicWaker, waker: &Waker) {
     cell.register_by_ref(waker);
 }
 
+/// Lets nobody be woken any more.
+#[inline]
+pub(super) fn forget(cell: &AtomicWaker) {
+    #[cfg(not(loom))]
+    drop(cell.take());
+    #[cfg(loom)]
+    drop(cell.take_waker());
+}
+
 /// A place for one boxed value, whose owner may change between threads. Whoever owns the place's index owns the place.
 #[cfg(not(loom))]
 pub(super) struct Place<T>(crossbeam_utils::atomic::AtomicCell<Option<Box<T>>>);

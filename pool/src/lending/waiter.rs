@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use super::chunks::Chunks;
 use super::stack::{MOST, Stack};
-use super::sync::{AtomicU32, AtomicU64, AtomicWaker, Ordering, register};
+use super::sync::{AtomicU32, AtomicU64, AtomicWaker, Ordering, forget, register};
 
 /// Nobody waits here.
 const FREE: u64 = 0;
@@ -113,7 +113,7 @@ impl Waiters {
         let left = join(usage.wrapping_add(1), 0, FREE);
         match waiter.word.compare_exchange(waiting, left, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
-                self.unused.push(index, |index| self.link(index));
+                self.reuse(index, waiter);
                 None
             }
             Err(word) => {
@@ -127,8 +127,14 @@ impl Waiters {
     fn free(&self, index: u32, usage: u32) {
         if let Some(waiter) = self.places.get(index) {
             waiter.word.store(join(usage.wrapping_add(1), 0, FREE), Ordering::Release);
-            self.unused.push(index, |index| self.link(index));
+            self.reuse(index, waiter);
         }
+    }
+
+    /// Lets another use the place. Nobody is to be woken by it any more: a waker keeps its task in memory.
+    fn reuse(&self, index: u32, waiter: &Waiter) {
+        forget(&waiter.waker);
+        self.unused.push(index, |index| self.link(index));
     }
 
     fn link(&self, index: u32) -> Option<&AtomicU32> {
