@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use stellata_client::{Config, ErrorKind, TransactionStatus};
-use stellata_pool::{Error, Pool, PoolOptions};
+use stellata_pool::{Cause, Error, Pool, PoolOptions};
 use stellata_testkit::{Database, with_database};
 
 fn pool(database: &Database, max: usize) -> Pool {
@@ -60,7 +60,7 @@ fn the_deadline_is_kept_and_says_why() {
         let error = pool.acquire().await.unwrap_err();
         assert!(start.elapsed() >= Duration::from_millis(200));
         assert!(
-            matches!(error, Error::Timeout { opening: false, status, .. } if status.lent == 1 && status.max == 1),
+            matches!(error, Error::Timeout { cause: Cause::Exhausted, status, .. } if status.lent == 1 && status.max == 1),
             "{error:?}"
         );
         assert!(error.to_string().contains("1 of 1 are lent"), "{error}");

@@ -186,27 +186,20 @@ fn the_first_in_line_is_served_first() {
 
 #[test]
 fn two_that_come_back_serve_two_that_wait() {
-    check(1, || {
+    check(3, || {
         let lending = filled(2);
         let (one, two) = (lending.take().unwrap(), lending.take().unwrap());
-        let (first, second) = (Arc::clone(&lending), Arc::clone(&lending));
-        let threads = [
-            thread::spawn(move || {
-                let lent = block_on(first.wait()).unwrap();
-                std::mem::forget(lent.slot);
-            }),
-            thread::spawn(move || {
-                second.give(one);
-            }),
-        ];
+        let (mut first, mut second) = (lending.wait(), lending.wait());
+        let other = Arc::clone(&lending);
+        let thread = thread::spawn(move || other.give(one));
         lending.give(two);
-        let mut wait = lending.wait();
-        let mut taken = poll(&mut wait).is_ready();
-        for thread in threads {
-            thread.join().unwrap();
+        thread.join().unwrap();
+        for wait in [&mut first, &mut second] {
+            let Poll::Ready(Some(lent)) = poll(wait) else { panic!("there were two for two") };
+            lending.give(lent);
         }
-        taken |= poll(&mut wait).is_ready();
-        assert!(taken, "there were two for two");
+        drop((first, second));
+        all_back(&lending, 2);
     });
 }
 
@@ -465,7 +458,7 @@ fn who_stops_trying_leaves_nobody_behind() {
 #[test]
 fn who_leaves_trying_to_another_leaves_nobody_behind() {
     check(2, || {
-let lending = vacant(2);
+        let lending = vacant(2);
         let (one, two) = (lending.vacancy().unwrap(), lending.vacancy().unwrap());
         assert!(lending.begin_retry());
         let (leaver, waiter) = (Arc::clone(&lending), Arc::clone(&lending));

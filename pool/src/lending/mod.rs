@@ -383,7 +383,9 @@ impl<T> Drop for Wait<'_, T> {
         match lending.waiters.leave(ticket) {
             Some(slot) => lending.offer(Some(slot)),
             // Places given up stay in line until they are passed over; those at its front go at once.
-            None => while lending.line.pop_if(|first| !lending.waiters.is_waiting(first)).is_some() {},
+            None => {
+                while lending.line.pop_if(|first| !lending.waiters.is_waiting(first)).is_some() {}
+            }
         }
     }
 }

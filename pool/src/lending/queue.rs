@@ -66,10 +66,7 @@ impl Queue {
             }
             let linked = join(count.wrapping_add(1), index);
             // Releases the ticket.
-            if last
-                .next
-                .compare_exchange(next, linked, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
+            if last.next.compare_exchange(next, linked, Ordering::AcqRel, Ordering::Relaxed).is_ok()
             {
                 self.advance(&self.tail, tail, index);
                 return true;

@@ -68,9 +68,9 @@ impl Waiters {
     /// Whether the holder of the ticket still waits.
     pub(super) fn is_waiting(&self, ticket: u64) -> bool {
         let (usage, index) = parts(ticket);
-        self.places.get(index).is_some_and(|waiter| {
-            waiter.word.load(Ordering::Acquire) == join(usage, 0, WAITING)
-        })
+        self.places
+            .get(index)
+            .is_some_and(|waiter| waiter.word.load(Ordering::Acquire) == join(usage, 0, WAITING))
     }
 
     /// Gives a slot to the holder of the ticket, or tells that there will be none. Returns whether it still waited.
