@@ -172,7 +172,7 @@ impl Pool {
     #[cold]
     fn timed_out(&self, start: Instant) -> Error {
         let shared = &self.shared;
-        let cause = if shared.open() >= shared.max.load(Ordering::Relaxed) {
+        let cause = if shared.is_full() {
             Cause::Exhausted
         } else if let Some(failure) = shared.failure() {
             Cause::Failed(failure)
@@ -212,13 +212,18 @@ impl Pool {
             let Some(vacancy) = shared.lending.vacancy() else { break };
             tasks.push(tokio::spawn(Arc::clone(shared).open_once(vacancy)));
         }
+        let mut failed = None;
         for task in tasks {
             // A task that is gone went with its runtime, and so does who waits here.
             if let Ok(Err(error)) = task.await {
-                return Err(Error::Connect(error));
+                failed = Some(error);
             }
         }
-        if shared.lending.is_closed() { Err(Error::Closed) } else { Ok(()) }
+        match failed {
+            _ if shared.lending.is_closed() => Err(Error::Closed),
+            Some(error) => Err(Error::Connect(error)),
+            None => Ok(()),
+        }
     }
 
     /// Sets how many connections there may be from now on, 1 at least. Where there are more, idle ones are closed at once,
@@ -260,10 +265,7 @@ impl Pool {
     pub async fn drain(&self, limit: Duration) -> usize {
         self.close();
         let shared = &self.shared;
-        let left = || {
-            let left = shared.open().saturating_add(shared.opening.load(Ordering::Relaxed));
-            left as usize
-        };
+        let left = || shared.open().saturating_add(shared.moving()) as usize;
         let _ = tokio::time::timeout(limit, async {
             loop {
                 let mut gone = std::pin::pin!(shared.gone.notified());

@@ -49,8 +49,10 @@ pub(crate) struct Shared {
     clock: AtomicU64,
     start: Instant,
     pub(crate) max: AtomicU32,
-    /// Connections that are there, lent or idle or on their way.
+    /// Connections that are lent or idle or being cleaned.
     open: AtomicU32,
+    /// Connections that are being closed: they still take up their slots.
+    closing: AtomicU32,
     pub(crate) opening: AtomicU32,
     pub(crate) opener: Open,
     pub(crate) lots: Lots,
@@ -74,6 +76,7 @@ impl Shared {
             start: Instant::now(),
             max: AtomicU32::new(options.max),
             open: AtomicU32::new(0),
+            closing: AtomicU32::new(0),
             opening: AtomicU32::new(0),
             opener,
             lots: Lots::new(options.seed),
@@ -100,9 +103,20 @@ impl Shared {
         now
     }
 
-    /// How many connections there are.
+    /// How many connections can be lent or are.
     pub(crate) fn open(&self) -> u32 {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are on their way in or out.
+    pub(crate) fn moving(&self) -> u32 {
+        self.opening.load(Ordering::Relaxed).saturating_add(self.closing.load(Ordering::Relaxed))
+    }
+
+    /// Whether as many connections as there may be are open, or still closing.
+    pub(crate) fn is_full(&self) -> bool {
+        let there = self.open().saturating_add(self.closing.load(Ordering::Relaxed));
+        there >= self.max.load(Ordering::Relaxed)
     }
 
     /// Takes note of a connection that was opened.
@@ -245,6 +259,8 @@ impl Shared {
     pub(crate) fn retire(self: &Arc<Self>, lent: Lent<Pooled>, reason: Reason) {
         self.meter.closed(reason);
         let Lent { thing, slot } = lent;
+        self.closing.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
         let mut leaving = Leaving { shared: Arc::clone(self), slot: Some(slot) };
         if reason == Reason::Surplus {
             // At once, so that no second one is closed for the same surplus.
@@ -311,7 +327,7 @@ impl Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.closing.fetch_sub(1, Ordering::Relaxed);
         self.vacate();
         self.shared.open_wanted();
         self.shared.gone.notify_waiters();

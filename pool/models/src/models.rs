@@ -111,6 +111,27 @@ fn two_never_have_one_thing() {
 }
 
 #[test]
+fn a_slot_that_went_and_came_back_is_not_mistaken_for_itself() {
+    check(3, || {
+        let lending = filled(2);
+        let other = Arc::clone(&lending);
+        let thread = thread::spawn(move || other.take());
+        let (first, second) = (lending.take(), lending.take());
+        if let Some(first) = first {
+            lending.give(first);
+        }
+        // What the other has is neither idle nor here, however the top of the stack looked to it.
+        let third = lending.take();
+        let others = thread.join().unwrap();
+        let last = lending.take();
+        let mut seen: Vec<u32> =
+            [second, third, others, last].iter().flatten().map(|lent| *lent.thing).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1]);
+    });
+}
+
+#[test]
 fn a_thing_that_comes_back_finds_who_gets_in_line() {
     check(4, || {
         let lending = filled(1);
@@ -494,7 +515,11 @@ fn one_at_a_time_tries_again() {
         let thread = thread::spawn(move || other.begin_retry());
         let begun = lending.begin_retry();
         assert!(begun ^ thread.join().unwrap());
+        let wait = lending.wait();
+        assert!(lending.wanted().is_none(), "who tries again does it for all");
         lending.end_retry();
+        assert!(lending.wanted().is_some());
+        drop(wait);
         assert!(lending.begin_retry());
     });
 }
