@@ -22,6 +22,15 @@ impl Shared {
         }
     }
 
+    /// Has a vacancy filled if more wait than connections are being opened.
+    pub(crate) fn open_overlooked(self: &Arc<Self>, catching_up: bool) {
+        if self.lending.waiting() > self.opening.load(Ordering::Relaxed)
+            && let Some(vacancy) = self.lending.wanted()
+        {
+            self.spawn(vacancy, catching_up);
+        }
+    }
+
     /// Has vacancies filled until there is the minimum, as far as there are any.
     pub(crate) fn open_minimum(self: &Arc<Self>) {
         let there = || self.open().saturating_add(self.opening.load(Ordering::Relaxed));
@@ -131,13 +140,9 @@ impl Opening {
             shared.give(Lent { thing: pooled, slot });
         }
         // Two more each time: as many as are wanted in a few steps, and no rush on a server that has just come back.
-        for _ in 0..2 {
-            if catching_up
-                && shared.lending.waiting() > shared.opening.load(Ordering::Relaxed)
-                && let Some(vacancy) = shared.lending.wanted()
-            {
-                shared.spawn(vacancy, true);
-            }
+        if catching_up {
+            shared.open_overlooked(true);
+            shared.open_overlooked(true);
         }
     }
 

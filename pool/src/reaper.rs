@@ -33,7 +33,7 @@ async fn run(pool: Weak<Shared>, pause: Duration) {
         }
         shared.reap();
         // Where the runtime of who should have seen to it is gone.
-        shared.open_wanted();
+        shared.open_overlooked(false);
         shared.open_minimum();
     }
 }

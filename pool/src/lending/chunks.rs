@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 const FIRST: u32 = 64;
 
 /// How many chunks there may be: room for all indices of 24 bits.
-const CHUNKS: usize = 18;
+const CHUNKS: usize = 19;
 
 /// Elements in chunks. A chunk is made when it is first needed, and stays where it is: a reference to an element holds as
 /// long as the array.
@@ -47,7 +47,7 @@ fn locate(index: u32) -> (usize, usize) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::*;
+    use super::{CHUNKS, Chunks, FIRST, locate};
 
     #[test]
     fn every_index_has_a_place_of_its_own() {

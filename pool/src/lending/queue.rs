@@ -165,7 +165,8 @@ fn split(word: u64) -> (u32, u32) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::*;
+    use super::Queue;
+    use crate::lending::sync::Ordering;
 
     #[test]
     fn the_first_in_is_the_first_out_and_nodes_are_used_again() {

@@ -73,7 +73,8 @@ fn changed(head: u64, low: u32) -> u64 {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::*;
+    use super::{Stack, changed, low};
+    use crate::lending::sync::{AtomicU32, Ordering};
 
     #[test]
     fn the_last_in_is_the_first_out() {

@@ -74,6 +74,7 @@ fn a_connection_that_nobody_uses_is_closed_but_the_minimum_stays() {
         eventually("one is there", || sessions(database) == 1).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!((pool.status().idle, pool.metrics().closed.idle), (1, 2));
+        assert_eq!(pool.metrics().opened, 3, "one for each that was wanted");
     });
 }
 
