@@ -33,11 +33,14 @@ impl Numbers {
     }
 }
 
+/// When something happened, in microseconds; what; and to whom.
+type Happening = (u128, &'static str, usize);
+
 /// A server in memory. Each of its sessions may be clogged: it answers nothing until it is freed.
 #[derive(Clone, Default)]
 struct World {
     sessions: Arc<Mutex<Vec<watch::Sender<bool>>>>,
-    trace: Arc<Mutex<Vec<(u128, &'static str, usize)>>>,
+    trace: Arc<Mutex<Vec<Happening>>>,
 }
 
 impl World {
@@ -94,7 +97,7 @@ async fn serve(
 }
 
 /// Lets clients use a pool whose connections are clogged and freed; returns what happened when.
-fn simulate(seed: u64) -> Vec<(u128, &'static str, usize)> {
+fn simulate(seed: u64) -> Vec<Happening> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let world = World::default();
@@ -164,8 +167,7 @@ fn simulate(seed: u64) -> Vec<(u128, &'static str, usize)> {
             lent.push(timeout(Duration::from_millis(1), pool.acquire()).await.unwrap().unwrap());
         }
         assert!(pool.try_acquire().is_none());
-        let trace = std::mem::take(&mut *world.trace.lock().unwrap());
-        trace
+        std::mem::take(&mut *world.trace.lock().unwrap())
     })
 }
 

@@ -41,7 +41,7 @@ fn a_slot_that_went_and_came_back_is_not_mistaken_for_itself() {
         let mut seen: Vec<u32> =
             [second, third, others, last].iter().flatten().map(|lent| *lent.thing).collect();
         seen.sort_unstable();
-        assert_eq!(seen, [0, 1]);
+        assert_eq!((seen.as_slice(), lending.idle()), ([0, 1].as_slice(), 0));
     });
 }
 
@@ -192,7 +192,7 @@ fn a_waker_that_comes_late_costs_nobody_the_thing() {
 
 #[test]
 fn who_gets_in_line_while_it_moves_on_is_in_it() {
-    check(3, || {
+    check(2, || {
         let lending = filled(1);
         let lent = lending.take().unwrap();
         let mut first = lending.wait();
