@@ -114,11 +114,10 @@ impl<T> Lending<T> {
     /// Takes the thing that came back last, whoever waits.
     #[inline]
     pub(crate) fn take_idle(&self) -> Option<Lent<T>> {
-        let slot = self.pop_idle()?;
-        self.lend(slot)
+        let (index, slot) = self.pop_idle()?;
+        Some(Lent { thing: slot.place.take()?, slot: Vacancy(index) })
     }
 
-    #[inline]
     fn lend(&self, slot: u32) -> Option<Lent<T>> {
         let thing = self.slots.get(slot)?.place.take()?;
         Some(Lent { thing, slot: Vacancy(slot) })
@@ -127,17 +126,11 @@ impl<T> Lending<T> {
     /// Gives a thing back, or a new one into a vacant slot: to the first who waits, or to the idle ones.
     #[inline]
     pub(crate) fn give(&self, lent: Lent<T>) {
-        let Lent { thing, slot: Vacancy(slot) } = lent;
-        if let Some(place) = self.slots.get(slot) {
-            place.place.put(thing);
-        }
-        self.hand_over(slot);
-    }
-
-    #[inline]
-    fn hand_over(&self, slot: u32) {
+        let Lent { thing, slot: Vacancy(index) } = lent;
+        let Some(slot) = self.slots.get(index) else { return };
+        slot.place.put(thing);
         if self.waiting() == 0 {
-            self.put_idle(slot);
+            self.put_idle(index, slot);
             // Who got in line before this sees the slot on the stack, or is seen here.
             fence(Ordering::SeqCst);
             if self.waiting() == 0 {
@@ -145,42 +138,47 @@ impl<T> Lending<T> {
             }
             self.offer(None);
         } else {
-            self.offer(Some(slot));
+            self.offer(Some(index));
         }
     }
 
     /// Gives slots to those in line, first a slot that is in no stack, until one has been taken or nobody waits.
-    fn offer(&self, mut slot: Option<u32>) {
+    fn offer(&self, mut offered: Option<u32>) {
         loop {
             if self.line.is_empty() {
-                let Some(slot) = slot.take() else { return };
-                self.put_idle(slot);
+                let Some(index) = offered.take() else { return };
+                let Some(slot) = self.slots.get(index) else { return };
+                self.put_idle(index, slot);
                 // As above.
                 fence(Ordering::SeqCst);
                 if self.line.is_empty() {
                     return;
                 }
             }
-            let Some(next) = slot.take().or_else(|| self.pop_idle()) else { return };
-            if self.tell_first(Some(next)) {
+            let Some(index) = offered.take().or_else(|| Some(self.pop_idle()?.0)) else { return };
+            if self.tell_first(Some(index)) {
                 return;
             }
-            slot = Some(next);
+            offered = Some(index);
         }
     }
 
     #[inline]
-    fn put_idle(&self, slot: u32) {
+    fn put_idle(&self, index: u32, slot: &Slot<T>) {
         // Counted before it can be taken, so that the count never falls below zero.
         self.idle_count.fetch_add(1, Ordering::Relaxed);
-        self.idle.push(slot, |slot| self.link(slot));
+        self.idle.push(index, |_| Some(&slot.link));
     }
 
     #[inline]
-    fn pop_idle(&self) -> Option<u32> {
-        let slot = self.idle.pop(|slot| self.link(slot))?;
+    fn pop_idle(&self) -> Option<(u32, &Slot<T>)> {
+        let mut slot = None;
+        let index = self.idle.pop(|index| {
+            slot = self.slots.get(index);
+            slot.map(|slot| &slot.link)
+        })?;
         self.idle_count.fetch_sub(1, Ordering::Relaxed);
-        Some(slot)
+        Some((index, slot?))
     }
 
     /// Tells the first who still waits; returns whether there was one.
@@ -249,9 +247,9 @@ impl<T> Lending<T> {
         fence(Ordering::SeqCst);
         if self.closed.load(Ordering::Relaxed) {
             self.turn_away();
-        } else if let Some(slot) = self.pop_idle() {
+        } else if let Some((index, _)) = self.pop_idle() {
             // It may be another's turn.
-            self.offer(Some(slot));
+            self.offer(Some(index));
         }
         Wait { lending: self, ticket }
     }

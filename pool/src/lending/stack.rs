@@ -38,9 +38,12 @@ impl Stack {
         }
     }
 
-    /// Takes the topmost index, which the caller then owns.
+    /// Takes the topmost index, which the caller then owns. It is the one whose link was asked for last.
     #[inline]
-    pub(super) fn pop<'l>(&self, link: impl Fn(u32) -> Option<&'l AtomicU32>) -> Option<u32> {
+    pub(super) fn pop<'l>(
+        &self,
+        mut link: impl FnMut(u32) -> Option<&'l AtomicU32>,
+    ) -> Option<u32> {
         let mut head = self.head.load(Ordering::Acquire);
         loop {
             let index = low(head).checked_sub(1)?;

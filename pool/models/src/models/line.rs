@@ -26,7 +26,7 @@ fn two_never_have_one_thing() {
 
 #[test]
 fn a_slot_that_went_and_came_back_is_not_mistaken_for_itself() {
-    check(3, || {
+    check(5, || {
         let lending = filled(2);
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || other.take());
