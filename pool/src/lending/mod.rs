@@ -387,3 +387,6 @@ impl<T> Drop for Wait<'_, T> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod stress;
