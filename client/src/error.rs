@@ -24,6 +24,14 @@ struct Inner {
     server: Option<ServerError>,
     sql: Option<Arc<str>>,
     source: Option<Source>,
+    /// The connection broke behind what the server said.
+    broken: bool,
+    /// What is known beside the error itself.
+    note: Option<String>,
+    /// The errors of attempts that came to this one.
+    attempts: Vec<Error>,
+    /// A server was reached that gives another kind of session than is wanted.
+    unfit: bool,
 }
 
 /// The family an [`Error`] belongs to.
@@ -34,6 +42,8 @@ pub enum ErrorKind {
     Config,
     /// The server could not be reached.
     Connect,
+    /// The connection could not be encrypted: the server does not do so, or its certificate is refused.
+    Tls,
     /// The login failed, or the server did not prove that it knows the password.
     Authentication,
     /// Reading or writing the socket failed.
@@ -65,6 +75,10 @@ impl Error {
             server: None,
             sql: None,
             source: None,
+            broken: false,
+            note: None,
+            attempts: Vec::new(),
+            unfit: false,
         }))
     }
 
@@ -113,10 +127,67 @@ impl Error {
         Self::with_source(kind, error.to_string(), error)
     }
 
+    /// What is told where the connection broke after the server had said why: its words.
+    ///
+    /// Whoever broke the protocol instead is not believed in what came before.
+    #[cold]
+    pub(crate) fn after(self, said: Option<Self>) -> Self {
+        match said {
+            Some(mut said) if matches!(self.0.kind, ErrorKind::Closed | ErrorKind::Io) => {
+                said.0.broken = true;
+                said
+            }
+            _ => self,
+        }
+    }
+
     #[cold]
     pub(crate) fn with_sql(mut self, sql: Option<Arc<str>>) -> Self {
         self.0.sql = sql;
         self
+    }
+
+    /// A server was reached that gives another kind of session than is wanted.
+    #[cold]
+    pub(crate) fn unfit(message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Connect, message);
+        error.0.unfit = true;
+        error
+    }
+
+    pub(crate) fn is_unfit(&self) -> bool {
+        self.0.unfit
+    }
+
+    /// Adds what is known beside the error itself.
+    #[cold]
+    pub(crate) fn with_note(mut self, note: String) -> Self {
+        self.0.note = Some(note);
+        self
+    }
+
+    /// The error of attempts of which none came to anything.
+    #[cold]
+    pub(crate) fn of_attempts(mut attempts: Vec<Self>) -> Self {
+        let Some(last) = attempts.pop() else {
+            return Self::new(ErrorKind::Config, "there is no host to connect to");
+        };
+        if attempts.is_empty() {
+            return last;
+        }
+        let mut error = Self::new(
+            last.kind(),
+            format!("none of {} attempts gave a connection", attempts.len() + 1),
+        );
+        attempts.push(last);
+        error.0.attempts = attempts;
+        error
+    }
+
+    /// The errors of the single attempts, in order, where several hosts or addresses were tried.
+    #[must_use]
+    pub fn attempts(&self) -> &[Self] {
+        &self.0.attempts
     }
 
     /// The family of the error.
@@ -125,16 +196,16 @@ impl Error {
         self.0.kind
     }
 
-    /// What the server said, for [`ErrorKind::Server`] and refused logins.
+    /// What the server said, for [`ErrorKind::Server`] and refused logins. After several attempts, what the last said.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
-        self.0.server.as_ref()
+        self.0.server.as_ref().or_else(|| self.0.attempts.last()?.server())
     }
 
     /// The code of what the server said.
     #[must_use]
     pub fn sqlstate(&self) -> Option<SqlState> {
-        self.0.server.as_ref().map(|server| server.sqlstate)
+        self.server().map(|server| server.sqlstate)
     }
 
     /// The statement that failed, with `$1` for parameters: never their values.
@@ -147,8 +218,12 @@ impl Error {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self.0.kind {
-            ErrorKind::Io | ErrorKind::Closed | ErrorKind::Protocol | ErrorKind::Connect => true,
-            _ => self.0.server.as_ref().is_some_and(ServerError::ends_session),
+            ErrorKind::Io
+            | ErrorKind::Closed
+            | ErrorKind::Protocol
+            | ErrorKind::Connect
+            | ErrorKind::Tls => true,
+            _ => self.0.broken || self.0.server.as_ref().is_some_and(ServerError::ends_session),
         }
     }
 
@@ -160,7 +235,12 @@ impl Error {
             SqlState::INVALID_SQL_STATEMENT_NAME => {
                 server.routine() == Some("FetchPreparedStatement")
             }
-            _ => false,
+            // A type that the statement was prepared with was dropped. The server never translates this message.
+            code => match code.as_str() {
+                "XX000" => server.message.starts_with("cache lookup failed for type"),
+                "42704" => server.routine() == Some("lookup_type_cache"),
+                _ => false,
+            },
         })
     }
 
@@ -218,6 +298,17 @@ impl fmt::Display for Error {
         match &self.0.server {
             Some(server) => server.fmt(f)?,
             None => f.write_str(&self.0.message)?,
+        }
+        if let Some(note) = &self.0.note {
+            write!(f, " ({note})")?;
+        }
+        for (attempt, number) in self.0.attempts.iter().zip(1..) {
+            let before = match (f.alternate(), number) {
+                (true, _) => "\n",
+                (false, 1) => ": ",
+                (false, _) => "; ",
+            };
+            write!(f, "{before}{number}. {attempt}")?;
         }
         if f.alternate() { self.write_context(f, true) } else { Ok(()) }
     }

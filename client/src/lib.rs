@@ -15,24 +15,44 @@
 //! # }
 //! ```
 //!
+//! # Features
+//! `tls` (default) encrypts connections by rustls: see [`TlsSettings`]. Its cryptography comes from `ring` (default) or
+//! from `aws-lc-rs`, and without either from the provider that the process has installed. Without `tls` the client
+//! connects in plain, and [`SslMode::Require`] and better are errors. `chrono`, `uuid`, `rust_decimal` and `serde_json`
+//! (default) read and write the types of these crates.
+//!
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
+mod tls;
 mod token;
+mod types;
 mod config;
 mod socket;
 mod statement;
 mod connection;
 
-pub use config::{Config, Host};
-pub use connection::{Completion, Connection, SimpleResult, Ticket};
+pub use config::{
+    Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
+    Process, ProtocolVersion, TargetSessionAttrs,
+};
+pub use connection::{Completion, Connection, Rows, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
-    AuthMethod, BearerToken, RequireAuth, RequireAuthError, TokenChallenge,
+    AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
 };
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
-    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,
+    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Oid, Params, SqlState, TypeKind,
+    UserType,
+};
+pub use tls::{
+    Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,
 };
 pub use token::TokenRequest;
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/connecting.md")]
+mod guide {}

@@ -1,18 +1,129 @@
-//! TCP sockets, unix sockets and streams of the caller's own as one type.
+//! TCP sockets, unix sockets, streams of the caller's own, and all of them encrypted, as one type.
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio::net::{TcpStream, lookup_host};
 
-use crate::config::{Config, Host};
+use crate::config::Config;
+#[cfg(unix)]
+use crate::config::account;
+use crate::config::endpoint::{Endpoint, Host, socket_file};
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls::Encrypted;
+
+/// Where a socket leads, and what that place was called.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    way: Way,
+    name: String,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Tcp(SocketAddr),
+    /// The file of a unix socket; the name of an abstract one has a zero byte in front.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The addresses of a place. A name may have several.
+    pub(crate) async fn of(endpoint: &Endpoint) -> Result<Vec<Self>> {
+        let name = endpoint.to_string();
+        let host = match endpoint.host() {
+            Host::Tcp(host) => host,
+            Host::Unix(folder) => {
+                let way = Way::Unix(folder.join(socket_file(endpoint.port())));
+                return Ok(vec![Self { way, name }]);
+            }
+            Host::Abstract(socket) => {
+                if cfg!(not(target_os = "linux")) {
+                    return Err(Error::new(
+                        ErrorKind::Config,
+                        "abstract unix sockets are a thing of Linux",
+                    ));
+                }
+                let way = Way::Unix(format!("\0{socket}/{}", socket_file(endpoint.port())).into());
+                return Ok(vec![Self { way, name }]);
+            }
+        };
+        let numeric = endpoint.address().or_else(|| host.parse().ok());
+        let found: Vec<SocketAddr> = match numeric {
+            Some(address) => vec![SocketAddr::new(address, endpoint.port())],
+            None => match lookup_host((host.as_str(), endpoint.port())).await {
+                Ok(found) => found.collect(),
+                Err(error) => {
+                    let message = format!("the host {host} is not found: {error}");
+                    return Err(Error::with_source(ErrorKind::Connect, message, error));
+                }
+            },
+        };
+        if found.is_empty() {
+            let message = format!("the host {host} has no address");
+            return Err(Error::new(ErrorKind::Connect, message));
+        }
+        let called = |address: SocketAddr| {
+            if host.parse() == Ok(address.ip()) {
+                name.clone()
+            } else {
+                format!("{name} ({})", address.ip())
+            }
+        };
+        Ok(found.into_iter().map(|to| Self { way: Way::Tcp(to), name: called(to) }).collect())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
+    // Requests are written whole; waiting for more would only delay them.
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    if let Some(wanted) = config.keepalive() {
+        let mut keepalive = TcpKeepalive::new();
+        if let Some(idle) = wanted.idle() {
+            keepalive = keepalive.with_time(idle);
+        }
+        if let Some(interval) = wanted.interval() {
+            keepalive = keepalive.with_interval(interval);
+        }
+        #[cfg(not(windows))]
+        if let Some(count) = wanted.count() {
+            keepalive = keepalive.with_retries(count);
+        }
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    #[cfg(target_os = "linux")]
+    if config.tcp_user_timeout().is_some() {
+        socket.set_tcp_user_timeout(config.tcp_user_timeout())?;
+    }
+    Ok(())
+}
+
+/// Whether the account that opened the other end of a unix socket is the one that must have.
+#[cfg(unix)]
+fn check_peer(address: &Address, peer: u32, wanted: &str) -> Result<()> {
+    let found = account::name_of(peer);
+    if found.as_deref() == Some(wanted) {
+        return Ok(());
+    }
+    let found = found.unwrap_or_else(|| format!("account {peer}, which has no name here"));
+    let message = format!("requirepeer asks for `{wanted}`, but {address} is served by {found}");
+    Err(Error::new(ErrorKind::Authentication, message))
+}
 
 /// The stream of bytes to and from a server.
 #[derive(Debug)]
@@ -21,6 +132,8 @@ pub(crate) enum Socket {
     #[cfg(unix)]
     Unix(UnixStream),
     Other(Other),
+    /// One of the others, encrypted.
+    Tls(Box<Encrypted<Self>>),
 }
 
 /// A stream that the caller has opened.
@@ -64,36 +177,32 @@ impl Socket {
         Self::Other(Other { stream: Mutex::new(Box::new(stream)), unflushed: false })
     }
 
-    pub(crate) async fn connect(config: &Config) -> Result<Self> {
-        match config.host() {
-            Host::Tcp(host) => {
-                let failed = |error| {
-                    let place = format!("{host}:{}", config.port());
-                    Error::with_source(
-                        ErrorKind::Connect,
-                        format!("no connection to {place}: {error}"),
-                        error,
-                    )
-                };
-                let stream = TcpStream::connect((&**host, config.port())).await.map_err(failed)?;
-                // Requests are written whole; waiting for more would only delay them.
-                stream.set_nodelay(true).map_err(failed)?;
+    /// Opens a socket that is connected to a server.
+    pub(crate) async fn connect(address: &Address, config: &Config) -> Result<Self> {
+        let failed = |error| {
+            Error::with_source(
+                ErrorKind::Connect,
+                format!("no connection to {address}: {error}"),
+                error,
+            )
+        };
+        match &address.way {
+            Way::Tcp(to) => {
+                let stream = TcpStream::connect(to).await.map_err(failed)?;
+                set_options(&stream, config).map_err(failed)?;
                 Ok(Self::Tcp(stream))
             }
             #[cfg(unix)]
-            Host::Unix(folder) => {
-                let path = folder.join(format!(".s.PGSQL.{}", config.port()));
-                match UnixStream::connect(&path).await {
-                    Ok(stream) => Ok(Self::Unix(stream)),
-                    Err(error) => Err(Error::with_source(
-                        ErrorKind::Connect,
-                        format!("no connection to {}: {error}", path.display()),
-                        error,
-                    )),
+            Way::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                if let Some(wanted) = config.require_peer() {
+                    let peer = stream.peer_cred().map_err(failed)?.uid();
+                    check_peer(address, peer, wanted)?;
                 }
+                Ok(Self::Unix(stream))
             }
             #[cfg(not(unix))]
-            Host::Unix(_) => Err(Error::new(
+            Way::Unix(_) => Err(Error::new(
                 ErrorKind::Config,
                 "unix sockets are not to be had on this platform",
             )),
@@ -109,11 +218,25 @@ impl Socket {
         let mut buffer = ReadBuf::new(into);
         let read = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
+            other => other.poll_read_other(cx, &mut buffer),
         };
         read.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Apart, so that the way of the others is short.
+    #[inline(never)]
+    fn poll_read_other(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Other(other) => other.stream().poll_read(cx, buffer),
+            Self::Tls(encrypted) => encrypted.poll_read(cx, buffer),
+        }
     }
 
     /// Reads what has come. It costs no system call when nothing has, and wakes nobody later.
@@ -123,10 +246,13 @@ impl Socket {
             Self::Tcp(stream) => stream.try_read(into),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_read(into),
-            Self::Other(_) => match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
-                Poll::Ready(read) => read,
-                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            },
+            // What is decrypted already may wait inside.
+            Self::Other(_) | Self::Tls(_) => {
+                match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
+                    Poll::Ready(read) => read,
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
         }
     }
 
@@ -141,12 +267,19 @@ impl Socket {
             Self::Tcp(stream) => stream.try_write(bytes),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_write(bytes),
-            Self::Other(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Other(_) | Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         match tried {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            tried => return Poll::Ready(tried),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.poll_write_later(cx, bytes)
+            }
+            tried => Poll::Ready(tried),
         }
+    }
+
+    /// Writes as soon as that can be done.
+    #[inline(never)]
+    fn poll_write_later(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]
@@ -156,6 +289,7 @@ impl Socket {
                 other.unflushed |= matches!(written, Poll::Ready(Ok(1..)));
                 written
             }
+            Self::Tls(encrypted) => encrypted.poll_write(cx, bytes),
         }
     }
 
@@ -164,13 +298,28 @@ impl Socket {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Other(other) => other.poll_flush(cx),
+            Self::Tls(encrypted) => encrypted.poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
 
     /// Whether it is a socket of the system, where reading ends soon after writing has failed.
     pub(crate) fn is_system(&self) -> bool {
-        !matches!(self, Self::Other(_))
+        match self {
+            Self::Other(_) => false,
+            Self::Tls(encrypted) => encrypted.inner().is_system(),
+            _ => true,
+        }
+    }
+
+    /// Whether what was written may be held back until it is flushed.
+    #[inline]
+    pub(crate) fn holds_back(&self) -> bool {
+        matches!(self, Self::Other(_) | Self::Tls(_))
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     /// Closes the write side, so that the server sees the end after what was written.
@@ -180,6 +329,38 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Other(other) => other.stream().poll_shutdown(cx),
+            Self::Tls(encrypted) => encrypted.poll_shutdown(cx),
         }
+    }
+}
+
+// What is encrypted is read and written as a stream.
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Self::poll_read(self.get_mut(), cx, into.initialize_unfilled());
+        read.map_ok(|count| into.advance(count))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Self::poll_write(self.get_mut(), cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_flush(self.get_mut(), cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_shutdown(self.get_mut(), cx)
     }
 }

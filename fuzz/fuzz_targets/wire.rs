@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| stellata_fuzz::run(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| stellata_fuzz::chosen().run(input));

@@ -6,7 +6,8 @@
 
 use stellata_protocol::auth::{BearerToken, ChannelBindingPolicy};
 use stellata_protocol::message::{
-    CommandTag, TransactionStatus, read_parameter_description, read_row_description,
+    BindHead, CommandTag, CopyResponse, TransactionStatus, read_function_result,
+    read_parameter_description, read_row_description,
 };
 use stellata_protocol::{
     Answer, Columns, Conversation, Error, ErrorKind, Event, Format, Limits, Login, Oid, Params,
@@ -102,6 +103,7 @@ struct Open {
     executes: usize,
     closes: usize,
     queries: usize,
+    functions: usize,
     ends: usize,
 }
 
@@ -121,6 +123,10 @@ pub(crate) struct Caller {
     ready_seen: usize,
     logged_in: bool,
     goodbye: bool,
+    /// A request was made that takes COPY data, and the data was not ended.
+    copying: bool,
+    /// The shorter ways are tried first. Their answers do not tell their calls, so that nobody holds them against those.
+    quick: bool,
     seen: Vec<Seen>,
     error: Option<Error>,
     written: Vec<u8>,
@@ -142,6 +148,8 @@ impl Caller {
             ready_seen: 0,
             logged_in: false,
             goodbye: false,
+            copying: false,
+            quick: false,
             seen: Vec::new(),
             error: None,
             written: Vec::new(),
@@ -160,6 +168,12 @@ impl Caller {
             caller.received = 0;
         }
         caller
+    }
+
+    /// Tries the shorter ways to what comes next before the usual one.
+    pub(crate) fn quickly(mut self) -> Self {
+        self.quick = true;
+        self
     }
 
     /// The conversation as it is.
@@ -226,6 +240,7 @@ impl Caller {
                     self.ask(request);
                 }
             }
+            Action::CopyData | Action::CopyDone | Action::CopyFail => self.copy(action),
             request => self.ask(request),
         }
         self.check();
@@ -236,8 +251,13 @@ impl Caller {
         self.conversation.receive(bytes);
         self.received += bytes.len();
         loop {
+            if self.quick && self.take_quickly() {
+                self.check();
+                continue;
+            }
             match self.conversation.advance() {
                 Ok(None) => break,
+                Ok(Some(answer)) if self.quick => self.note(answer.event),
                 Ok(Some(answer)) => self.saw(answer),
                 Err(error) => {
                     let known = *self.error.get_or_insert(error);
@@ -248,6 +268,36 @@ impl Caller {
             self.check();
         }
         self.check();
+    }
+
+    /// Takes the next message by one of the shorter ways, if it is one for them.
+    fn take_quickly(&mut self) -> bool {
+        let owed = self.conversation.owed();
+        self.conversation.pass_bind_complete();
+        let event = if self.conversation.owed() < owed {
+            Event::BindComplete
+        } else if self.conversation.next_row().is_some() {
+            Event::DataRow
+        } else if self.conversation.next_complete().is_some() {
+            Event::CommandComplete
+        } else if self.conversation.pass_ready() {
+            Event::ReadyForQuery
+        } else {
+            return false;
+        };
+        self.note(event);
+        true
+    }
+
+    /// Notes an event without a look at the call that it answers.
+    fn note(&mut self, event: Event) {
+        let body = self.conversation.body().to_vec();
+        let answer = Answer { event, request: 0, abandoned: false };
+        if event == Event::ReadyForQuery {
+            self.ready_seen += usize::from(self.logged_in);
+            self.logged_in = true;
+        }
+        self.seen.push(Seen { answer, body, received: self.received });
     }
 
     fn begin(&mut self) {
@@ -288,11 +338,26 @@ impl Caller {
                 params.push(&7_i32).expect("a number can be written");
                 talk.bind("s", &params, Format::Binary)
             }
+            Action::Run | Action::RunAlone => {
+                let head = BindHead::new("s").expect("a name without a NUL");
+                let mut params = Params::new();
+                params.push(&7_i32).expect("a number can be written");
+                if request == Action::Run {
+                    talk.run(&head, &params)
+                } else {
+                    talk.run_alone(&head, &params)
+                }
+            }
             Action::Describe => talk.describe_statement("s"),
+            Action::DescribePortal => talk.describe_portal(""),
             Action::Execute => talk.execute(3),
+            Action::ExecuteCopyIn => talk.execute_copy_in(),
             Action::Close => talk.close_statement("s"),
+            Action::ClosePortal => talk.close_portal("p"),
             Action::Flush => talk.flush(),
             Action::Sync => talk.sync(),
+            Action::QueryCopy => talk.query_copy("copy t from stdin"),
+            Action::FunctionCall => talk.call_function(Oid(1598), &Params::new(), Format::Binary),
             _ => talk.query("select 1; select 2"),
         };
         let grown = self.conversation.output().len() > before;
@@ -305,7 +370,8 @@ impl Caller {
             let refusable = !self.logged_in
                 || self.error.is_some()
                 || self.conversation.is_over()
-                || request == Action::Query;
+                || self.copying
+                || matches!(request, Action::Query | Action::QueryCopy | Action::FunctionCall);
             assert!(refusable, "{request:?} was refused: {error}");
             return;
         }
@@ -318,17 +384,63 @@ impl Caller {
         match request {
             Action::Parse => call.parses += 1,
             Action::Bind => call.binds += 1,
+            Action::Run | Action::RunAlone => {
+                call.binds += 1;
+                call.executes += 1;
+                call.ends += usize::from(request == Action::RunAlone);
+            }
             Action::Describe => call.describes += 1,
-            Action::Execute => call.executes += 1,
-            Action::Close => call.closes += 1,
+            Action::DescribePortal => call.columns += 1,
+            Action::Execute | Action::ExecuteCopyIn => call.executes += 1,
+            Action::Close | Action::ClosePortal => call.closes += 1,
             Action::Sync => call.ends += 1,
-            Action::Query => {
+            Action::Query | Action::QueryCopy => {
                 call.queries += 1;
+                call.ends += 1;
+            }
+            Action::FunctionCall => {
+                call.functions += 1;
                 call.ends += 1;
             }
             _ => {}
         }
-        self.ready_asked += usize::from(matches!(request, Action::Sync | Action::Query));
+        self.copying |= matches!(request, Action::ExecuteCopyIn | Action::QueryCopy);
+        let ends = matches!(
+            request,
+            Action::Sync
+                | Action::RunAlone
+                | Action::Query
+                | Action::QueryCopy
+                | Action::FunctionCall
+        );
+        self.ready_asked += usize::from(ends);
+    }
+
+    /// Sends data for a COPY, or ends it.
+    fn copy(&mut self, action: Action) {
+        let before = self.conversation.output().len();
+        let talk = &mut self.conversation;
+        let sent = match action {
+            Action::CopyData => talk.copy_data(b"1\ttwo\n"),
+            Action::CopyDone => talk.copy_done(),
+            _ => talk.copy_fail("enough"),
+        };
+        let grown = self.conversation.output().len() > before;
+        assert_eq!(grown, sent == Ok(true), "data is written if and only if it is of use");
+        match (sent, self.error) {
+            (Ok(_), _) => {
+                assert!(self.logged_in && !self.goodbye && self.error.is_none());
+                assert!(!grown || self.copying, "{action:?} without a COPY");
+                self.requests += 1;
+            }
+            (Err(error), Some(known)) => {
+                assert_eq!(known, error, "another error came after the first");
+            }
+            (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Usage, "{error}"),
+        }
+        if action != Action::CopyData && sent.is_ok() {
+            self.copying = false;
+        }
     }
 
     fn saw(&mut self, answer: Answer) {
@@ -374,7 +486,10 @@ impl Caller {
             | Event::CopyOut
             | Event::CopyData
             | Event::CopyDone
+            | Event::CopyIn
             | Event::CopyInRefused => call.executes > 0 || call.queries > 0,
+            Event::CopyBoth => call.queries > 0,
+            Event::FunctionResult => take(&mut call.functions),
             Event::ReadyForQuery => {
                 self.ready_seen += 1;
                 let due = take(&mut call.ends);
@@ -402,8 +517,21 @@ impl Caller {
                 }
             }
             Event::ParameterDescription => {
-                let _ = read_parameter_description(body);
+                read_parameter_description(body).expect("the conversation has looked at it");
             }
+            Event::CopyIn | Event::CopyOut | Event::CopyBoth | Event::CopyInRefused => {
+                CopyResponse::read(body).expect("the conversation has looked at it");
+            }
+            Event::FunctionResult => {
+                let _ = read_function_result(body);
+            }
+            Event::ParseComplete
+            | Event::BindComplete
+            | Event::CloseComplete
+            | Event::NoData
+            | Event::EmptyQuery
+            | Event::PortalSuspended
+            | Event::CopyDone => assert!(body.is_empty(), "{event:?} has a body"),
             Event::CommandComplete => {
                 let _ = CommandTag::read(body).map(|tag| tag.rows());
             }

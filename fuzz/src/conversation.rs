@@ -6,13 +6,18 @@
 use crate::action::Action;
 use crate::caller::{Caller, Setup};
 
-/// Plays the input twice, in the pieces that it asks for and byte by byte: both must come to the same.
+/// Plays the input in every way. The fuzzer takes one of them at a time.
+#[allow(dead_code, reason = "the tests of protocol play in every way")]
 pub(crate) fn play(input: &[u8]) {
-    let Some((&[setup, count], rest)) = input.split_first_chunk() else { return };
-    let (actions, server) = rest.split_at(usize::from(count).min(rest.len()));
-    let setup = Setup(setup);
-    let pieces = run(setup, actions, server, usize::MAX);
-    let bytes = run(setup, actions, server, 1);
+    in_pieces(input);
+    in_short(input);
+}
+
+/// Plays the input twice, in the pieces that it asks for and byte by byte: both must come to the same.
+pub(crate) fn in_pieces(input: &[u8]) {
+    let Some((setup, actions, server)) = parts(input) else { return };
+    let pieces = run(Caller::start(setup), actions, server, usize::MAX);
+    let bytes = run(Caller::start(setup), actions, server, 1);
     assert_eq!(pieces.error(), bytes.error(), "the error depends on how the bytes are cut");
     assert!(pieces.output() == bytes.output(), "the output depends on how the bytes are cut");
     let events = |caller: &Caller| {
@@ -22,9 +27,31 @@ pub(crate) fn play(input: &[u8]) {
     assert_eq!(events(&pieces), events(&bytes), "the events depend on how the bytes are cut");
 }
 
+/// Plays the input twice, by the usual way and by the shorter ones: both must come to the same.
+pub(crate) fn in_short(input: &[u8]) {
+    let Some((setup, actions, server)) = parts(input) else { return };
+    let usual = run(Caller::start(setup), actions, server, usize::MAX);
+    let quick = run(Caller::start(setup).quickly(), actions, server, usize::MAX);
+    assert_eq!(usual.error(), quick.error(), "a shorter way leads to another error");
+    assert!(usual.output() == quick.output(), "a shorter way leads to other output");
+    let events = |caller: &Caller| {
+        let seen = caller.seen().iter();
+        seen.map(|seen| (seen.answer.event, seen.body.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(events(&usual), events(&quick), "a shorter way leads to other events");
+    let (usual, quick) = (usual.conversation(), quick.conversation());
+    assert_eq!((usual.status(), usual.owed()), (quick.status(), quick.owed()));
+}
+
+/// The setup, the actions, and what the server sends.
+fn parts(input: &[u8]) -> Option<(Setup, &[u8], &[u8])> {
+    let (&[setup, count], rest) = input.split_first_chunk()?;
+    let (actions, server) = rest.split_at(usize::from(count).min(rest.len()));
+    Some((Setup(setup), actions, server))
+}
+
 /// Does the actions, and feeds what is left behind the last of them.
-fn run(setup: Setup, actions: &[u8], mut server: &[u8], piece: usize) -> Caller {
-    let mut caller = Caller::start(setup);
+pub(crate) fn run(mut caller: Caller, actions: &[u8], mut server: &[u8], piece: usize) -> Caller {
     let mut feed = |caller: &mut Caller, count: usize| {
         let (now, later) = server.split_at(count.min(server.len()));
         server = later;

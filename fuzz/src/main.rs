@@ -1,15 +1,12 @@
 //! The harness without libFuzzer, for a machine that has no nightly toolchain: the corpus, then seeded mutations of it.
 //!
-//! `stellata-fuzz CORPUS RUNS [SEED]`, or `stellata-fuzz FILE` to run one input.
+//! `stellata-fuzz CORPUS RUNS [SEED]`, or `stellata-fuzz FILE` to run one input; `stellata-fuzz` names the targets, of which
+//! `STELLATA_FUZZ_TARGET` chooses one.
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use stellata_fuzz::mutation::{Random, mutate};
-
-/// No input may take longer.
-const SLOWEST: Duration = Duration::from_secs(1);
 
 /// The longest input that is made.
 const LONGEST: usize = 4096;
@@ -17,6 +14,10 @@ const LONGEST: usize = 4096;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.as_slice() {
+        [] => {
+            stellata_fuzz::targets().iter().for_each(|target| println!("{}", target.name));
+            Ok(())
+        }
         [file] => one(Path::new(file)),
         [corpus, runs] => many(Path::new(corpus), runs, "1"),
         [corpus, runs, seed] => many(Path::new(corpus), runs, seed),
@@ -64,19 +65,17 @@ fn read(corpus: &Path) -> std::io::Result<Vec<Vec<u8>>> {
 
 /// Runs an input; one that fails or is slow is kept as a file.
 fn run(input: &[u8]) -> Result<(), String> {
-    let start = Instant::now();
-    let outcome = std::panic::catch_unwind(|| stellata_fuzz::run(input));
-    let what = match outcome {
-        Err(_) => "broke a promise",
-        Ok(()) if start.elapsed() > SLOWEST => "took more than a second",
-        Ok(()) => return Ok(()),
-    };
+    if std::panic::catch_unwind(|| stellata_fuzz::chosen().run(input)).is_ok() {
+        return Ok(());
+    }
     let folder = Path::new("artifacts/wire");
     let file = folder.join(format!("crash-{:016x}", digest(input)));
     let kept = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, input));
     match kept {
-        Ok(()) => Err(format!("an input {what}; it is kept as {}", file.display())),
-        Err(error) => Err(format!("an input {what} and can't be kept ({error}): {input:?}")),
+        Ok(()) => Err(format!("an input broke a promise; it is kept as {}", file.display())),
+        Err(error) => {
+            Err(format!("an input broke a promise and can't be kept ({error}): {input:?}"))
+        }
     }
 }
 

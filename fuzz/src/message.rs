@@ -2,56 +2,149 @@
 
 use stellata_protocol::auth::{ChannelBinding, Scram, saslprep};
 use stellata_protocol::message::{
-    Authentication, BackendKey, Bind, CommandTag, Execute, NegotiateProtocolVersion, Notification,
-    PROTOCOL_3_0, PROTOCOL_3_2, ParameterStatus, Parse, ServerError, Target, TransactionStatus,
+    Authentication, BackendKey, Bind, CommandTag, CopyResponse, Execute, FirstMessage,
+    FunctionCall, NegotiateProtocolVersion, Notification, PROTOCOL_3_0, PROTOCOL_3_2,
+    ParameterStatus, Parse, ServerError, Target, TransactionStatus, read_function_result,
     read_parameter_description, read_row_description, read_startup, write_close,
-    write_parameter_description, write_parse, write_row_description, write_startup,
+    write_function_result, write_parameter_description, write_parse, write_row_description,
+    write_startup,
 };
+use stellata_protocol::trace::Tracer;
 use stellata_protocol::{Buffer, Columns, Oid, Result, frame};
 
 use crate::caller::{NONCE, PASSWORD};
 
+/// The readers, each with the name of its target. A new one comes last, so that what was found for the others stays theirs.
+pub(crate) const READERS: &[Reader] = &[
+    Reader { name: "authentication", read: authentication },
+    Reader { name: "error", read: server_error },
+    Reader {
+        name: "notification",
+        read: |body| {
+            same(Notification::read(body), body, |message, out| message.write(out));
+        },
+    },
+    Reader {
+        name: "parameter-status",
+        read: |body| {
+            same(ParameterStatus::read(body), body, |message, out| message.write(out));
+        },
+    },
+    Reader {
+        name: "ready",
+        read: |body| {
+            same(TransactionStatus::read(body), body, |message, out| message.write(out));
+        },
+    },
+    Reader { name: "complete", read: complete },
+    Reader { name: "key", read: |body| key(body, PROTOCOL_3_0) },
+    Reader {
+        name: "row-description",
+        read: |body| {
+            same(read_row_description(body), body, |fields, out| {
+                write_row_description(out, fields)
+            });
+        },
+    },
+    Reader {
+        name: "parameter-description",
+        read: |body| {
+            same(read_parameter_description(body), body, |types, out| {
+                write_parameter_description(out, types)
+            });
+        },
+    },
+    Reader { name: "startup", read: startup },
+    Reader {
+        name: "parse",
+        read: |body| {
+            same(Parse::read(body), body, |message, out| {
+                write_parse(out, message.name, message.sql, &message.types)
+            });
+        },
+    },
+    Reader { name: "bind", read: |body| drop(Bind::read(body)) },
+    Reader {
+        name: "execute",
+        read: |body| {
+            let _ = Execute::read(body);
+        },
+    },
+    Reader {
+        name: "target",
+        read: |body| {
+            same(Target::read(body), body, |target, out| write_close(out, *target));
+        },
+    },
+    Reader { name: "negotiation", read: negotiation },
+    Reader { name: "frames", read: frames },
+    Reader { name: "row", read: row },
+    Reader { name: "scram-first", read: scram_first },
+    Reader { name: "scram-final", read: scram_final },
+    Reader {
+        name: "saslprep",
+        read: |password| {
+            let most = 4 + 18 * password.len();
+            assert!(saslprep(password).len() <= most, "SASLprep makes much of little");
+        },
+    },
+    Reader { name: "key-3.2", read: |body| key(body, PROTOCOL_3_2) },
+    Reader { name: "function-call", read: |body| drop(FunctionCall::read(body)) },
+    Reader {
+        name: "function-result",
+        read: |body| {
+            same(read_function_result(body), body, |result, out| {
+                write_function_result(out, *result)
+            });
+        },
+    },
+    Reader {
+        name: "copy-response",
+        read: |body| {
+            same(CopyResponse::read(body), body, |message, out| message.write(out, b'H'));
+        },
+    },
+    Reader { name: "first-message", read: |body| drop(FirstMessage::read(body)) },
+    Reader { name: "trace", read: trace },
+];
+
+/// What reads one kind of bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader {
+    pub(crate) name: &'static str,
+    pub(crate) read: fn(&[u8]),
+}
+
 /// Reads a body by the reader that the first byte chooses.
 pub(crate) fn read(input: &[u8]) {
     let Some((&kind, body)) = input.split_first() else { return };
-    match kind % 20 {
-        0 => authentication(body),
-        1 => server_error(body),
-        2 => same(Notification::read(body), body, |message, out| message.write(out)),
-        3 => same(ParameterStatus::read(body), body, |message, out| message.write(out)),
-        4 => same(TransactionStatus::read(body), body, |message, out| message.write(out)),
-        5 => {
-            let _ = CommandTag::read(body).map(|tag| tag.rows());
-            same(CommandTag::read(body), body, |message, out| message.write(out));
-        }
-        6 => {
-            let version = if kind >= 128 { PROTOCOL_3_2 } else { PROTOCOL_3_0 };
-            same(BackendKey::read(body, version), body, |message, out| message.write(out));
-        }
-        7 => {
-            same(read_row_description(body), body, |fields, out| write_row_description(out, fields))
-        }
-        8 => same(read_parameter_description(body), body, |types, out| {
-            write_parameter_description(out, types)
-        }),
-        9 => startup(body),
-        10 => same(Parse::read(body), body, |message, out| {
-            write_parse(out, message.name, message.sql, &message.types)
-        }),
-        11 => {
-            let _ = Bind::read(body);
-        }
-        12 => {
-            let _ = Execute::read(body);
-        }
-        13 => same(Target::read(body), body, |target, out| write_close(out, *target)),
-        14 => negotiation(body),
-        15 => frames(body),
-        16 => row(body),
-        17 => scram_first(body),
-        18 => scram_final(body),
-        _ => assert!(saslprep(body).len() <= 4 + 18 * body.len(), "SASLprep makes much of little"),
+    (READERS[usize::from(kind) % READERS.len()].read)(body);
+}
+
+fn complete(body: &[u8]) {
+    let tag = CommandTag::read(body);
+    if let (Ok(tag), Ok(count)) = (tag, CommandTag::count(body)) {
+        assert_eq!(tag.rows(), count, "the same tag tells two numbers of rows");
     }
+    same(tag, body, |message, out| message.write(out));
+}
+
+fn key(body: &[u8], version: u32) {
+    same(BackendKey::read(body, version), body, |message, out| message.write(out));
+}
+
+/// The lines of a trace, both ways, do not depend on how the bytes are cut.
+fn trace(stream: &[u8]) {
+    let lines = |chunk: usize| {
+        let mut tracer = Tracer::new();
+        let (mut sent, mut received) = (String::new(), String::new());
+        for bytes in stream.chunks(chunk) {
+            tracer.frontend(bytes, &mut sent);
+            tracer.backend(bytes, &mut received);
+        }
+        (sent, received)
+    };
+    assert_eq!(lines(usize::MAX), lines(1), "the lines depend on how the bytes are cut");
 }
 
 /// Behind tag and length, what is written of a message is what was read.

@@ -1,32 +1,50 @@
-//! The inputs of the corpus for single messages and values: one for each reader, in the order of the readers.
+//! The inputs of the corpus: one for each message and each type, and what real servers have sent.
 //!
-//! Those for whole conversations are written by the tests of `protocol`.
+//! The scripts of whole conversations are written by the tests of `protocol`.
 
-use std::path::Path;
+mod recorded;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+use stellata_fuzz::Target;
 use stellata_protocol::message::{
-    Authentication, BackendKey, NegotiateProtocolVersion, Notification, ParameterStatus,
-    ServerError, Target, write_bind, write_describe, write_execute, write_parameter_description,
-    write_parse, write_row_description, write_startup,
+    Authentication, BackendKey, CopyResponse, NegotiateProtocolVersion, Notification,
+    ParameterStatus, ServerError, write_bind, write_execute, write_function_call,
+    write_parameter_description, write_parse, write_row_description, write_ssl_request,
+    write_startup,
 };
-use stellata_protocol::{Buffer, FieldDescription, Format, Json, Oid, Parameter, Params, Result};
-use uuid::Uuid;
+use stellata_protocol::{Buffer, FieldDescription, Format, Oid, Params, Result};
 
 /// As in the tests of `protocol`.
 const WRITE: &str = "STELLATA_WRITE_CORPUS";
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Keeps an input, or sees that it is there.
 fn keep(name: &str, input: &[u8]) {
     stellata_fuzz::run(input);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/wire").join(name);
+    let path = root().join("fuzz/corpus/wire").join(name);
     if std::env::var_os(WRITE).is_some() {
         std::fs::write(path, input).expect("the corpus can be written");
     } else {
         let kept = std::fs::read(path).unwrap_or_default();
         assert!(kept == input, "corpus/wire/{name} is another: run the test with {WRITE}=1");
     }
+}
+
+fn target(name: &str) -> Target {
+    let found = stellata_fuzz::targets().into_iter().find(|target| target.name == name);
+    found.unwrap_or_else(|| panic!("there is no target {name}"))
+}
+
+/// An input of a target.
+fn keep_for(target_name: &str, name: &str, input: &[u8]) {
+    let target = target(target_name);
+    let input = [&*target.head, input].concat();
+    target.run(&input);
+    keep(name, &input);
 }
 
 #[test]
@@ -51,104 +69,72 @@ fn messages() {
     };
     let mechanisms = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
     let error = [(b'S', "ERROR"), (b'C', "23505"), (b'M', "no"), (b'P', "7"), (b'Y', "new")];
-    let negotiation =
-        NegotiateProtocolVersion { version: 0x0003_0000, unknown_options: vec!["_pq_.a"] };
+    let negotiation = NegotiateProtocolVersion { version: 0x0003_0000, options: vec!["_pq_.a"] };
+    let response =
+        CopyResponse { format: Format::Binary, columns: vec![Format::Binary, Format::Binary] };
     let setting = ParameterStatus { name: "TimeZone", value: "UTC" };
-    let seeds = [
-        body(&|out| Authentication::Sasl { mechanisms }.write(out), 5),
-        body(&|out| ServerError::write(out, b'E', &error), 5),
-        body(&|out| notification.write(out), 5),
-        body(&|out| setting.write(out), 5),
-        b"I".to_vec(),
-        b"INSERT 0 5\0".to_vec(),
-        body(&|out| BackendKey::new(7, [1, 2, 3, 4]).write(out), 5),
-        body(&|out| write_row_description(out, &[field.clone(), field.clone()]), 5),
-        body(&|out| write_parameter_description(out, &[Oid::INT4, Oid::TEXT]), 5),
-        body(&|out| write_startup(out, 0x0003_0000, [("user", "me"), ("database", "d")]), 4),
-        body(&|out| write_parse(out, "s", "select $1", &[Oid::INT4]), 5),
-        body(&|out| write_bind(out, "", "s", &params, Format::Binary), 5),
-        body(&|out| write_execute(out, "p", 7), 5),
-        body(&|out| write_describe(out, Target::Portal("p")), 5),
-        body(&|out| negotiation.write(out), 5),
-        b"1\0\0\0\x042\0\0\0\x04Z\0\0\0\x05I".to_vec(),
-        [b"\0\x03", params.as_slice(), b"\xff\xff\xff\xff"].concat(),
-        b"+server,s=c2FsdA==,i=4".to_vec(),
-        b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_vec(),
-        "pa\u{00ad}ss\u{2168}\u{00a0}".into(),
+    let seeds: [(&str, Vec<u8>); 26] = [
+        ("authentication", body(&|out| Authentication::Sasl { mechanisms }.write(out), 5)),
+        ("error", body(&|out| ServerError::write(out, b'E', &error), 5)),
+        ("notification", body(&|out| notification.write(out), 5)),
+        ("parameter-status", body(&|out| setting.write(out), 5)),
+        ("ready", b"I".to_vec()),
+        ("complete", b"INSERT 0 5\0".to_vec()),
+        ("key", body(&|out| BackendKey::new(7, &[1, 2, 3, 4])?.write(out), 5)),
+        ("row-description", {
+            body(&|out| write_row_description(out, &[field.clone(), field.clone()]), 5)
+        }),
+        ("parameter-description", {
+            body(&|out| write_parameter_description(out, &[Oid::INT4, Oid::TEXT]), 5)
+        }),
+        ("startup", {
+            body(&|out| write_startup(out, 0x0003_0000, [("user", "me"), ("database", "d")]), 4)
+        }),
+        ("parse", body(&|out| write_parse(out, "s", "select $1", &[Oid::INT4]), 5)),
+        ("bind", body(&|out| write_bind(out, "", "s", &params, Format::Binary), 5)),
+        ("execute", body(&|out| write_execute(out, "p", 7), 5)),
+        ("target", b"Pp\0".to_vec()),
+        ("negotiation", body(&|out| negotiation.write(out), 5)),
+        ("frames", b"1\0\0\0\x042\0\0\0\x04Z\0\0\0\x05I".to_vec()),
+        ("row", [b"\0\x03", params.as_slice(), b"\xff\xff\xff\xff"].concat()),
+        ("scram-first", b"+server,s=c2FsdA==,i=4".to_vec()),
+        ("scram-final", b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_vec()),
+        ("saslprep", "pa\u{00ad}ss\u{2168}\u{00a0}".into()),
+        ("key-3.2", body(&|out| BackendKey::new(7, &[9; 32])?.write(out), 5)),
+        ("function-call", {
+            body(&|out| write_function_call(out, Oid(1598), &params, Format::Binary), 5)
+        }),
+        ("function-result", b"\0\0\0\x01x".to_vec()),
+        ("copy-response", body(&|out| response.write(out, b'H'), 5)),
+        ("first-message", body(&|out| write_ssl_request(out), 4)),
+        ("trace", b"Q\0\0\0\x0dselect 1\0S\0\0\0\x04".to_vec()),
     ];
-    for (kind, seed) in (0_u8..).zip(&seeds) {
-        keep(&format!("message-{kind:02}"), &[&[2, kind][..], seed].concat());
+    for (name, seed) in &seeds {
+        let name = format!("message-{name}");
+        keep_for(&name, &name, seed);
     }
+    let readers = stellata_fuzz::targets();
+    let readers = readers.iter().filter(|target| target.name.starts_with("message-"));
+    assert_eq!(readers.count(), seeds.len(), "a message has no seed");
 }
 
 #[test]
 fn values() {
-    let instant: DateTime<Utc> = "2024-02-29T23:59:59.123456Z".parse().expect("an instant");
-    let moment: NaiveDateTime = instant.naive_utc();
-    let (date, time): (NaiveDate, NaiveTime) = (moment.date(), moment.time());
-    let number: Decimal = "-12345.6789000".parse().expect("a number");
-    let uuid = Uuid::from_u128(0x0123_4567_89ab_cdef);
-    let value: Value = json!({"a": [1, 2.5, null, "x"], "b": {"c": true}});
-    let text = "grüße".to_owned();
-    let seeds: Vec<Box<dyn Parameter>> = vec![
-        Box::new(true),
-        Box::new(-1_i8),
-        Box::new(-2_i16),
-        Box::new(-3_i32),
-        Box::new(-4_i64),
-        Box::new(5_u32),
-        Box::new(1.5_f32),
-        Box::new(f64::NAN),
-        Box::new(text.clone()),
-        Box::new(text.clone()),
-        Box::new(text.clone()),
-        Box::new(text.clone()),
-        Box::new(text.clone()),
-        Box::new(vec![0_u8, 255]),
-        Box::new(vec![0_u8, 255]),
-        Box::new([1_u8, 2, 3]),
-        Box::new(vec![0_u8, 255]),
-        Box::new(vec![0_u8, 255]),
-        Box::new(vec![0_u8, 255]),
-        Box::new(uuid),
-        Box::new(date),
-        Box::new(time),
-        Box::new(moment),
-        Box::new(instant),
-        Box::new(instant.fixed_offset()),
-        Box::new(number),
-        Box::new(value.clone()),
-        Box::new(Json(0.1_f64)),
-        Box::new(Json(vec![Some(1_i64), None])),
-        Box::new(Json(json!({"a": "b"}))),
-        Box::new(Some(7_i32)),
-        Box::new(vec![true, false]),
-        Box::new(vec![1_i8]),
-        Box::new(vec![1_i16, 2]),
-        Box::new(vec![1_i32, 2]),
-        Box::new(vec![1_i64, 2]),
-        Box::new(vec![1_u32, 2]),
-        Box::new(vec![1.5_f32]),
-        Box::new(vec![1.5_f64]),
-        Box::new(vec![text.clone(), String::new()]),
-        Box::new(vec![text.clone()]),
-        Box::new(vec![vec![1_u8], vec![]]),
-        Box::new(vec![[1_u8, 2, 3]]),
-        Box::new(vec![Some(text), None]),
-        Box::new(vec![uuid]),
-        Box::new(vec![date]),
-        Box::new(vec![Some(time), None]),
-        Box::new(vec![moment]),
-        Box::new(vec![instant]),
-        Box::new(vec![number]),
-        Box::new(vec![value]),
-        Box::new(vec![Json(2.5_f64)]),
-    ];
-    for (kind, seed) in (0_u8..).zip(&seeds) {
-        let mut params = Params::new();
-        seed.append_to(&mut params).expect("a seed can be written");
-        // Any number above those in the harness's list stands for the type's own.
-        let head = [3, kind, u8::MAX];
-        keep(&format!("value-{kind:02}"), &[&head, &params.as_slice()[4..]].concat());
+    for (name, input) in stellata_fuzz::examples() {
+        target(&name).run(&input);
+        keep(&name, &input);
     }
+}
+
+#[test]
+fn targets_have_names_of_their_own() {
+    let mut names: Vec<String> =
+        stellata_fuzz::targets().into_iter().map(|target| target.name).collect();
+    let count = names.len();
+    println!("fuzz: {count} targets");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    // One byte chooses the message or the type.
+    assert!(count < 256 + 32);
 }

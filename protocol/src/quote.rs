@@ -79,6 +79,43 @@ pub fn replication_literal(text: &str) -> Result<String> {
     quoted("", text, '\'', &['\''])
 }
 
+/// An option of a command, name and value, as COPY has them in its list (manual: "COPY"): `"delimiter" ';'`.
+///
+/// A name is compared as it is: the server's own are in lower case. Every value may stand as a text: the server reads
+/// `'true'` as it reads `true`, and `'7'` as `7`.
+///
+/// # Errors
+/// As [`identifier`] of the name and [`literal`] of the value.
+///
+/// ```
+/// use stellata_protocol::quote;
+/// let options = [quote::option("format", "csv").unwrap(), quote::option("null", "it's").unwrap()];
+/// assert_eq!(options.join(", "), r#""format" 'csv', "null" 'it''s'"#);
+/// ```
+pub fn option(name: &str, value: &str) -> Result<String> {
+    let mut out = identifier(name)?;
+    out.push(' ');
+    out.push_str(&literal(value)?);
+    Ok(out)
+}
+
+/// An option of a command whose value is a list of columns, such as `force_null` of COPY: `"force_null" ("a", "b")`.
+///
+/// # Errors
+/// As [`identifier`] of the name and of each column, and [`ErrorKind::InvalidValue`] for no column.
+pub fn column_option(name: &str, columns: &[&str]) -> Result<String> {
+    if columns.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidValue, "an option names no column"));
+    }
+    let mut out = identifier(name)?;
+    for (index, column) in columns.iter().enumerate() {
+        out.push_str(if index == 0 { " (" } else { ", " });
+        out.push_str(&identifier(column)?);
+    }
+    out.push(')');
+    Ok(out)
+}
+
 /// `prefix`, then `text` between two `quote`s, with each of the `doubled` characters twice.
 fn quoted(prefix: &str, text: &str, quote: char, doubled: &[char]) -> Result<String> {
     let text = without_nul(text)?;
@@ -134,6 +171,9 @@ mod tests {
         }
     }
 
+    /// Any of the functions above.
+    type Quote<'q> = &'q dyn Fn(&str) -> Result<String>;
+
     fn lex_literal(sql: &str, conforming: bool) -> Option<(String, &str)> {
         match sql.strip_prefix('E') {
             Some(string) => lex(string, '\'', true),
@@ -180,13 +220,53 @@ mod tests {
         }
 
         #[test]
+        fn rustsec_2026_0136_an_option_is_read_back_as_its_name_and_its_value(
+            name in text(),
+            value in text(),
+            columns in proptest::collection::vec(text(), 1..4),
+            conforming: bool,
+        ) {
+            prop_assume!(!name.is_empty() && columns.iter().all(|column| !column.is_empty()));
+            let sql = format!("{}, end", option(&name, &value).unwrap());
+            let (found, rest) = lex(&sql, '"', false).unwrap();
+            prop_assert_eq!(&found, &name);
+            let rest = rest.strip_prefix(' ').unwrap();
+            prop_assert_eq!(lex_literal(rest, conforming), Some((value, ", end")));
+
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let sql = format!("{}, end", column_option(&name, &columns).unwrap());
+            let (found, mut rest) = lex(&sql, '"', false).unwrap();
+            prop_assert_eq!(&found, &name);
+            for (index, column) in columns.iter().enumerate() {
+                rest = rest.strip_prefix(if index == 0 { " (" } else { ", " }).unwrap();
+                let (found, behind) = lex(rest, '"', false).unwrap();
+                prop_assert_eq!(&found, column);
+                rest = behind;
+            }
+            prop_assert_eq!(rest, "), end");
+        }
+
+        #[test]
         fn a_nul_is_refused_wherever_it_stands(before in text(), behind in text()) {
             let text = format!("{before}\0{behind}");
-            for quote in [identifier, literal, replication_literal] {
+            let in_option = |text: &str| option("null", text);
+            let in_name = |text: &str| option(text, "");
+            let in_columns = |text: &str| column_option("force_null", &["a", text]);
+            let quotes: [Quote<'_>; 6] =
+                [&identifier, &literal, &replication_literal, &in_option, &in_name, &in_columns];
+            for quote in quotes {
                 let kind = quote(&text).map_err(|error| error.kind());
                 prop_assert_eq!(kind, Err(ErrorKind::InvalidText));
             }
         }
+    }
+
+    #[test]
+    fn empty_names_and_lists_are_refused() {
+        let kind = |result: Result<String>| result.map_err(|error| error.kind());
+        assert_eq!(kind(option("", "a")), Err(ErrorKind::InvalidValue));
+        assert_eq!(kind(column_option("a", &[])), Err(ErrorKind::InvalidValue));
+        assert_eq!(kind(column_option("a", &["b", ""])), Err(ErrorKind::InvalidValue));
     }
 
     #[test]

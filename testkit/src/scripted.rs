@@ -109,9 +109,9 @@ impl ScriptedServer {
         self.address.port()
     }
 
-    /// The URL of a database there, for the user `me` without a password.
+    /// The URL of a database there, for the user `me` without a password and without TLS.
     pub fn url(&self) -> String {
-        format!("postgres://me@{}/scripted", self.address)
+        format!("postgres://me@{}/scripted?sslmode=disable", self.address)
     }
 
     /// Waits until all scripts have been played, for 10 seconds at most. Drop the connections

@@ -1,12 +1,16 @@
 //! The whole system against a real server: one module per feature.
 
+mod advisories;
+mod configured;
 mod connect;
 mod dropped;
 mod hostile;
+mod hosts;
 mod login;
 mod orm;
 mod pool;
 mod query;
 mod recorded;
 mod statements;
+mod tls;
 mod types;

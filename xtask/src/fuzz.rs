@@ -8,8 +8,19 @@ use std::process::Command;
 
 use crate::{Failure, Outcome, shell, workspace};
 
+const USAGE: &str = "usage: cargo xtask fuzz [--target NAME | --target all | --list] [--runs N]";
+
 /// Executions unless told otherwise.
-const RUNS: u64 = 500_000;
+const RUNS: u64 = 1_000_000;
+
+/// Executions of each target when all are tried one by one.
+const RUNS_EACH: u64 = 5_000_000;
+
+/// The target that tries everything.
+const EVERYTHING: &str = "wire";
+
+/// Tells the harness its target.
+const TARGET: &str = "STELLATA_FUZZ_TARGET";
 
 /// What tells libFuzzer which branches an input took.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
@@ -21,26 +32,82 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
 /// Where the inputs that every run begins with are kept, from `fuzz/`.
 const CORPUS: &str = "corpus/wire";
 
-/// Builds the harness and runs it; `--runs N` says how often.
+/// Builds the harness and runs it: `--runs N` says how often, `--target` on what alone.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let runs = match arguments {
-        [] => RUNS,
-        [word, number] if word == "--runs" => number
-            .parse()
-            .map_err(|_| Failure::usage(format!("`{number}` is not a number of runs")))?,
-        _ => return Err(Failure::usage("usage: cargo xtask fuzz [--runs N]")),
-    };
+    let (mut target, mut runs) = (EVERYTHING, None);
     let folder = workspace::root().join("fuzz");
-    match nightly_host() {
-        Some(host) => with_fuzzer(&folder, &host, runs),
-        None => {
-            println!(
-                "no nightly toolchain is here (`rustup toolchain install nightly` brings one): \
-                 random mutations of the corpus stand in for libFuzzer"
-            );
-            with_mutations(&folder, runs)
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match (word.as_str(), words.next()) {
+            ("--list", None) if arguments.len() == 1 => {
+                targets(&folder)?.iter().for_each(|name| println!("{name}"));
+                return Ok(());
+            }
+            ("--target", Some(name)) => target = name,
+            ("--runs", Some(number)) => {
+                let parsed = number
+                    .parse()
+                    .map_err(|_| Failure::usage(format!("`{number}` is not a number of runs")))?;
+                runs = Some(parsed);
+            }
+            _ => return Err(Failure::usage(USAGE)),
         }
     }
+    let names = match target {
+        EVERYTHING => vec![EVERYTHING.to_owned()],
+        "all" => targets(&folder)?,
+        name => {
+            let known = targets(&folder)?;
+            if !known.iter().any(|known| known == name) {
+                return Err(Failure::usage(format!(
+                    "there is no target `{name}`; `cargo xtask fuzz --list` names them"
+                )));
+            }
+            vec![name.to_owned()]
+        }
+    };
+    if target == EVERYTHING {
+        seeds(&folder)?;
+    }
+    let runs = runs.unwrap_or(if target == "all" { RUNS_EACH } else { RUNS });
+    let host = nightly_host();
+    match &host {
+        Some(host) => build(&folder, host)?,
+        None => println!(
+            "no nightly toolchain is here (`rustup toolchain install nightly` brings one): \
+             random mutations of the corpus stand in for libFuzzer"
+        ),
+    }
+    for name in &names {
+        match &host {
+            Some(host) => with_fuzzer(&folder, host, name, runs)?,
+            None => with_mutations(&folder, name, runs)?,
+        }
+    }
+    Ok(())
+}
+
+/// Sees that the corpus holds an input for everything that can be read, as it is read today.
+fn seeds(folder: &Path) -> Outcome {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(folder);
+    shell::run(cargo.args(["test", "--quiet", "--locked", "--no-default-features"]))
+}
+
+/// The names of all targets, as the harness tells them.
+fn targets(folder: &Path) -> Result<Vec<String>, Failure> {
+    let listed = shell::capture(&mut stable(folder))
+        .ok_or_else(|| Failure::new("the harness can't be built: see `cargo build` in fuzz/"))?;
+    Ok(listed.lines().map(str::to_owned).collect())
+}
+
+/// The harness without libFuzzer.
+fn stable(folder: &Path) -> Command {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(folder);
+    cargo.args(["run", "--quiet", "--locked", "--release", "--no-default-features"]);
+    cargo.args(["--bin", "stellata-fuzz", "--"]);
+    cargo
 }
 
 /// The platform that a nightly toolchain builds for, where one is installed.
@@ -58,52 +125,54 @@ fn nightly(program: &str) -> Command {
     command
 }
 
-fn with_fuzzer(folder: &Path, host: &str, runs: u64) -> Outcome {
+fn build(folder: &Path, host: &str) -> Outcome {
     println!("building the harness for libFuzzer (a minute or two the first time)");
     let mut build = nightly("cargo");
     build.current_dir(folder).env("RUSTFLAGS", COVERAGE);
     // With a target the flags stay away from build scripts.
     build.args(["build", "--locked", "--release", "--bin", "wire", "--target", host]);
     // A folder of our own: the flags differ from everybody else's, and the program has to be found.
-    let target = folder.join("target");
-    shell::run(build.arg("--target-dir").arg(&target))?;
+    shell::run(build.arg("--target-dir").arg(folder.join("target")))
+}
 
+fn with_fuzzer(folder: &Path, host: &str, name: &str, runs: u64) -> Outcome {
+    let target = folder.join("target");
     // What is found on the way goes here; the corpus itself is written by tests.
-    let found = target.join("found");
+    let found = target.join("found").join(name);
     let artifacts = folder.join("artifacts/wire");
     for made in [&found, &artifacts] {
         std::fs::create_dir_all(made)
             .map_err(|error| Failure::new(format!("{}: {error}", made.display())))?;
     }
     let mut fuzzer = Command::new(target.join(host).join("release").join("wire"));
-    fuzzer.current_dir(folder).arg(&found).arg(CORPUS).args([
+    // The harness itself sees to it that no input takes longer than a tenth of a second; what hangs is ended here.
+    fuzzer.current_dir(folder).env(TARGET, name).arg(&found).arg(CORPUS).args([
         &format!("-runs={runs}"),
         "-max_len=4096",
         "-rss_limit_mb=512",
-        "-timeout=1",
+        "-timeout=10",
         "-artifact_prefix=artifacts/wire/",
         "-print_final_stats=1",
         "-verbosity=0",
     ]);
-    finish(shell::run(&mut fuzzer), runs, "under libFuzzer")
+    finish(shell::run(&mut fuzzer), name, runs, "under libFuzzer")
 }
 
-fn with_mutations(folder: &Path, runs: u64) -> Outcome {
-    let mut cargo = shell::cargo();
-    cargo.current_dir(folder);
-    cargo.args(["run", "--quiet", "--locked", "--release", "--no-default-features"]);
-    cargo.args(["--bin", "stellata-fuzz", "--", CORPUS, &runs.to_string()]);
-    finish(shell::run(&mut cargo), runs, "on seeded mutations")
+fn with_mutations(folder: &Path, name: &str, runs: u64) -> Outcome {
+    let mut cargo = stable(folder);
+    cargo.env(TARGET, name).args([CORPUS, &runs.to_string()]);
+    finish(shell::run(&mut cargo), name, runs, "on seeded mutations")
 }
 
-fn finish(outcome: Outcome, runs: u64, how: &str) -> Outcome {
+fn finish(outcome: Outcome, name: &str, runs: u64, how: &str) -> Outcome {
     outcome.map_err(|failure| {
         Failure::new(format!(
             "{}\nif an input was kept below fuzz/artifacts/wire, this runs it again, from fuzz/:\n\
-             cargo run --no-default-features --bin stellata-fuzz -- artifacts/wire/NAME",
+             {TARGET}={name} cargo run --no-default-features --bin stellata-fuzz -- \
+             artifacts/wire/NAME",
             failure.message
         ))
     })?;
-    println!("fuzz: {runs} executions {how}, no promise broken");
+    println!("fuzz: {name}: {runs} executions {how}, no promise broken");
     Ok(())
 }

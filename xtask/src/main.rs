@@ -8,15 +8,19 @@ mod shell;
 mod workspace;
 
 mod apt;
+mod shelf;
 
+mod pooler;
 mod server;
 
 mod data;
 
 mod budgets;
 mod ci;
+mod cover;
 mod demo;
 mod fuzz;
+mod rel;
 mod test;
 mod tidy;
 
@@ -51,7 +55,9 @@ usage: cargo xtask <command> [options]
   test   [--servers N,N|all] [-- ..]  run the whole test suite; what follows `--` goes to `cargo test`
   tidy                              check the rules of the house that the compiler does not
   budgets [--record] [words]        count what the operations cost, beside what they may cost
-  fuzz   [--runs N]                 give the protocol hostile bytes, a bounded number of times
+  fuzz   [--target NAME] [--runs N]  give the protocol hostile bytes, a bounded number of times
+  rel    Rnn [--long]               prove one property of docs/reliability.md, and print its figure
+  cover  [-p CRATE] [--missing]     count the lines that the tests of a crate run (needs LLVM's own tools)
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
@@ -62,9 +68,11 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "budgets" => budgets::run(&rest),
         "ci" => ci::run(&rest),
+        "cover" => cover::run(&rest),
         "data" => data::run(&rest),
         "demo" => demo::run(&rest),
         "fuzz" => fuzz::run(&rest),
+        "rel" => rel::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(&rest),
         "help" | "--help" | "-h" => {

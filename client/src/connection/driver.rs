@@ -83,7 +83,7 @@ impl Driver {
             }
         }
         if self.write_error.is_none()
-            && !self.socket.is_system()
+            && self.socket.holds_back()
             && let Poll::Ready(Err(error)) = self.socket.poll_flush(cx)
         {
             self.write_error = Some(error);
@@ -127,6 +127,10 @@ impl Driver {
     /// Gives the connection up: nothing is read or written any more.
     pub(crate) fn abort(&mut self) {
         self.closed = true;
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.socket.is_encrypted()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

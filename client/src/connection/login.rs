@@ -1,64 +1,28 @@
-//! Opening a connection: socket, start-up, authentication.
+//! Beginning a session: start-up, authentication.
 
-use std::future::Future;
-use std::time::Duration;
-
+use std::pin::pin;
 use stellata_protocol::auth::{BearerToken, NONCE_LEN, TokenChallenge};
 use stellata_protocol::{Conversation, Event, Login};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
+use crate::config::endpoint::Endpoint;
+use crate::config::provider::PasswordRequest;
 use crate::connection::driver::Driver;
+use crate::connection::limit::within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::Socket;
+use crate::tls::SslMode;
 use crate::token::TokenRequest;
 
-/// Connects and logs in, within the limit of the configuration.
-pub(super) async fn connect(config: &Config) -> Result<Driver> {
-    within(config, async {
-        match log_in(Socket::connect(config).await?, config, None).await? {
-            Outcome::LoggedIn(driver) => Ok(*driver),
-            Outcome::Challenge(challenge) => {
-                let token = fetch_token(config, Some(challenge)).await?.ok_or_else(|| {
-                    refused(
-                        "nothing gave an OAuth token, though the server has told where to get it",
-                    )
-                })?;
-                match log_in(Socket::connect(config).await?, config, Some(token)).await? {
-                    Outcome::LoggedIn(driver) => Ok(*driver),
-                    Outcome::Challenge(_) => Err(refused("the server takes no OAuth token")),
-                }
-            }
-        }
-    })
-    .await
-}
-
-/// Logs in over a stream that is connected, within the limit of the configuration.
-pub(super) async fn over(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    config: &Config,
-) -> Result<Driver> {
-    within(config, async {
-        match log_in(Socket::over(stream), config, None).await? {
-            Outcome::LoggedIn(driver) => Ok(*driver),
-            Outcome::Challenge(_) => Err(refused(
-                "there was no OAuth token at the first question, and a given stream can't be opened a second time: have \
-                 the token ready",
-            )),
-        }
-    })
-    .await
-}
-
 /// What a login came to.
-enum Outcome {
+pub(super) enum Outcome {
     LoggedIn(Box<Driver>),
     /// The server has told where tokens are to be had, and ended the session.
     Challenge(TokenChallenge),
 }
 
-async fn fetch_token(
+/// Asks for an OAuth token.
+pub(super) async fn fetch_token(
     config: &Config,
     challenge: Option<TokenChallenge>,
 ) -> Result<Option<BearerToken>> {
@@ -75,38 +39,48 @@ async fn fetch_token(
     })
 }
 
-fn refused(message: &str) -> Error {
+pub(super) fn refused(message: &str) -> Error {
     Error::new(ErrorKind::Authentication, message)
 }
 
-async fn within(config: &Config, opening: impl Future<Output = Result<Driver>>) -> Result<Driver> {
-    let limit = config.connect_timeout();
-    if limit == Duration::MAX {
-        return opening.await;
-    }
-    match tokio::time::timeout(limit, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("connecting and logging in took longer than {limit:?}"),
-        )),
-    }
+/// Logs in over a socket on which no session has begun. `end_point` is the hash of the server's certificate, where there
+/// is one; `token` an OAuth token that was fetched before.
+pub(super) async fn log_in(
+    socket: Socket,
+    end_point: Option<Vec<u8>>,
+    endpoint: &Endpoint,
+    token: Option<&BearerToken>,
+    config: &Config,
+) -> Result<Outcome> {
+    let verified = socket.is_encrypted() && config.tls().mode() == SslMode::VerifyFull;
+    let private = endpoint.host().is_unix() || verified;
+    let begun = async {
+        let login = login(endpoint, config)
+            .await?
+            .allow_cleartext(private || config.allows_cleartext())
+            .channel_binding(config.tls().channel_binding(), end_point);
+        begin(socket, login, token, config).await
+    };
+    within(config.phase_limits().login(), || format!("{endpoint}: the login"), pin!(begun)).await
 }
 
-/// Logs in, with a token that was fetched before, or one that is at hand when the server asks for it.
-async fn log_in(
+/// Begins a session.
+async fn begin(
     socket: Socket,
+    login: Login,
+    mut fetched: Option<&BearerToken>,
     config: &Config,
-    mut fetched: Option<BearerToken>,
 ) -> Result<Outcome> {
-    let login = login(config)?;
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
     let mut driver = Driver::new(socket, conversation);
     let mut wants_challenge = false;
     loop {
         match driver.advance()?.map(|answer| answer.event) {
             None => driver.fill().await?,
-            Some(Event::ReadyForQuery) => return Ok(Outcome::LoggedIn(Box::new(driver))),
+            Some(Event::ReadyForQuery) => {
+                check_version(driver.conversation.protocol_version(), config)?;
+                return Ok(Outcome::LoggedIn(Box::new(driver)));
+            }
             Some(Event::Error) => {
                 if let Some(challenge) = driver.conversation.token_challenge()
                     && wants_challenge
@@ -133,12 +107,14 @@ async fn log_in(
                 driver.conversation.provide_keys(keys).map_err(Error::protocol)?;
             }
             Some(Event::BearerToken) => {
-                let token = match fetched.take() {
-                    Some(token) => Some(token),
-                    None => fetch_token(config, None).await?,
+                let provided = match fetched.take() {
+                    Some(token) => driver.conversation.provide_token(Some(token)),
+                    None => {
+                        let token = fetch_token(config, None).await?;
+                        wants_challenge = token.is_none();
+                        driver.conversation.provide_token(token.as_ref())
+                    }
                 };
-                wants_challenge = token.is_none();
-                let provided = driver.conversation.provide_token(token.as_ref());
                 provided.map_err(Error::protocol)?;
             }
             Some(_) => {
@@ -151,26 +127,55 @@ async fn log_in(
     }
 }
 
-fn login(config: &Config) -> Result<Login> {
+/// Whether the server speaks the oldest version of the protocol that will do.
+fn check_version(spoken: u32, config: &Config) -> Result<()> {
+    let (oldest, _) = config.protocol_versions();
+    if spoken >= oldest.number() {
+        return Ok(());
+    }
+    let message = format!(
+        "the server speaks the protocol up to {}.{}, and {oldest} is asked for at least",
+        spoken >> 16,
+        spoken & 0xFFFF
+    );
+    Err(Error::new(ErrorKind::Connect, message))
+}
+
+async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).map_err(|error| {
         Error::new(ErrorKind::Authentication, format!("no random numbers are to be had: {error}"))
     })?;
+    let (_, newest) = config.protocol_versions();
     // Text must come as UTF-8, whatever the database holds; all else is the server's default.
     let mut login = Login::new(config.user(), nonce)
+        .version(newest.number())
         .parameter("client_encoding", "UTF8")
-        .allow_cleartext(config.allows_cleartext())
         .require_auth(config.require_auth())
         .max_iterations(config.max_scram_iterations())
         .has_token(config.token_provider().is_some());
-    if let Some(database) = config.database() {
-        login = login.parameter("database", database);
-    }
-    for (name, value) in config.settings() {
+    let named = [
+        ("database", config.database()),
+        ("replication", config.replication()),
+        ("options", Some(config.options()).filter(|options| !options.is_empty())),
+    ];
+    let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (name, value) in named.chain(config.settings()) {
         login = login.parameter(name, value);
     }
-    if let Some(password) = config.password() {
+    if let Some(provider) = config.provider() {
+        let request = PasswordRequest {
+            endpoint: endpoint.clone(),
+            user: config.user().to_owned(),
+            database: config.database().unwrap_or(config.user()).to_owned(),
+        };
+        let password = provider.ask(request).await.map_err(|error| {
+            let message = format!("the password provider failed: {error}");
+            Error::with_source(ErrorKind::Authentication, message, error)
+        })?;
         login = login.password(password.as_bytes());
+    } else if let Some(password) = config.password(endpoint) {
+        login = login.password(password);
     }
     Ok(login)
 }

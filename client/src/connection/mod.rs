@@ -1,10 +1,17 @@
 //! One connection and its verbs.
 
 mod driver;
+mod limit;
 mod login;
+mod attempt;
+mod columns;
+mod discovery;
 mod batch;
+mod resolve;
 mod query;
+mod lending;
 mod simple;
+mod open;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,11 +22,15 @@ use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
+use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::cache::Cache;
+#[cfg(doc)]
+use crate::tls::SslMode;
 
 pub use batch::{Completion, Ticket};
+pub use lending::Rows;
 pub use simple::SimpleResult;
 
 /// A session with a server.
@@ -32,6 +43,8 @@ pub struct Connection {
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
+    /// What is known of the types that the database numbers by itself.
+    discovery: Discovery,
     /// Statements that the server is to forget with the next flush.
     forgotten: Vec<Box<str>>,
     /// The number of the call that is being put together or answered.
@@ -45,21 +58,30 @@ pub struct Connection {
 impl Connection {
     /// Connects and logs in.
     ///
+    /// The hosts of the configuration are tried in turn, and all addresses of each, until one gives the session that is
+    /// wanted. As with libpq, the search goes on when a server can't be reached, takes longer than the limit, is gone
+    /// before the login is done, can't serve now (57P03) or gives a session of another kind; a server that refuses the
+    /// login or breaks the protocol ends it.
+    ///
     /// # Errors
-    /// [`ErrorKind::Connect`] when the server can't be reached, [`ErrorKind::Authentication`] when the login is refused or
-    /// the server does not prove that it knows the password, [`ErrorKind::Timeout`] after the limit of the
-    /// configuration, [`ErrorKind::Server`] for what else the server says (no such database, too many connections).
+    /// [`ErrorKind::Connect`] when the server can't be reached, [`ErrorKind::Tls`] when the connection has to be encrypted
+    /// and can't be, [`ErrorKind::Authentication`] when the login is refused or the server does not prove that it knows
+    /// the password, [`ErrorKind::Timeout`] after the limit of the configuration, [`ErrorKind::Server`] for what else the
+    /// server says (no such database, too many connections). Where there were several attempts, all are in the message
+    /// and in [`Error::attempts`]; the kind is that of the last.
     ///
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        Ok(Self::new(login::connect(config).await?, config))
+        open::connect(config).await
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
     ///
-    /// Host and port of the configuration are not used, except that a unix socket there says that the way to the server
-    /// is private, so that a password may be sent as it is.
+    /// Host and port of the configuration are not used, except that the server's certificate must be for that host where
+    /// that is asked for, and that a unix socket there says that the way to the server is private: nothing is encrypted
+    /// and a password may be sent as it is. There is one stream and so one attempt: under [`SslMode::Prefer`] a handshake
+    /// that fails is an error, under [`SslMode::Allow`] TLS is never asked for.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,14 +104,16 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         config: &Config,
     ) -> Result<Self> {
-        Ok(Self::new(login::over(stream, config).await?, config))
+        open::over(stream, config).await
     }
 
-    fn new(driver: Driver, config: &Config) -> Self {
+    /// `server` tells the server from others whose types have other numbers.
+    fn new(driver: Driver, config: &Config, server: &str) -> Self {
         Self {
             driver,
             cache: Cache::new(config.statement_cache()),
             parsing: VecDeque::new(),
+            discovery: Discovery::new(config.types(server)),
             forgotten: Vec::new(),
             call: 0,
             open: false,
@@ -117,6 +141,12 @@ impl Connection {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         !self.open && self.driver.conversation.is_quiet()
+    }
+
+    /// Whether all that goes to the server and comes from it is encrypted by TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.driver.is_encrypted()
     }
 
     /// Whether the connection can't be used any more.

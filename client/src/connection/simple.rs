@@ -39,10 +39,11 @@ impl Connection {
         self.close_batch();
         let mut results = Vec::new();
         let mut result = SimpleResult::default();
-        let mut failed = None;
+        let mut failed: Option<Error> = None;
         loop {
             let Some(event) = self.advance()? else {
-                self.driver.fill().await?;
+                let filled = self.driver.fill().await;
+                filled.map_err(|broken| broken.after(failed.take()))?;
                 continue;
             };
             let body = self.driver.conversation.body();

@@ -14,6 +14,7 @@ mod document;
 mod bearer;
 mod binding;
 mod derivation;
+mod end_point;
 mod md5;
 mod method;
 mod saslprep;
@@ -25,6 +26,7 @@ pub use binding::{
     ChannelBinding, ChannelBindingPolicy, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, choose_binding,
 };
 pub use derivation::{KeyDerivation, Keys};
+pub use end_point::server_end_point;
 pub use md5::md5_password;
 pub use method::{AuthMethod, RequireAuth, RequireAuthError};
 pub use saslprep::saslprep;

@@ -69,10 +69,11 @@ impl Conversation {
     /// A request may be added, and no COPY waits for the end of its data: the server would take the request for it.
     #[inline]
     fn may_request(&self) -> Result<()> {
+        self.may_ask()?;
         if !self.data_ended && self.queue.takes_data() == Some(true) {
             return Err(Error::new(ErrorKind::Usage, "a COPY waits for the end of its data"));
         }
-        self.may_ask()
+        Ok(())
     }
 
     #[inline]

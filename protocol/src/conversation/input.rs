@@ -2,7 +2,10 @@
 
 use core::ops::Range;
 
-/// The size that the buffer starts with, and goes back to when a large answer has been used.
+/// The size that the buffer starts with: enough for a login and for answers of a row.
+const FIRST: usize = 2 * 1024;
+
+/// The size that the buffer has once a read has filled the first one, and goes back to when a large answer has been used.
 const SMALL: usize = 16 * 1024;
 
 /// The size that the buffer has at least as soon as one read fills it: large reads are what makes a long answer cheap.
@@ -25,7 +28,11 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn new() -> Self {
-        Self { bytes: vec![0; SMALL], start: 0, end: 0, filled: false }
+        Self::of(FIRST)
+    }
+
+    fn of(size: usize) -> Self {
+        Self { bytes: vec![0; size], start: 0, end: 0, filled: false }
     }
 
     /// What has come and is not yet used.
@@ -67,7 +74,7 @@ impl Input {
             self.start = 0;
             self.end = 0;
             if self.filled && self.bytes.len() < LARGE {
-                self.bytes = vec![0; LARGE];
+                self.bytes = vec![0; if self.bytes.len() < SMALL { SMALL } else { LARGE }];
             }
         } else {
             let full = self.end == self.bytes.len();
@@ -87,7 +94,9 @@ impl Input {
     /// Makes room for as much again as is `unread`, within bounds; when there is no haste, only where that is a good deal
     /// more than there is.
     fn grow(&mut self, unread: usize, haste: bool) {
-        let ahead = unread.clamp(LARGE, STEP).max(unread / 4);
+        // The first size is given up for the usual one before there is any talk of a large answer.
+        let least = if self.bytes.len() < SMALL { SMALL } else { LARGE };
+        let ahead = unread.clamp(least, STEP).max(unread / 4);
         let grown = unread.saturating_add(ahead);
         let worth = if haste { grown } else { grown.saturating_sub(grown / 4) };
         if self.bytes.len() < worth {
@@ -110,7 +119,7 @@ impl Input {
 
     #[cold]
     fn replace(&mut self, kept: Range<usize>) -> Range<usize> {
-        let mut small = Self::new();
+        let mut small = Self::of(SMALL);
         let bytes = self.at(kept);
         let Some(place) = small.bytes.get_mut(..bytes.len()) else { return 0..0 };
         place.copy_from_slice(bytes);

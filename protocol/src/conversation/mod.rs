@@ -19,7 +19,9 @@
 //! conversation.sync().unwrap();
 //! ```
 
+pub(crate) mod encryption;
 mod input;
+mod parameters;
 pub(crate) mod owed;
 pub(crate) mod login;
 mod ask;
@@ -33,6 +35,7 @@ use crate::auth::{BearerToken, KeyDerivation, Keys, TokenChallenge};
 use crate::conversation::input::Input;
 use crate::conversation::login::{Login, LoginState};
 use crate::conversation::owed::{Event, Owed, Queue};
+use crate::conversation::parameters::Parameters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::notice::ServerError;
 use crate::message::startup::BackendKey;
@@ -40,6 +43,22 @@ use crate::message::status::{Notification, TransactionStatus};
 use crate::wire::buffer::Buffer;
 
 /// How much a server may make a client hold. Each limit has a safe default.
+///
+/// Memory follows the bytes that have come, never a length or a count that they declare: beside twice what has come, less
+/// than 64 MiB are held, whatever the server sends.
+///
+/// | what | limit | default | past it |
+/// |---|---|---|---|
+/// | a message | [`Limits::message`] | 256 MiB | an error, seen by its first five bytes |
+/// | a message other than rows, descriptions, COPY data, function results, errors, notices and notifications | none to set | 30 000 bytes | an error, seen by its first five bytes |
+/// | the text of an error or a notice | none to set | 256 KiB | cut off |
+/// | notices that nobody takes | [`Limits::notices`] | 256 | the oldest go, and are counted |
+/// | notifications that nobody takes | [`Limits::notifications`] | 8 192 | the oldest go, and are counted |
+/// | settings that the server reports | [`Limits::parameters`] | 256 | an error |
+/// | columns, parameters | none to set | 65 535 | what the protocol counts |
+/// | iterations of SCRAM | [`Login::max_iterations`] | [`DEFAULT_MAX_ITERATIONS`](crate::auth::DEFAULT_MAX_ITERATIONS) | an error |
+/// | a row of a binary COPY | [`BinaryCopyReader::limit`](crate::copy::BinaryCopyReader::limit) | 256 MiB | an error, seen by its lengths |
+/// | nesting of JSON | none to set | 128 levels | an error |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest message, in bytes. Default: 256 MiB.
@@ -89,7 +108,7 @@ pub struct Conversation {
     status: TransactionStatus,
     login: Option<LoginState>,
     key: Option<BackendKey>,
-    parameters: Vec<(Box<str>, Box<str>)>,
+    parameters: Parameters,
     notices: VecDeque<ServerError>,
     notifications: VecDeque<Notification>,
     dropped: u64,
@@ -135,7 +154,7 @@ impl Conversation {
             status: TransactionStatus::Idle,
             login: Some(login),
             key: None,
-            parameters: Vec::new(),
+            parameters: Parameters::default(),
             notices: VecDeque::new(),
             notifications: VecDeque::new(),
             dropped: 0,
@@ -257,7 +276,7 @@ impl Conversation {
     /// The value of a setting that the server reports, such as `server_version`.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|known| &*known.0 == name).map(|known| &*known.1)
+        self.parameters.get(name)
     }
 
     /// Takes the oldest notice.

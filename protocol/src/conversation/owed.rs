@@ -207,14 +207,18 @@ impl Queue {
         self.owed.is_empty()
     }
 
+    /// How many requests there are to be answered.
     pub(super) fn len(&self) -> usize {
-        self.owed.len()
+        let runs = self.owed.iter().filter(|(owed, _)| *owed == Owed::Run).count();
+        self.owed.len().saturating_add(runs)
     }
 
     /// Whether the last request ends a series, so that a simple query may follow.
     pub(super) fn ends_with_sync(&self) -> bool {
         !self.skipping
-            && self.owed.back().is_none_or(|(owed, _)| *owed == Owed::Sync || owed.is_query())
+            && self.owed.back().is_none_or(|(owed, _)| {
+                matches!(owed, Owed::Sync | Owed::FunctionCall) || owed.is_query()
+            })
     }
 
     /// Whether COPY data that is sent now belongs to the last request. `None`: it would have, but the request failed, and

@@ -4,8 +4,8 @@ use crate::conversation::login::{LoginState, Progress};
 use crate::conversation::owed::{Event, unexpected};
 use crate::conversation::{Answer, Conversation, keep};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::copy::write_copy_fail;
-use crate::message::extended::write_sync;
+use crate::message::copy::{CopyResponse, write_copy_fail};
+use crate::message::extended::{check_parameter_description, write_sync};
 use crate::message::notice::ServerError;
 use crate::message::status::{Notification, ParameterStatus, TransactionStatus};
 use crate::wire::frame::{HEAD, frame};
@@ -140,12 +140,41 @@ impl Conversation {
                         self.body = self.input.shrink(self.body.clone());
                     }
                 }
-                Event::CopyInRefused => self.refuse_copy_in()?,
-                _ => {}
+                // Rows and ends of commands are read by whoever asked for them.
+                Event::DataRow | Event::CopyData | Event::CommandComplete => {}
+                event => self.check_body(event)?,
             }
             return Ok(Some(self.answer(event, request)));
         }
         Ok(None)
+    }
+
+    /// Holds the body of a message against what its type can have, where that can be told without reading it: what has
+    /// another length is a sign that the two sides no longer agree where messages begin.
+    #[inline(never)]
+    fn check_body(&mut self, event: Event) -> Result<()> {
+        let body = self.body();
+        match event {
+            Event::ParseComplete
+            | Event::BindComplete
+            | Event::CloseComplete
+            | Event::NoData
+            | Event::EmptyQuery
+            | Event::PortalSuspended
+            | Event::CopyDone => {
+                if body.is_empty() {
+                    return Ok(());
+                }
+                Err(Error::new(ErrorKind::TrailingBytes, "a message that has no body has one"))
+            }
+            Event::ParameterDescription => check_parameter_description(body),
+            Event::CopyIn | Event::CopyOut | Event::CopyBoth => CopyResponse::read(body).map(drop),
+            Event::CopyInRefused => {
+                CopyResponse::read(body)?;
+                self.refuse_copy_in()
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A message outside the order of requests and answers. Apart, so that the way of the others is short.
@@ -235,16 +264,7 @@ impl Conversation {
     fn parameter_status(&mut self) -> Result<()> {
         let range = self.body.clone();
         let status = ParameterStatus::read(self.input.at(range))?;
-        if let Some(known) = self.parameters.iter_mut().find(|known| *known.0 == *status.name) {
-            if *known.1 != *status.value {
-                known.1 = status.value.into();
-            }
-        } else if self.parameters.len() < self.limits.parameters {
-            self.parameters.push((status.name.into(), status.value.into()));
-        } else {
-            return Err(Error::new(ErrorKind::TooLarge, "the server reports too many settings"));
-        }
-        Ok(())
+        self.parameters.set(&status, self.limits.parameters)
     }
 
     /// Ends a COPY that waits for data which nobody has.

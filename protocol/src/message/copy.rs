@@ -19,7 +19,7 @@ impl CopyResponse {
     /// Reads the body: an Int8 format, an Int16 count of columns, and the format code of each.
     ///
     /// # Errors
-    /// Any [`Error`](crate::Error) of a malformed body.
+    /// Any [`Error`](crate::Error) of a malformed body; `InvalidValue` for a format code other than 0 and 1.
     pub fn read(body: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(body);
         let format = Format::from_code(i16::from(reader.u8()?))?;
@@ -47,7 +47,7 @@ impl CopyResponse {
     }
 }
 
-/// Writes a CopyData (`d`), in either direction: a piece of the data, cut anywhere.
+/// Writes a CopyData (`d`), in either direction: bytes up to the end, a piece of the data, cut anywhere.
 ///
 /// # Errors
 /// `TooLarge` for 2 GiB.
@@ -58,12 +58,12 @@ pub fn write_copy_data(out: &mut Buffer, data: &[u8]) -> Result<()> {
     })
 }
 
-/// Writes a CopyDone (`c`), in either direction: the data is all there.
+/// Writes a CopyDone (`c`), in either direction: the data is all there. It has no body.
 pub fn write_copy_done(out: &mut Buffer) {
     out.put_slice(b"c\0\0\0\x04");
 }
 
-/// Writes a CopyFail (`f`): the COPY is to fail, with this reason.
+/// Writes a CopyFail (`f`): String reason, with which the COPY is to fail.
 ///
 /// # Errors
 /// `InvalidText` for a NUL in the reason.

@@ -1,4 +1,5 @@
-//! The extended query protocol (manual: "Extended Query"): requests and the short answers to them.
+//! The extended query protocol (manual: "Extended Query") and the simple one (manual: "Simple Query"): requests and the short
+//! answers to them.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::row::Format;
@@ -7,7 +8,9 @@ use crate::types::params::Params;
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
-/// What Describe and Close speak of.
+/// What Describe (`D`) and Close (`C`) speak of: all that is in these messages.
+///
+/// Layout: Byte1 `S` or `P`, String name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target<'a> {
     /// A prepared statement, by name; the empty name is the unnamed statement.
@@ -150,7 +153,10 @@ const fn formats(format: Format) -> [u8; 4] {
     [0, 1, high, low]
 }
 
-/// Writes a Describe (`D`).
+/// Writes a Describe (`D`). A statement is answered by ParameterDescription and then RowDescription or NoData, a portal by
+/// the latter alone.
+///
+/// Layout: as [`Target`].
 ///
 /// # Errors
 /// `InvalidText` for a NUL in the name.
@@ -158,7 +164,7 @@ pub fn write_describe(out: &mut Buffer, target: Target<'_>) -> Result<()> {
     out.message(b'D', |body| target.write(body))
 }
 
-/// Writes an Execute (`E`): portal name and the largest number of rows, 0 for all.
+/// Writes an Execute (`E`): String portal, Int32 the largest number of rows, 0 for all.
 ///
 /// # Errors
 /// `InvalidText` for a NUL in the name, `TooLarge` above 2 147 483 647 rows.
@@ -177,29 +183,31 @@ pub fn write_execute(out: &mut Buffer, portal: &str, max_rows: u32) -> Result<()
 
 /// Writes a Close (`C`). Closing what is not there is no error.
 ///
+/// Layout: as [`Target`].
+///
 /// # Errors
 /// `InvalidText` for a NUL in the name.
 pub fn write_close(out: &mut Buffer, target: Target<'_>) -> Result<()> {
     out.message(b'C', |body| target.write(body))
 }
 
-/// Writes a Flush (`H`): the server sends what it holds back.
+/// Writes a Flush (`H`): the server sends what it holds back. It has no body.
 pub fn write_flush(out: &mut Buffer) {
     out.put_slice(b"H\0\0\0\x04");
 }
 
-/// Writes a Sync (`S`): ends a series; exactly one ReadyForQuery answers it.
+/// Writes a Sync (`S`): ends a series; exactly one ReadyForQuery answers it. It has no body.
 #[inline]
 pub fn write_sync(out: &mut Buffer) {
     out.put_slice(b"S\0\0\0\x04");
 }
 
-/// Writes a Terminate (`X`).
+/// Writes a Terminate (`X`): the session ends, and nothing answers (manual: "Termination"). It has no body.
 pub fn write_terminate(out: &mut Buffer) {
     out.put_slice(b"X\0\0\0\x04");
 }
 
-/// Writes a Query (`Q`): one or more statements as text.
+/// Writes a Query (`Q`): String, one or more statements as text.
 ///
 /// # Errors
 /// `InvalidText` for a NUL, `TooLarge` for 2 GiB.
@@ -207,7 +215,7 @@ pub fn write_query(out: &mut Buffer, sql: &str) -> Result<()> {
     out.message(b'Q', |body| body.put_cstr(sql))
 }
 
-/// A Parse as a server reads it.
+/// A Parse (`P`) as a server reads it. Layout: as [`write_parse`] says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parse<'a> {
     /// The statement's name; empty for the unnamed one.
@@ -234,7 +242,7 @@ impl<'a> Parse<'a> {
     }
 }
 
-/// A Bind as a server reads it.
+/// A Bind (`B`) as a server reads it. Layout: as [`write_bind`] says, with any number of formats: none, one, or one each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind<'a> {
     /// The portal's name; empty for the unnamed one.
@@ -269,7 +277,7 @@ impl<'a> Bind<'a> {
     }
 }
 
-/// An Execute as a server reads it.
+/// An Execute (`E`) as a server reads it. Layout: as [`write_execute`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Execute<'a> {
     /// The portal's name; empty for the unnamed one.
@@ -301,6 +309,14 @@ pub fn read_parameter_description(body: &[u8]) -> Result<Vec<Oid>> {
     let types = read_oids(&mut reader, count)?;
     reader.end()?;
     Ok(types)
+}
+
+/// Checks that the body of a ParameterDescription is as long as its count says, without reading the types.
+pub(crate) fn check_parameter_description(body: &[u8]) -> Result<()> {
+    let mut reader = Reader::new(body);
+    let count = reader.count16()?;
+    reader.take(count.saturating_mul(4))?;
+    reader.end()
 }
 
 /// Writes a ParameterDescription, as a server does.

@@ -11,6 +11,9 @@ use crate::wire::reader::Reader;
 /// Writes a FunctionCall (`F`): the function's OID, one format for all arguments (binary), the arguments, and the format
 /// of the result.
 ///
+/// Layout: Int32 OID, Int16 count of argument formats (one, for all) and the format, Int16 count of arguments, each with its
+/// Int32 length in front (-1: NULL), Int16 format of the result.
+///
 /// # Errors
 /// `TooLarge` above 65 535 arguments or 2 GiB.
 pub fn write_function_call(
@@ -30,7 +33,7 @@ pub fn write_function_call(
     })
 }
 
-/// A FunctionCall as a server reads it.
+/// A FunctionCall (`F`) as a server reads it. Layout: as [`write_function_call`] says, with any number of formats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionCall<'a> {
     /// The function.
@@ -47,7 +50,7 @@ impl<'a> FunctionCall<'a> {
     /// Reads the body.
     ///
     /// # Errors
-    /// Any [`Error`](crate::Error) of a malformed body.
+    /// Any [`Error`](crate::Error) of a malformed body; `InvalidValue` for a format code other than 0 and 1.
     pub fn read(body: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(body);
         let function = Oid(reader.u32()?);
@@ -62,7 +65,7 @@ impl<'a> FunctionCall<'a> {
     }
 }
 
-/// Reads the body of a FunctionCallResponse (`V`): the result with its length in front, `None` for NULL.
+/// Reads the body of a FunctionCallResponse (`V`): Int32 length (-1: NULL, read as `None`), and as many bytes.
 ///
 /// # Errors
 /// Any [`Error`](crate::Error) of a malformed body.

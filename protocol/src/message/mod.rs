@@ -1,6 +1,17 @@
 //! Messages (manual: "Message Formats"), each read in place and written, in both directions.
 //!
 //! A client needs one direction only. The other is what a scripted server, a proxy and a round-trip test are made of.
+//!
+//! All but the first message of a connection are a tag of one byte, an Int32 length that counts itself and not the tag, and
+//! the body: [`frame`](crate::frame) finds them. What is told of each message below is its body, in the manual's notation:
+//! `Int16` and `Int32` are numbers with the most significant byte first, `String` is text with a zero byte behind it, `Byte1`
+//! is a byte that means itself. Counts of columns and parameters are read without sign, 0 to 65 535.
+//!
+//! Readers want all of a body, and no more: [`Truncated`](crate::ErrorKind::Truncated) when it ends too early,
+//! [`TrailingBytes`](crate::ErrorKind::TrailingBytes) when something is left,
+//! [`InvalidLength`](crate::ErrorKind::InvalidLength) for a negative length where none may be,
+//! [`InvalidText`](crate::ErrorKind::InvalidText) for text that is not UTF-8. These are the errors of a malformed body.
+//! Nothing is allocated by a length or a count before the bytes for it are there.
 
 pub(crate) mod row;
 pub(crate) mod startup;

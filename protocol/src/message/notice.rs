@@ -47,11 +47,15 @@ impl Severity {
     }
 }
 
-/// All that a server says about an error or a notice.
+/// All that a server says about an error or a notice: ErrorResponse (`E`), NoticeResponse (`N`).
+///
+/// Layout: for each field Byte1 letter and String text; then a zero byte.
 ///
 /// Text that is not UTF-8 (a server may complain before it knows the client's encoding) is read with replacement
 /// characters. Fields of letters that are not known are kept in [`ServerError::unknown`]. Of several fields with the
-/// same letter the first is kept, so that a message holds no more of them than there are letters.
+/// same letter the first is kept, so that a message holds no more of them than there are letters. Of all texts together
+/// the first 256 KiB are kept, and codes and names behind them: the rest is cut off, so that a server can't fill the
+/// memory with its complaints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     /// `V`, or `S` where the server does not send it.
@@ -78,12 +82,13 @@ impl ServerError {
             fields: Vec::new(),
         };
         let mut fixed_severity = false;
+        let mut room = ROOM;
         loop {
             let letter = reader.u8()?;
             if letter == 0 {
                 break;
             }
-            let text = String::from_utf8_lossy(reader.cstr_bytes()?);
+            let text = String::from_utf8_lossy(head(reader.cstr_bytes()?, room.max(NAME)));
             match letter {
                 b'V' => {
                     error.severity = Severity::from_word(&text);
@@ -92,9 +97,15 @@ impl ServerError {
                 b'S' if !fixed_severity => error.severity = Severity::from_word(&text),
                 b'S' => {}
                 b'C' => error.sqlstate = SqlState::from_text(&text).unwrap_or(SqlState::UNKNOWN),
-                b'M' => error.message = text.into(),
+                b'M' => {
+                    room = room.saturating_sub(text.len());
+                    error.message = text.into();
+                }
                 _ if error.field(letter).is_some() => {}
-                _ => error.fields.push((letter, text.into())),
+                _ => {
+                    room = room.saturating_sub(text.len());
+                    error.fields.push((letter, text.into()));
+                }
             }
         }
         reader.end()?;
@@ -232,6 +243,31 @@ impl ServerError {
     }
 }
 
+/// How much text of an error or notice is kept, in bytes, all fields together.
+const ROOM: usize = 256 * 1024;
+
+/// What is kept of a field all the same when there is no room: a code or a name, which are shorter.
+const NAME: usize = 256;
+
+/// The first bytes of a text, whole characters of UTF-8 where it is that. A byte that is not UTF-8 becomes three, for
+/// which there must be `room` too.
+fn head(text: &[u8], room: usize) -> &[u8] {
+    if text.len() <= room / 3 {
+        return text;
+    }
+    let valid = match core::str::from_utf8(text) {
+        Ok(_) if text.len() <= room => return text,
+        Ok(_) => room,
+        Err(_) => room / 3,
+    };
+    // A character has at most three bytes behind its first.
+    let cut = (0..=3).filter_map(|back| valid.checked_sub(back)).find(|end| {
+        // The byte behind the cut begins a character.
+        text.get(*end).is_none_or(|byte| byte & 0xc0 != 0x80)
+    });
+    text.get(..cut.unwrap_or(valid)).unwrap_or_default()
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)
@@ -265,5 +301,44 @@ mod tests {
         assert_eq!(error.position(), Some(17));
         assert_eq!(error.unknown().collect::<Vec<_>>(), [('Y', "new in a later version")]);
         assert_eq!(error.to_string(), "duplicate key (SQLSTATE 23505)");
+    }
+
+    /// Of a body with these fields.
+    fn read(fields: &[(u8, &[u8])]) -> ServerError {
+        let mut body: Vec<u8> = Vec::new();
+        for (letter, text) in fields {
+            body.push(*letter);
+            body.extend_from_slice(text);
+            body.push(0);
+        }
+        body.push(0);
+        ServerError::read(&body).unwrap()
+    }
+
+    #[test]
+    fn texts_without_end_are_cut_between_characters() {
+        for (text, kept) in [
+            ("x".repeat(ROOM), ROOM),
+            ("x".repeat(ROOM + 1), ROOM),
+            ("x".repeat(ROOM - 1) + "é", ROOM - 1),
+            ("x".repeat(ROOM - 2) + "é" + "x", ROOM),
+            ("x".repeat(ROOM - 1) + "🦀", ROOM - 1),
+        ] {
+            let detail = "d".repeat(1000);
+            let fields: &[(u8, &[u8])] =
+                &[(b'M', text.as_bytes()), (b'D', detail.as_bytes()), (b'C', b"22000")];
+            let error = read(fields);
+            assert_eq!(error.message.len(), kept);
+            assert!(text.starts_with(&*error.message));
+            assert_eq!(error.detail().map(str::len), Some(NAME));
+            assert_eq!(error.sqlstate.as_str(), "22000");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf_8_takes_no_more_room_than_one_that_is() {
+        let error = read(&[(b'M', &vec![0xff; 2 * ROOM])]);
+        assert!(error.message.len() <= ROOM && error.message.len() > ROOM - 3);
+        assert!(error.message.chars().all(|character| character == '\u{fffd}'));
     }
 }

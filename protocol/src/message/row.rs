@@ -1,4 +1,4 @@
-//! RowDescription and DataRow.
+//! RowDescription and DataRow (manual: "Message Formats", "Formats and Format Codes").
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
@@ -45,6 +45,9 @@ impl Format {
 }
 
 /// One column of a RowDescription (`T`).
+///
+/// Layout: String name, Int32 table OID, Int16 column number, Int32 type OID, Int16 type size, Int32 type modifier, Int16
+/// format code (0 or 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldDescription {
     /// The column's name, or its alias in the statement.
@@ -63,11 +66,10 @@ pub struct FieldDescription {
     pub format: Format,
 }
 
-/// Reads the body of a RowDescription: an Int16 count, then per column name, table OID, column number, type OID, type
-/// size, type modifier and format code.
+/// Reads the body of a RowDescription: an Int16 count, then each column as [`FieldDescription`] says.
 ///
 /// # Errors
-/// Any [`Error`] of a malformed body.
+/// Any [`Error`] of a malformed body; [`ErrorKind::InvalidValue`] for a format code other than 0 and 1.
 pub fn read_row_description(body: &[u8]) -> Result<Vec<FieldDescription>> {
     let mut reader = Reader::new(body);
     let count = reader.count16()?;

@@ -1,11 +1,14 @@
-//! ReadyForQuery, CommandComplete, ParameterStatus and NotificationResponse.
+//! ReadyForQuery, CommandComplete, ParameterStatus and NotificationResponse (manual: "Message Flow", "Asynchronous
+//! Operations").
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::buffer::Buffer;
 use crate::wire::nul::holds_nul;
 use crate::wire::reader::Reader;
 
-/// Where the session stands as to transactions: the byte of ReadyForQuery, which is the only truth about it.
+/// Where the session stands as to transactions: the byte of ReadyForQuery (`Z`), which is the only truth about it.
+///
+/// Layout: Byte1 `I`, `T` or `E`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionStatus {
     /// `I`: in no transaction.
@@ -51,6 +54,8 @@ impl TransactionStatus {
 }
 
 /// The end of a command: the tag of a CommandComplete (`C`), such as `INSERT 0 5`.
+///
+/// Layout: String tag, a word or more and, of commands that count rows, the number of rows at the end (0 to 2^64 - 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandTag<'a> {
     /// The tag as it came.
@@ -159,7 +164,9 @@ fn count(tag: &[u8]) -> u64 {
     rows
 }
 
-/// A setting that the server reports: ParameterStatus (`S`).
+/// A setting that the server reports: ParameterStatus (`S`), at the start and whenever it changes.
+///
+/// Layout: String name, String value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParameterStatus<'a> {
     /// The setting's name, such as `server_version`.
@@ -172,8 +179,18 @@ impl<'a> ParameterStatus<'a> {
     /// Reads the body: name and value.
     ///
     /// # Errors
-    /// Any [`Error`] of a malformed body.
+    /// Any [`Error`] of a malformed body (see [`crate::message`]).
     pub fn read(body: &'a [u8]) -> Result<Self> {
+        // Both texts are looked at in one go: a login brings a dozen of them.
+        if let Ok(text) = core::str::from_utf8(body)
+            && let Some(middle) = body.iter().position(|byte| *byte == 0)
+            && let Some((name, rest)) = text.split_at_checked(middle)
+            && let [0, value @ .., 0] = rest.as_bytes()
+            && !holds_nul(value)
+            && let Some(value) = rest.get(1..rest.len().wrapping_sub(1))
+        {
+            return Ok(Self { name, value });
+        }
         let mut reader = Reader::new(body);
         let status = Self { name: reader.cstr()?, value: reader.cstr()? };
         reader.end()?;
@@ -193,6 +210,9 @@ impl<'a> ParameterStatus<'a> {
 }
 
 /// What NOTIFY sent to a channel that the session listens on: NotificationResponse (`A`).
+///
+/// Layout: Int32 process, String channel (up to 63 bytes), String payload (up to 7 999 bytes, of a server as it is built
+/// usually; more is read too).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// The process that sent it.

@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_above_16_bits_are_refused() {
+    fn rustsec_2024_0365_counts_above_16_bits_are_refused() {
         let mut out = Buffer::new();
         assert!(out.put_count16(65_535, "too many").is_ok());
         assert_eq!(
@@ -455,9 +455,17 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_two_gib_are_refused() {
+    fn cve_2024_32655_lengths_of_two_gib_and_more_are_refused() {
         let mut out = Buffer::new();
-        assert_eq!(out.put_len32(1 << 31).map_err(|error| error.kind()), Err(ErrorKind::TooLarge));
-        assert!(out.is_empty());
+        out.put_i32(7);
+        let most = (1_usize << 31) - 1;
+        for len in [most + 1, most << 1, (1 << 32) - 1, 1 << 32, (1 << 32) + 5, usize::MAX] {
+            let kind = |result: Result<()>| result.map_err(|error| error.kind());
+            assert_eq!(kind(out.put_len32(len)), Err(ErrorKind::TooLarge), "{len}");
+            assert_eq!(kind(out.patch(0, len)), Err(ErrorKind::TooLarge), "{len}");
+            assert_eq!(out.as_slice(), [0, 0, 0, 7], "nothing is written");
+        }
+        assert_eq!(out.patch(0, most), Ok(()));
+        assert_eq!(out.as_slice(), [0x7f, 0xff, 0xff, 0xff]);
     }
 }

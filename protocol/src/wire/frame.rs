@@ -82,4 +82,17 @@ mod tests {
         assert_eq!(kind(b"D\x7f\xff\xff\xff", 1 << 20), Err(ErrorKind::TooLarge));
         assert_eq!(kind(b"D\0\x0f\xff\xff", 1 << 20), Ok(None));
     }
+
+    #[test]
+    fn only_some_types_of_messages_may_be_long() {
+        let of = |tag: u8, len: usize| {
+            let [a, b, c, d] = u32::try_from(len).unwrap().to_be_bytes();
+            frame(&[tag, a, b, c, d], 1 << 20).map_err(|error| error.kind())
+        };
+        for tag in 0..=u8::MAX {
+            assert_eq!(of(tag, SHORT), Ok(None), "{tag}");
+            let long = if b"TDdVENAt".contains(&tag) { Ok(None) } else { Err(ErrorKind::TooLarge) };
+            assert_eq!(of(tag, SHORT + 1), long, "{tag}");
+        }
+    }
 }

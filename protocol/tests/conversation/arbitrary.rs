@@ -1,13 +1,16 @@
 //! Anything at all from the server, in any pieces, with any requests in between. What must hold is in
 //! [`Caller`](crate::caller::Caller).
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use stellata_protocol::Oid;
 use stellata_protocol::message::Authentication;
 
 use crate::action::Action;
-use crate::fuzzed::play;
+use crate::caller::{Caller, Setup};
+use crate::fuzzed::{play, run};
 use crate::script::Script;
 use crate::server::Server;
 
@@ -93,4 +96,29 @@ fn actions_are_written_as_they_are_read() {
         let action = Action::from_byte(byte);
         assert_eq!(Action::from_byte(action.to_byte()), action);
     }
+}
+
+/// The recorded sessions of the corpus are inputs in which everything is asked and answered.
+#[test]
+fn recorded_sessions_in_the_corpus_go_to_their_end() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/wire");
+    let mut count = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // The proof of a recorded login fits its own password alone.
+        let is_scram = name.contains("scram") || name.contains("refused");
+        if !name.starts_with("recorded-") || is_scram {
+            continue;
+        }
+        let input = std::fs::read(&path).unwrap();
+        let (actions, server) = input[3..].split_at(usize::from(input[2]));
+        let caller = run(Caller::start(Setup(input[1])), actions, server, usize::MAX);
+        assert_eq!(caller.error(), None, "{name}");
+        // Two of them end because the server says so.
+        let talk = caller.conversation();
+        assert!(talk.owed() == 0 || talk.is_over(), "{name}");
+        count += 1;
+    }
+    assert!(count >= 25, "{count}");
 }

@@ -3,7 +3,10 @@
 
 use stellata_protocol::{ErrorKind, Event};
 
-use crate::action::Action::{self, Begin, Bind, Execute, Flush, Query, Series, Sync};
+use crate::action::Action::{
+    self, Begin, Bind, CopyData, CopyDone, CopyFail, Execute, ExecuteCopyIn, Flush, FunctionCall,
+    Query, QueryCopy, Series, Sync, Write,
+};
 use crate::script::{Script, codes, ended_by, events, rows, tags};
 use crate::server::Server;
 
@@ -175,5 +178,110 @@ fn copy_messages_out_of_place_are_refused() {
     for (name, server) in cases {
         let caller = Script::ready().act(&[Begin, Execute, Sync]).server(server).play(name);
         assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+}
+
+#[test]
+fn copy_from_takes_data_in_either_protocol() {
+    let simple = Script::ready()
+        .act(&[Begin, QueryCopy])
+        .server(Server::new().copy(b'G'))
+        .act(&[CopyData, CopyData, CopyDone])
+        .server(Server::new().complete("COPY 2").columns().row(1).complete("SELECT 1").ready())
+        .play("copy-data-simple");
+    assert_eq!(tags(&simple.output()), "Qddc");
+    let extended = Script::ready()
+        .act(&[Begin, Bind, ExecuteCopyIn, CopyData, Sync])
+        .server(Server::new().bind_complete().copy(b'G'))
+        .act(&[CopyDone, Sync])
+        .server(Server::new().complete("COPY 1").ready())
+        .play("copy-data-extended");
+    assert_eq!(tags(&extended.output()), "BEdcS", "the Sync inside the COPY was refused");
+    for caller in [&simple, &extended] {
+        assert!(events(caller).contains(&(1, Event::CopyIn)));
+        assert_eq!((caller.error(), caller.conversation().owed()), (None, 0));
+    }
+}
+
+#[test]
+fn data_behind_a_copy_that_failed_is_of_no_use() {
+    let caller = Script::ready()
+        .act(&[Begin, QueryCopy, CopyData, Write(15)])
+        .server(Server::new().copy(b'G').error("22P04").ready())
+        .act(&[CopyData, CopyDone, Series])
+        .server(Server::new().series(&[1]))
+        .play("copy-data-too-late");
+    assert_eq!(tags(&caller.output()), "QdPBDECS");
+    assert_eq!((codes(&caller), rows(&caller, 2)), (vec!["22P04".to_owned()], vec![1]));
+    let caller = Script::ready()
+        .act(&[Begin, Bind, ExecuteCopyIn, CopyFail, Sync])
+        .server(Server::new().bind_complete().copy(b'G').error("57014").ready())
+        .play("copy-data-given-up");
+    assert_eq!(tags(&caller.output()), "BEfS");
+    assert_eq!(codes(&caller), ["57014"]);
+}
+
+#[test]
+fn copy_both_goes_both_ways_until_each_side_has_ended_its_own() {
+    let caller = Script::ready()
+        .act(&[Begin, QueryCopy])
+        .server(Server::new().copy(b'W').copy_data(b"k").copy_data(b"w"))
+        .act(&[CopyData])
+        .server(Server::new().copy_data(b"w").empty(b'c'))
+        .act(&[CopyDone])
+        .server(Server::new().complete("COPY 0").complete("START_STREAMING").ready())
+        .play("copy-both-ways");
+    assert_eq!(tags(&caller.output()), "Qdc");
+    assert_eq!((caller.error(), caller.conversation().owed()), (None, 0));
+    for (name, server) in [
+        ("copy-both-then-row", Server::new().copy(b'W').row(1)),
+        ("copy-both-then-ready", Server::new().copy(b'W').ready()),
+        ("copy-both-twice", Server::new().copy(b'W').copy(b'W')),
+        ("copy-both-done-twice", Server::new().copy(b'W').empty(b'c').empty(b'c')),
+        ("copy-both-data-behind-done", Server::new().copy(b'W').empty(b'c').copy_data(b"w")),
+    ] {
+        let caller = Script::ready().act(&[Begin, QueryCopy]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+}
+
+#[test]
+fn a_function_call_has_one_result_and_one_ready() {
+    let result = || Server::new().message(b'V', &[0, 0, 0, 1, 7]);
+    let caller = Script::ready()
+        .act(&[Begin, FunctionCall, Begin, FunctionCall])
+        .server(result().ready().error("42883").ready())
+        .play("function-calls");
+    let seen: Vec<Event> = events(&caller).into_iter().map(|event| event.1).collect();
+    assert_eq!(
+        seen,
+        [Event::FunctionResult, Event::ReadyForQuery, Event::Error, Event::ReadyForQuery]
+    );
+    assert_eq!((caller.error(), caller.conversation().owed()), (None, 0));
+    for (name, server) in [
+        ("function-no-result", Server::new().ready()),
+        ("function-result-twice", result().then(&result())),
+        ("function-row", Server::new().row(1)),
+        ("function-complete", result().complete("SELECT 1")),
+    ] {
+        let caller = Script::ready().act(&[Begin, FunctionCall]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+}
+
+#[test]
+fn a_copy_response_that_is_none_is_refused() {
+    for (name, tag, body) in [
+        ("copy-response-empty", b'H', &b""[..]),
+        ("copy-response-format", b'H', b"\x02\0\0"),
+        ("copy-response-short", b'G', b"\0\0\x02\0\0"),
+        ("copy-response-long", b'G', b"\0\0\0\0\0"),
+        ("copy-response-column", b'H', b"\0\0\x01\0\x02"),
+        ("copy-response-countless", b'G', b"\0\xff\xff"),
+    ] {
+        let server = Server::new().message(tag, body);
+        let caller = Script::ready().act(&[Begin, Execute, Sync]).server(server).play(name);
+        assert!(caller.error().is_some(), "{name}");
+        assert!(!tags(&caller.output()).contains('f'), "{name}: nothing is refused in it");
     }
 }

@@ -4,7 +4,8 @@ use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{ErrorKind, Event};
 
 use crate::action::Action::{
-    self, Begin, Bind, Close, Describe, Execute, Flush, Parse, Series, Sync, Write,
+    self, Abandon, Begin, Bind, Close, Describe, Execute, Flush, Parse, Run, RunAlone, Series,
+    Sync, Write,
 };
 use crate::script::{Script, codes, ended_by, events, rows, tags};
 use crate::server::Server;
@@ -222,4 +223,86 @@ fn a_large_answer_leaves_its_last_message_readable() {
     let caller = script.server(server.empty(b'3').ready()).play_long();
     let last = caller.seen().last().unwrap();
     assert_eq!((last.answer.event, &*last.body), (Event::ReadyForQuery, &b"I"[..]));
+}
+
+/// A body where there can be none means that the two sides no longer agree where messages begin.
+#[test]
+fn a_message_that_has_no_body_is_refused_with_one() {
+    let bound = || Server::new().parse_complete().bind_complete();
+    let cases: [(&str, &[Action], Server, u8); 7] = [
+        ("body-parse", &[Series], Server::new(), b'1'),
+        ("body-bind", &[Series], Server::new().parse_complete(), b'2'),
+        ("body-no-data", &[Series], bound().parameters(&[]), b'n'),
+        ("body-empty", &[Series], bound().described(), b'I'),
+        ("body-suspended", &[Series], bound().described().row(1), b's'),
+        ("body-close", &[Series], bound().described().complete("SELECT 0"), b'3'),
+        ("body-copy-done", &[Begin, Execute, Sync], Server::new().copy(b'H'), b'c'),
+    ];
+    for (name, actions, server, tag) in cases {
+        let caller = Script::ready().act(actions).server(server.message(tag, b"\0")).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::TrailingBytes), "{name}");
+    }
+}
+
+#[test]
+fn a_description_of_parameters_has_the_length_that_its_count_says() {
+    for (name, body, kind) in [
+        ("parameters-no-count", &b"\0"[..], ErrorKind::Truncated),
+        ("parameters-too-few", b"\0\x02\0\0\0\x17", ErrorKind::Truncated),
+        ("parameters-too-many", b"\0\0\0\0\0\x17", ErrorKind::TrailingBytes),
+        ("parameters-countless", b"\xff\xff\0\0\0\x17", ErrorKind::Truncated),
+    ] {
+        let server = Server::new().parse_complete().bind_complete().message(b't', body);
+        let caller = Script::ready().act(&[Series]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(kind), "{name}");
+    }
+}
+
+#[test]
+fn prepared_statements_run_in_fewer_steps() {
+    let answer = |row: i32| Server::new().bind_complete().row(row).complete("SELECT 1");
+    let caller = Script::ready()
+        .act(&[Begin, RunAlone, Begin, Run, Run, Sync])
+        .server(answer(1).ready())
+        .server(answer(2).then(&answer(3)).ready())
+        .play("run-alone");
+    assert_eq!(tags(&caller.output()), "BESBEBES");
+    assert_eq!((rows(&caller, 1), rows(&caller, 2)), (vec![1], vec![2, 3]));
+    let given_up = Script::ready()
+        .act(&[Begin, RunAlone, Abandon, Begin, RunAlone])
+        .server(answer(1).ready().then(&answer(2)).ready())
+        .play("run-abandoned");
+    assert_eq!(rows(&given_up, 2), [2]);
+    let failed = Script::ready()
+        .act(&[Begin, RunAlone, Begin, RunAlone])
+        .server(Server::new().bind_complete().error("22012").ready().then(&answer(2)).ready())
+        .play("run-failed");
+    assert_eq!((codes(&failed), rows(&failed, 2)), (vec!["22012".to_owned()], vec![2]));
+    assert_eq!((failed.error(), failed.conversation().owed()), (None, 0));
+}
+
+/// What is no answer to them is refused by the shorter ways as by the usual one: each script is played by both.
+#[test]
+fn what_is_out_of_place_is_refused_by_the_shorter_ways_too() {
+    for (name, server) in [
+        ("run-row-first", Server::new().row(1)),
+        ("run-complete-first", Server::new().complete("SELECT 0")),
+        ("run-ready-first", Server::new().ready()),
+        ("run-bind-twice", Server::new().bind_complete().bind_complete()),
+        ("run-ready-in-rows", Server::new().bind_complete().row(1).ready()),
+        ("run-row-behind", Server::new().bind_complete().complete("SELECT 1").row(1)),
+        ("run-complete-twice", Server::new().bind_complete().complete("A").complete("A")),
+    ] {
+        let caller = Script::ready().act(&[Begin, RunAlone]).server(server).play(name);
+        assert_eq!(ended_by(&caller), Some(ErrorKind::UnexpectedMessage), "{name}");
+    }
+    for (name, server) in [
+        ("run-status", Server::new().bind_complete().complete("A").message(b'Z', b"x")),
+        ("run-status-long", Server::new().bind_complete().complete("A").message(b'Z', b"II")),
+        ("run-row-cut", Server::new().bind_complete().raw(b"D\0\0\0\x03")),
+        ("run-bind-with-body", Server::new().message(b'2', b"\0")),
+    ] {
+        let caller = Script::ready().act(&[Begin, RunAlone]).server(server).play(name);
+        assert!(caller.error().is_some(), "{name}");
+    }
 }

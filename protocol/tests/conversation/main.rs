@@ -25,3 +25,4 @@ mod obedient;
 mod policy;
 mod simple;
 mod token;
+mod version;

@@ -157,6 +157,11 @@ impl Server {
         self.message(b'd', data)
     }
 
+    /// These messages, and then those.
+    pub(crate) fn then(self, other: &Self) -> Self {
+        self.raw(other.bytes())
+    }
+
     /// All that answers [`Action::Series`](crate::action::Action::Series), with these rows.
     pub(crate) fn series(self, rows: &[i32]) -> Self {
         let answers = self.parse_complete().bind_complete().described();

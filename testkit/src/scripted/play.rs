@@ -54,6 +54,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Player<S> {
     async fn play(&mut self, step: Step) -> Result<Option<Ending>, String> {
         match step {
             Step::Expect(tags) => self.expect(&tags).await?,
+            Step::ExpectBytes(count) => {
+                let read = self.stream.read_exact(&mut vec![0; count]).await;
+                read.map_err(|cause| format!("{count} bytes were expected: {cause}"))?;
+            }
             Step::Answer(answer) => {
                 let reply = answer(&self.last)?;
                 self.send(&reply).await;

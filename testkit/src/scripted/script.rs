@@ -14,6 +14,7 @@ pub(super) type Answer = Box<dyn FnOnce(&[Request]) -> Result<Reply, String> + S
 /// One step of a script.
 pub(super) enum Step {
     Expect(String),
+    ExpectBytes(usize),
     Answer(Answer),
     Chunks(usize),
     Pause(Duration),
@@ -66,6 +67,12 @@ impl Script {
     #[must_use]
     pub fn expect(self, tags: &str) -> Script {
         self.step(Step::Expect(tags.to_owned()))
+    }
+
+    /// Waits for this many bytes that are no messages, such as the begin of a TLS handshake.
+    #[must_use]
+    pub fn expect_bytes(self, count: usize) -> Script {
+        self.step(Step::ExpectBytes(count))
     }
 
     /// Holds the messages that were expected last against a condition, and says what was wanted
@@ -219,6 +226,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Expect(tags) => write!(f, "expect {tags:?}"),
+            Step::ExpectBytes(count) => write!(f, "expect {count} bytes"),
             Step::Answer(_) => f.write_str("answer"),
             Step::Chunks(bytes) => write!(f, "cut into pieces of {bytes} bytes"),
             Step::Pause(time) => write!(f, "pause for {time:?}"),

@@ -207,7 +207,10 @@ pub(super) fn cases() -> Vec<Case> {
             connect,
             "Authentication",
         )
-        .configured(|config| Config::new("127.0.0.1", "me").with_port(config.port())),
+        .configured(|config| {
+            let tls = config.tls().clone();
+            Config::new("127.0.0.1", "me").with_port(config.port()).with_tls(tls)
+        }),
         Case::new(
             "a-silent-after-proof",
             in_place_of_the_last(Reply::new()).end(Ending::Silence),

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use stellata_client::{Config, Connection, Error, FromRow, SimpleResult};
+use stellata_client::{
+    Config, Connection, Error, FromRow, Params, SimpleResult, SslMode, TlsSettings,
+};
 use stellata_testkit::{Reply, Script, ScriptedServer, within};
 
 /// How long a case may take in all.
@@ -23,7 +25,8 @@ pub(super) type Asking<'c> =
 pub(super) struct Case {
     /// Unique, and never used for another case.
     pub(super) id: &'static str,
-    script: Script,
+    /// One for each connection.
+    scripts: Vec<Script>,
     call: Call,
     configure: fn(Config) -> Config,
     /// The value, or the kind of the error and its SQLSTATE; then, where there was a connection, whether it is `closed`
@@ -33,12 +36,18 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn new(id: &'static str, script: Script, call: Call, want: &'static str) -> Self {
-        Self { id, script, call, configure: |config| config, want }
+        Self { id, scripts: vec![script], call, configure: |config| config, want }
     }
 
     /// The same case with other settings.
     pub(super) fn configured(self, configure: fn(Config) -> Config) -> Self {
         Self { configure, ..self }
+    }
+
+    /// The same case with what the server does on one more connection.
+    pub(super) fn again(mut self, script: Script) -> Self {
+        self.scripts.push(script);
+        self
     }
 
     fn run(self) -> Result<(), String> {
@@ -57,10 +66,11 @@ impl Case {
     }
 
     fn outcome(self) -> String {
-        let server = ScriptedServer::start([self.script]).unwrap();
+        let server = ScriptedServer::start(self.scripts).unwrap();
         let config = Config::new("127.0.0.1", "me")
             .with_port(server.port())
             .with_password(PASSWORD)
+            .with_tls(TlsSettings::new(SslMode::Disable))
             .with_connect_timeout(Duration::from_secs(3));
         let config = (self.configure)(config);
         let outcome = stellata_testkit::run(within(LIMIT, async {
@@ -159,6 +169,25 @@ pub(super) fn query_twice(config: &Config) -> Asking<'_> {
         let first = connection.query::<(i32,)>("select hostile", ()).await?;
         let second = connection.query::<(i32,)>("select hostile", ()).await?;
         Ok(format!("{first:?} {second:?}"))
+    }))
+}
+
+/// Reads rows of a number by a statement in a batch, which does not end with it.
+pub(super) fn batch(config: &Config) -> Asking<'_> {
+    Box::pin(on_connection(config, async |connection| {
+        connection.begin_batch()?;
+        let ticket = connection.submit(&"select hostile", &Params::new())?;
+        connection.sync()?;
+        let mut found: Vec<i32> = Vec::new();
+        let read = connection
+            .rows(ticket, |_| Ok(()), &mut |columns| {
+                found.push(columns.next()?);
+                Ok(())
+            })
+            .await;
+        read?;
+        connection.ready().await?;
+        Ok(format!("{found:?}"))
     }))
 }
 

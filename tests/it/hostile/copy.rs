@@ -106,6 +106,13 @@ pub(super) fn cases() -> Vec<Case> {
             out().then(data.clone()).complete("COPY 1")
         }),
         ("c-ready-before-done", "c-ready-before-done-simple", out().then(data.clone()).ready('I')),
+        ("c-done-with-body", "c-done-with-body-simple", out().message('c', b"\0")),
+        ("c-out-no-body", "c-out-no-body-simple", new().message('H', b"")),
+        ("c-out-format-unknown", "c-out-format-unknown-simple", new().message('H', &[7, 0, 0])),
+        ("c-out-columns-missing", "c-out-columns-missing-simple", new().message('H', &[0, 0, 2])),
+        ("c-in-columns-with-more", "c-in-columns-with-more-simple", {
+            new().message('G', &[0, 0, 0, 0])
+        }),
         ("c-done-twice", "c-done-twice-simple", out().copy_done().copy_done()),
         ("c-data-after-done", "c-data-after-done-simple", out().copy_done().then(data.clone())),
         ("c-row-inside", "c-row-inside-simple", out().row(&[Some(b"7")])),

@@ -2,7 +2,7 @@
 
 use stellata_testkit::{Column, Ending, Reply, Script};
 
-use super::case::{Case, answer, connect, execute, query, query_twice, run};
+use super::case::{Call, Case, answer, batch, connect, execute, query, query_twice, run};
 
 const SEVEN: &[Option<&[u8]>] = &[Some(&[0, 0, 0, 7])];
 
@@ -75,6 +75,25 @@ pub(super) fn cases() -> Vec<Case> {
             },
             "Decode usable",
         ),
+        // Messages that are nothing but their type, with something in them.
+        ("e-parse-with-body", new().message('1', b"x"), "Protocol closed"),
+        ("e-bind-with-body", Reply::described(&n()).message('2', b"\0"), "Protocol closed"),
+        ("e-close-with-body", new().message('3', b"x"), "Protocol closed"),
+        (
+            "e-no-data-with-body",
+            new().parse_complete().parameter_types(&[]).message('n', b"\0\0"),
+            "Protocol closed",
+        ),
+        ("e-empty-query-with-body", described().message('I', b"\0"), "Protocol closed"),
+        ("e-parameters-without-count", new().parse_complete().message('t', b""), {
+            "Protocol closed"
+        }),
+        ("e-parameters-too-few", new().parse_complete().message('t', &[0, 1, 0, 0, 0]), {
+            "Protocol closed"
+        }),
+        ("e-parameters-too-many", new().parse_complete().message('t', &[0, 0, 0, 0, 0, 23]), {
+            "Protocol closed"
+        }),
         // Messages of another place.
         ("e-unknown-message", new().message('!', b""), "Protocol closed"),
         ("e-request-of-a-client", new().message('Q', b"select 1\0"), "Protocol closed"),
@@ -160,12 +179,30 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::new(close, answer(reply.clone()), ask, "Closed closed"));
         cases.push(Case::new(reset, answer(reply).end(Ending::Reset), ask, "Io closed"));
     }
-    cases.push(Case::new(
-        "e-error-then-close",
-        answer(new().error("ERROR", "42601", "no")),
-        query::<(i32,)>,
-        "Closed closed",
-    ));
+    // What the server said before it went is what the caller is told.
+    let error = || new().error("ERROR", "42601", "no");
+    let late = || described().row(SEVEN).complete("SELECT 1").error("ERROR", "23503", "no");
+    let outdated = || {
+        let reply = stale("26000", "FetchPreparedStatement");
+        new().raw(&reply.bytes()[..reply.bytes().len() - 6])
+    };
+    let (one, two): (Call, Call) = (query::<(i32,)>, batch);
+    for (id, reply, ask, ending, want) in [
+        ("e-error-then-close", error(), one, Ending::Close, "Server 42601 closed"),
+        ("e-error-then-reset", error(), one, Ending::Reset, "Server 42601 closed"),
+        ("e-late-error-then-close", late(), one, Ending::Close, "Server 23503 closed"),
+        ("e-late-error-then-reset", late(), one, Ending::Reset, "Server 23503 closed"),
+        // Nothing is prepared anew where there is no connection.
+        ("e-forgotten-then-close", outdated(), one, Ending::Close, "Server 26000 closed"),
+        ("b-error-then-close", error(), two, Ending::Close, "Server 42601 closed"),
+        ("b-error-then-reset", error(), two, Ending::Reset, "Server 42601 closed"),
+        ("b-late-error-then-close", late(), two, Ending::Close, "Server 23503 closed"),
+        ("b-late-error-then-reset", late(), two, Ending::Reset, "Server 23503 closed"),
+        // Who breaks the protocol behind an error is not believed in it.
+        ("b-error-then-row", error().row(SEVEN), two, Ending::Close, "Protocol closed"),
+    ] {
+        cases.push(Case::new(id, answer(reply).end(ending), ask, want));
+    }
     cases.push(Case::new("e-ready-then-close", answer(seven()), query::<(i32,)>, "[(7,)] closed"));
     cases.push(Case::new(
         "e-idle-reset",

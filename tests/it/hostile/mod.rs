@@ -14,8 +14,10 @@ mod extended;
 mod faults;
 mod lengths;
 mod prefixes;
+mod mutated;
 mod simple;
 mod startup;
+mod tls;
 
 /// Fewer would mean that a group was lost.
 const FEWEST: usize = 150;
@@ -31,6 +33,7 @@ fn cases_are_many_and_distinct() {
         lengths::cases(),
         simple::cases(),
         startup::cases(),
+        tls::cases(),
     ];
     let count: usize = groups.iter().map(Vec::len).sum();
     println!("hostile: {count} cases in {} groups", groups.len());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stellata_client::{Config, Connection};
-use stellata_testkit::{Direction, Pipe, Proxy, Recording, with_database};
+use stellata_testkit::{Database, Direction, Pipe, Proxy, Recording, with_database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 
@@ -12,7 +12,8 @@ use super::workflow::{ALL, Workflow};
 /// The most prefixes of one recording that are tried; of longer ones not all.
 const MOST: usize = 1_500;
 
-fn config(url: &str) -> Config {
+/// The settings of every replay: time stands still, and some statements are forgotten.
+pub(super) fn config(url: &str) -> Config {
     let config = Config::parse(url).unwrap().with_connect_timeout(Duration::MAX);
     config.with_statement_cache(2)
 }
@@ -64,19 +65,25 @@ async fn replay(
     }
 }
 
+/// Runs all workflows with a real server; returns its URL, what each came to, and what went over the wire.
+pub(super) async fn record(database: &Database) -> (String, Vec<String>, Vec<Recording>) {
+    let proxy = Proxy::start(database.tcp()).unwrap();
+    proxy.set_keeping(true);
+    let url = proxy.url(database.name());
+    let mut recorded = Vec::new();
+    for (_, workflow) in ALL {
+        let mut connection = Connection::connect(&config(&url)).await.unwrap();
+        recorded.push(workflow(&mut connection).await.unwrap());
+    }
+    let recordings = proxy.recordings();
+    assert_eq!(recordings.len(), ALL.len());
+    (url, recorded, recordings)
+}
+
 #[test]
 fn a_server_that_stops_at_any_byte() {
     with_database(async |database| {
-        let proxy = Proxy::start(database.tcp()).unwrap();
-        proxy.set_keeping(true);
-        let url = proxy.url(database.name());
-        let mut recorded = Vec::new();
-        for (_, workflow) in ALL {
-            let mut connection = Connection::connect(&config(&url)).await.unwrap();
-            recorded.push(workflow(&mut connection).await.unwrap());
-        }
-        let recordings = proxy.recordings();
-        assert_eq!(recordings.len(), ALL.len());
+        let (url, recorded, recordings) = record(database).await;
         let replays = std::thread::spawn(move || replay_all(&url, &recorded, &recordings));
         println!("prefixes: {} of {} workflows", replays.join().unwrap(), ALL.len());
     });

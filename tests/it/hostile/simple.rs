@@ -54,6 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("q-parse-complete", new().parse_complete()),
         ("q-bind-complete", new().bind_complete()),
         ("q-no-data", new().no_data()),
+        ("q-empty-with-body", new().message('I', b"\0")),
         ("q-suspended", seven().message('s', b"")),
         ("q-function-result", new().message('V', &[255; 4])),
         ("q-copy-both", new().copy('W', 1)),
@@ -89,6 +90,13 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::new(close, answer_simple(reply.clone()), simple, "Closed closed"));
         let script = answer_simple(reply).end(Ending::Reset);
         cases.push(Case::new(reset, script, simple, "Io closed"));
+    }
+    let error = || new().columns(&n()).row(SEVEN).error("ERROR", "22012", "no");
+    for (id, ending) in
+        [("q-error-then-close", Ending::Close), ("q-error-then-reset", Ending::Reset)]
+    {
+        let script = answer_simple(error()).end(ending);
+        cases.push(Case::new(id, script, simple, "Server 22012 closed"));
     }
     let drip = Script::new().trust_login().chunks(1).expect("Q").send(seven().ready('I'));
     cases.push(Case::new("q-byte-by-byte", drip.serve(), simple, "<SELECT 1[Some(\"7\")]> usable"));

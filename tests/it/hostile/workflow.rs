@@ -60,9 +60,9 @@ fn parameters_and_rows(connection: &mut Connection) -> Running<'_> {
 
 fn the_same_statement_again(connection: &mut Connection) -> Running<'_> {
     Box::pin(async move {
-        let mut sum = 0;
+        let mut sum = 0_i64;
         for n in 1..4_i32 {
-            sum += connection.query_one::<(i32,)>("select $1 * 10", (n,)).await?.0;
+            sum += i64::from(connection.query_one::<(i32,)>("select $1 * 10", (n,)).await?.0);
         }
         Ok(sum.to_string())
     })

@@ -111,7 +111,7 @@ impl<'t> Row<'t> {
 }
 
 /// Why the named test is not there; `None` when it is.
-fn missing(test: &str, sources: &[Source]) -> Option<String> {
+pub(super) fn missing(test: &str, sources: &[Source]) -> Option<String> {
     let Some((path, name)) = test.split_once(".rs::") else {
         return Some(format!("`{test}` is not of the form `path.rs::test_name`"));
     };

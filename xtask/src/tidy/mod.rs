@@ -10,6 +10,7 @@ mod source;
 mod cancel;
 mod crates;
 mod features;
+mod advisories;
 mod lengths;
 mod modules;
 mod names;
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let files = workspace::text_files(&workspace::root())?;
     let sources: Vec<Source> = files.iter().filter_map(Source::of).collect();
     let (mut findings, features) = features::check(&files, &sources);
+    findings.extend(advisories::check(&files, &sources));
     findings.extend(cancel::check(&product(&files)));
     findings.extend(crates::check(&files));
     findings.extend(modules::check(&sources));

@@ -33,6 +33,12 @@ impl Source {
     pub(crate) fn defines_function(&self, name: &str) -> bool {
         self.all.windows(2).any(|pair| pair[0].is_word("fn") && pair[1].is_word(name))
     }
+
+    /// The first function whose name begins so.
+    pub(crate) fn function_with_prefix(&self, prefix: &str) -> Option<&str> {
+        let mut pairs = self.all.windows(2).filter(|pair| pair[0].is_word("fn"));
+        pairs.find_map(|pair| pair[1].word().filter(|name| name.starts_with(prefix)))
+    }
 }
 
 /// The tokens outside `#[cfg(test)]` items, and the number of lines those items cover.

@@ -1,0 +1,273 @@
+//! Memory follows the bytes that have come, never a length or a count that they declare.
+//!
+//! The allocator counts. What is tried is the corpus of the fuzzer, an input for each message, each type, COPY and
+//! replication: with every two and every four bytes of it replaced by the largest numbers that can be declared.
+#![cfg(all(
+    feature = "chrono",
+    feature = "rust_decimal",
+    feature = "serde_json",
+    feature = "uuid"
+))]
+#![allow(clippy::print_stdout, reason = "the figures are what the tests are for")]
+
+#[path = "../../fuzz/src/action.rs"]
+#[allow(dead_code, reason = "the fuzzer uses all of it")]
+mod action;
+#[path = "../../fuzz/src/caller.rs"]
+#[allow(dead_code, reason = "the fuzzer uses all of it")]
+mod caller;
+#[path = "../../fuzz/src/conversation.rs"]
+mod conversation;
+#[path = "../../fuzz/src/copy.rs"]
+mod copy;
+#[path = "../../fuzz/src/kind.rs"]
+#[allow(unreachable_pub, reason = "it is the fuzzer's only entrance")]
+mod kind;
+#[path = "../../fuzz/src/message.rs"]
+#[allow(dead_code, reason = "the fuzzer uses all of it")]
+mod message;
+#[path = "../../fuzz/src/replication.rs"]
+mod replication;
+#[path = "../../fuzz/src/value.rs"]
+#[allow(dead_code, reason = "the fuzzer uses all of it")]
+mod value;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use allocation_counter::measure;
+use stellata_protocol::message::{FieldDescription, ServerError, write_row_description};
+use stellata_protocol::{Buffer, Conversation, Event, Format, Limits, Login, Oid};
+
+/// What may be held beside twice the bytes that came: what is promised.
+const PROMISED: usize = 64 << 20;
+
+/// What an input may take beyond three times what it took before it was changed.
+const SLACK: u64 = 64 << 10;
+
+/// What a hostile value may take.
+const VALUE: u64 = 16 << 20;
+
+/// How long a hostile value may take.
+const VALUE_TIME: Duration = Duration::from_millis(50);
+
+/// The most places of one input that are changed; of longer ones not all, unless `STELLATA_LONG` is set.
+const PLACES: usize = 40;
+
+/// The inputs of the corpus with their names, in order.
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/wire");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort_unstable();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn nothing_is_allocated_by_what_is_declared() {
+    let places = if std::env::var_os("STELLATA_LONG").is_some() { usize::MAX } else { PLACES };
+    let (mut runs, mut most) = (0_u64, 0);
+    for (name, input) in corpus() {
+        let usual = measure(|| kind::run(&input)).bytes_max;
+        // Behind the bytes that choose what is read.
+        let head = match input[0] {
+            0 => 3 + usize::from(input[2]),
+            4 => 5,
+            _ => 3,
+        };
+        for at in (head..input.len()).step_by(input.len().div_ceil(places)) {
+            for huge in [&b"\xff\xff"[..], b"\x7f\xff", b"\x7f\xff\xff\xff", b"\x40\0\0\0"] {
+                let mut input = input.clone();
+                let Some(place) = input.get_mut(at..at + huge.len()) else { continue };
+                place.copy_from_slice(huge);
+                let held = measure(|| kind::run(&input)).bytes_max;
+                assert!(
+                    held <= 3 * usual + SLACK,
+                    "{name}, {huge:x?} at {at}: {held} bytes, where {usual} are usual"
+                );
+                runs += 1;
+                most = most.max(held);
+            }
+        }
+    }
+    println!("allocation: {runs} inputs that declare too much, {most} bytes at most");
+    assert!(runs > 20_000, "{runs}");
+}
+
+/// A session that is logged in and has asked for rows.
+fn asked() -> Conversation {
+    let mut talk = Conversation::start(Login::new("me", caller::NONCE)).unwrap();
+    talk.receive(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+    while talk.advance().unwrap().is_some() {}
+    talk.begin();
+    talk.query("select 1").unwrap();
+    talk
+}
+
+/// Feeds bytes in pieces and reads all that they mean.
+fn feed(talk: &mut Conversation, bytes: &[u8]) {
+    for piece in bytes.chunks(64 * 1024) {
+        talk.receive(piece);
+        while let Ok(Some(answer)) = talk.advance() {
+            if answer.event == Event::Error {
+                talk.server_error().unwrap();
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn held_to(what: &str, received: usize, held: u64) {
+    println!("allocation: {what}: {held} bytes held of {received} received");
+    let promised = u64::try_from(PROMISED + 2 * received).unwrap();
+    assert!(held <= promised, "{what}: {held} bytes are held of {received}");
+}
+
+#[test]
+fn a_message_that_never_comes_to_its_end_is_held_as_far_as_it_came() {
+    for tag in *b"TDdVENAt" {
+        let declared = u32::try_from(Limits::default().message - 1).unwrap();
+        let mut stream = [&[tag], &declared.to_be_bytes()[..]].concat();
+        stream.resize(3_000_000, b'x');
+        let mut talk = asked();
+        let held = measure(|| feed(&mut talk, &stream)).bytes_max;
+        // Far less than what is promised: half as much again, twice while it moves.
+        assert!(held <= 8_000_000, "{}: {held}", char::from(tag));
+    }
+}
+
+/// One message with this body.
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap();
+    [&[tag], &length.to_be_bytes()[..], body].concat()
+}
+
+#[test]
+fn messages_without_end_take_no_more_than_twice_what_came() {
+    let columns = {
+        let field = FieldDescription {
+            name: "".into(),
+            table_oid: Oid(0),
+            column_number: 0,
+            type_oid: Oid::INT4,
+            type_size: 4,
+            type_modifier: -1,
+            format: Format::Text,
+        };
+        let mut out = Buffer::new();
+        write_row_description(&mut out, &vec![field; 65_535]).unwrap();
+        out.as_slice().to_vec()
+    };
+    let not_utf_8 = [&b"M"[..], &vec![0xff; 20_000_000], b"\0\0"].concat();
+    let every_letter: Vec<u8> = (1..=255_u8)
+        .flat_map(|letter| [&[letter], &vec![0xff; 40_000][..], b"\0"].concat())
+        .chain([0])
+        .collect();
+    let short_notice = message(b'N', b"M\xff\0Dx\0Hx\0\0");
+    let long_notice = message(b'N', &[&b"M"[..], &vec![0xff; 100_000], b"\0\0"].concat());
+    let notification = message(b'A', &[&[0; 4][..], &[b'c'; 2_000], b"\0p\0"].concat());
+    let settings: Vec<u8> = (0..256)
+        .flat_map(|n| message(b'S', format!("s{n}\0{}\0", "v".repeat(20_000)).as_bytes()))
+        .collect();
+    for (what, stream) in [
+        ("65 535 columns", columns),
+        ("a row", message(b'D', &vec![0; 30_000_000])),
+        ("an error that is not UTF-8", message(b'E', &not_utf_8)),
+        ("an error with every field", message(b'E', &every_letter)),
+        ("notices", short_notice.repeat(200_000)),
+        ("long notices", long_notice.repeat(400)),
+        ("notifications", notification.repeat(20_000)),
+        ("settings", settings),
+    ] {
+        let mut talk = asked();
+        let held = measure(|| feed(&mut talk, &stream)).bytes_max;
+        held_to(what, stream.len(), held);
+    }
+    // What a caller makes of them.
+    let held = measure(|| drop(ServerError::read(&not_utf_8).unwrap())).bytes_max;
+    assert!(held < 2_000_000, "{held}");
+}
+
+/// Bytes that each type is given: long, empty inside, deep, of many parts.
+fn hostile_values() -> Vec<Vec<u8>> {
+    const LONG: usize = 64 * 1024;
+    let array = |element: u32, count: u32, body: &[u8]| {
+        let head = [1, 0, element, count, 1].map(u32::to_be_bytes).concat();
+        [&head, body].concat()
+    };
+    let nulls = vec![0xff; LONG];
+    let empties = vec![0; LONG];
+    let count = u32::try_from(LONG / 4).unwrap();
+    let mut values = vec![
+        Vec::new(),
+        empties.clone(),
+        nulls.clone(),
+        vec![b'['; LONG],
+        [&[1], &vec![b'['; LONG][..]].concat(),
+        [&b"\x01["[..], &b"[],".repeat(LONG / 3), b"0]"].concat(),
+        [&b"\x01["[..], &b"{\"\":0},".repeat(LONG / 7), b"0]"].concat(),
+        [&b"\x01\""[..], &b"\\u0001".repeat(LONG / 6), b"\""].concat(),
+        [&b"\x01"[..], &vec![b'9'; LONG]].concat(),
+        // A number of as many digits as can be declared, of the largest weight.
+        [&[0x7f, 0xff, 0x7f, 0xff, 0, 0, 0x3f, 0xff][..], &b"\x27\x0f".repeat(0x7fff)].concat(),
+    ];
+    for element in [16, 17, 18, 20, 21, 23, 25, 26, 700, 701, 1042, 1082, 1083, 1114, 1184] {
+        values.push(array(element, count, &nulls));
+        values.push(array(element, count, &empties));
+        values.push(array(element, u32::MAX >> 1, &empties));
+    }
+    for element in [1700, 2950, 3802] {
+        values.push(array(element, count, &nulls));
+        values.push(array(element, count, &empties));
+    }
+    values
+}
+
+#[test]
+fn a_hostile_value_takes_little_memory() {
+    let (mut runs, mut most) = (0, 0);
+    for reader in value::READERS {
+        for (number, raw) in hostile_values().iter().enumerate() {
+            let held = measure(|| (reader.read)(u8::MAX, raw)).bytes_max;
+            assert!(held <= VALUE, "{}, value {number}: {held} bytes", reader.name);
+            runs += 1;
+            most = most.max(held);
+        }
+    }
+    println!("allocation: {runs} hostile values, {most} bytes at most");
+}
+
+#[test]
+#[ignore = "measures time, which the machine's other work lengthens: `cargo xtask rel R07`"]
+fn a_hostile_value_takes_little_time() {
+    let mut slowest = (Duration::ZERO, "", 0);
+    for reader in value::READERS {
+        for (number, raw) in hostile_values().iter().enumerate() {
+            // The quickest of some, since anything may come between.
+            let times = (0..5).map(|_| {
+                let start = Instant::now();
+                (reader.read)(u8::MAX, raw);
+                start.elapsed()
+            });
+            slowest = slowest.max((times.min().unwrap(), reader.name, number));
+        }
+    }
+    println!("allocation: the slowest hostile value is {slowest:?}");
+    assert!(slowest.0 < VALUE_TIME);
+}
+
+/// Nothing recurses as deep as bytes say: the corpus and all hostile values fit a stack of 256 KiB.
+#[test]
+fn everything_runs_on_a_small_stack() {
+    let small = std::thread::Builder::new().stack_size(256 * 1024).spawn(|| {
+        let corpus = corpus();
+        corpus.iter().for_each(|(_, input)| kind::run(input));
+        let values = hostile_values();
+        for reader in value::READERS {
+            values.iter().for_each(|raw| (reader.read)(u8::MAX, raw));
+        }
+        println!("small stack: {} inputs, {} values", corpus.len(), values.len());
+    });
+    small.unwrap().join().unwrap();
+}

@@ -1,0 +1,150 @@
+//! `cargo xtask cover`: which lines of a crate its own tests run. By hand only: it needs the `llvm-profdata` and `llvm-cov`
+//! of the compiler's own major version of LLVM, and builds everything once more.
+//!
+//! `rustup component add llvm-tools` brings them; else a distribution's package does, in `PATH` or named by `--llvm FOLDER`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Failure, Outcome, shell, workspace};
+
+const USAGE: &str = "usage: cargo xtask cover [-p CRATE] [--llvm FOLDER] [--missing]";
+
+/// The crate whose lines are counted unless told otherwise.
+const CRATE: &str = "protocol";
+
+/// Runs the tests of a crate with counters, and prints how many lines of each file ran; with `--missing` those that did not.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let (mut name, mut folder, mut missing) = (CRATE, None, false);
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--missing" => missing = true,
+            "-p" => name = words.next().ok_or_else(|| Failure::usage(USAGE))?,
+            "--llvm" => folder = Some(words.next().ok_or_else(|| Failure::usage(USAGE))?),
+            _ => return Err(Failure::usage(USAGE)),
+        }
+    }
+    let root = workspace::root();
+    if !root.join(name).join("src").is_dir() {
+        return Err(Failure::usage(format!("there is no crate in `{name}`")));
+    }
+    let tools = tools(folder.map(Path::new))?;
+    let target = root.join("target/cover");
+    let profiles = target.join("profiles");
+    // Counters of an earlier run would add to these.
+    let _ = std::fs::remove_dir_all(&profiles);
+    let programs = programs(&root, name, &target)?;
+    println!("{} test programs", programs.len());
+    for program in &programs {
+        let mut tests = Command::new(program);
+        tests.arg("--quiet").current_dir(root.join(name));
+        tests.env("CARGO_MANIFEST_DIR", root.join(name));
+        shell::run(tests.env("LLVM_PROFILE_FILE", profiles.join("%p-%m.profraw")))?;
+    }
+    let merged = target.join("merged.profdata");
+    let mut merge = Command::new(tools.join("llvm-profdata"));
+    merge.args(["merge", "-sparse", "-o"]).arg(&merged).arg(&profiles);
+    shell::run(&mut merge)?;
+    let mut cov = Command::new(tools.join("llvm-cov"));
+    if missing {
+        cov.args(["show", "--show-branches=count", "--use-color=false"]);
+    } else {
+        cov.args(["report", "--show-functions=false", "--show-region-summary=false"]);
+    }
+    cov.arg("--instr-profile").arg(&merged);
+    for (index, program) in programs.iter().enumerate() {
+        if index > 0 {
+            cov.arg("--object");
+        }
+        cov.arg(program);
+    }
+    cov.arg("--sources").arg(root.join(name).join("src"));
+    if !missing {
+        return shell::run(&mut cov);
+    }
+    let shown = shell::capture(&mut cov).ok_or_else(|| Failure::new("llvm-cov failed"))?;
+    let root = format!("{}/", root.display());
+    for line in lines_not_run(&shown) {
+        println!("{}", line.replace(&root, ""));
+    }
+    Ok(())
+}
+
+/// Where the programs of LLVM are.
+fn tools(told: Option<&Path>) -> Result<PathBuf, Failure> {
+    let version = shell::capture(Command::new("rustc").arg("-vV")).unwrap_or_default();
+    let line = |name: &str| version.lines().find_map(|line| line.strip_prefix(name));
+    let (host, llvm) = (line("host: ").unwrap_or_default(), line("LLVM version: "));
+    let sysroot = shell::capture(Command::new("rustc").args(["--print", "sysroot"]));
+    let own =
+        sysroot.map(|path| PathBuf::from(path.trim()).join("lib/rustlib").join(host).join("bin"));
+    let in_path = shell::which("llvm-cov").and_then(|file| file.parent().map(Path::to_path_buf));
+    let found = match told {
+        Some(folder) => vec![folder.to_path_buf()],
+        None => own.into_iter().chain(in_path).collect(),
+    };
+    let major = llvm.and_then(|version| version.split('.').next()).unwrap_or("?");
+    let fits = |folder: &PathBuf| {
+        let said = shell::capture(Command::new(folder.join("llvm-cov")).arg("--version"));
+        said.is_some_and(|said| said.contains(&format!("version {major}.")))
+    };
+    found.into_iter().find(fits).ok_or_else(|| {
+        Failure::usage(format!(
+            "there is no llvm-cov of LLVM {major}: `rustup component add llvm-tools`, or name its \
+             folder by --llvm"
+        ))
+    })
+}
+
+/// Builds the tests of a crate with counters; returns the programs.
+fn programs(root: &Path, name: &str, target: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(root.join(name)).env("RUSTFLAGS", "-Cinstrument-coverage");
+    cargo.args(["test", "--no-run", "--lib", "--tests", "--message-format=json"]);
+    shell::announce(cargo.arg("--target-dir").arg(target));
+    let messages = shell::capture(&mut cargo)
+        .ok_or_else(|| Failure::new(format!("the tests of {name} can't be built")))?;
+    let program = |line: &str| {
+        let (_, rest) = line.split_once("\"executable\":\"")?;
+        rest.split_once('"').map(|(path, _)| PathBuf::from(path))
+    };
+    Ok(messages.lines().filter_map(program).collect())
+}
+
+/// The lines that never ran, each with its file and number, of what `llvm-cov show` prints: the number of a line, how often
+/// it ran, and the line, with bars between them.
+fn lines_not_run(shown: &str) -> Vec<String> {
+    let (mut file, mut found) = ("", Vec::new());
+    for line in shown.lines() {
+        let mut cells = line.splitn(3, '|');
+        match (cells.next(), cells.next(), cells.next()) {
+            (Some(number), Some(count), Some(text)) if count.trim() == "0" => {
+                found.push(format!("{file}:{}: {}", number.trim(), text.trim()));
+            }
+            (Some(name), None, None) if name.ends_with(':') => file = name.trim_end_matches(':'),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_never_ran_are_found() {
+        let shown = "/a/b.rs:\n    1|      3|fn a() {\n    2|      0|    b | c;\n    3|       |}\n\n\
+                     /a/c.rs:\n    9|      0|x\n";
+        assert_eq!(lines_not_run(shown), ["/a/b.rs:2: b | c;", "/a/c.rs:9: x"]);
+    }
+
+    #[test]
+    fn words_that_mean_nothing_are_refused() {
+        for words in [vec!["-p"], vec!["--llvm"], vec!["x"], vec!["-p", "nowhere"]] {
+            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            assert!(run(&words).is_err());
+        }
+    }
+}
