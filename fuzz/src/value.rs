@@ -69,7 +69,9 @@ macro_rules! readers {
         }
     };
     (@read $rust:ty) => {
-        |choice, raw| drop(<$rust as Decode>::decode(oid::<$rust>(choice), raw))
+        |choice, raw| {
+            let _read = <$rust as Decode>::decode(oid::<$rust>(choice), raw);
+        }
     };
     (@seed $rust:ty, $example:expr) => {
         || {
