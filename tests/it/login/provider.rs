@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use stellata_client::{Config, Connection, ErrorKind, RequireAuth};
+use stellata_client::{AuthMethod, Config, Connection, ErrorKind, RequireAuth};
 use stellata_testkit::{Reply, Script, ScriptedServer};
 
 use super::plain;
@@ -61,7 +61,7 @@ fn what_is_refused_is_refused_before_anybody_is_asked() {
     let refusals: [(Script, fn(Config) -> Config); 3] = [
         (ask(3, b""), |config| config),
         (ask(5, b"salt"), |config| {
-            config.with_require_auth(RequireAuth::parse("scram-sha-256").unwrap())
+            config.with_require_auth(RequireAuth::only(&[AuthMethod::ScramSha256]))
         }),
         (ask(10, b"UNKNOWN\0\0"), |config| config),
     ];
