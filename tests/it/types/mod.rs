@@ -11,6 +11,7 @@ mod geometry;
 mod nested;
 mod network;
 mod numbers;
+mod oracle;
 mod system;
 mod text_search;
 mod times;
