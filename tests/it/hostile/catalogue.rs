@@ -1,6 +1,6 @@
 //! Servers whose catalogue lies of a type that rows wait for: about its kind, its parts, and in how it is told at all.
 
-use stellata_client::Range;
+use stellata_protocol::Range;
 use stellata_testkit::{Column, Reply, Script};
 
 use super::case::{Call, Case, query, run};
@@ -165,7 +165,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("g-columns-none", rows(&[]).row(&[]).complete("SELECT 1").ready('I'), "Decode usable"),
         case(
             "g-columns-fewer",
-            rows(&[]).row(&[Some(&[0; 4]); 8]).complete("SELECT 1").ready('I'),
+            rows(&[]).row(&[Some([0_u8; 4].as_slice()); 8]).complete("SELECT 1").ready('I'),
             "Decode usable",
         ),
         // What is no answer at all.
