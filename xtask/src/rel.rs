@@ -75,10 +75,10 @@ const PROPERTIES: &[Property] = &[
         id: "R07",
         steps: &[
             Step::Test {
-                of: &["-p", PROTOCOL, "--test", "allocation"],
+                of: &["-p", PROTOCOL, "--all-features", "--test", "allocation"],
                 filter: &["hostile_value", "--include-ignored"],
             },
-            Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["types"] },
+            Step::Test { of: &["-p", PROTOCOL, "--all-features", "--lib"], filter: &["types"] },
         ],
     },
     Property {
@@ -88,15 +88,49 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R09",
         steps: &[
-            Step::Test { of: &["-p", PROTOCOL, "--test", "allocation"], filter: &[] },
+            Step::Test {
+                of: &["-p", PROTOCOL, "--all-features", "--test", "allocation"],
+                filter: &[],
+            },
             Step::Test { of: &["-p", PROTOCOL, "--test", "conversation"], filter: &["limits"] },
         ],
     },
     Property {
         id: "R10",
         steps: &[
-            Step::Test { of: &["-p", PROTOCOL], filter: &["small_stack"] },
+            Step::Test { of: &["-p", PROTOCOL, "--all-features"], filter: &["small_stack"] },
             Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["may_be_deep"] },
+        ],
+    },
+    Property {
+        id: "R26",
+        steps: &[
+            Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },
+            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["login::passwords"] },
+        ],
+    },
+    Property {
+        id: "R27",
+        steps: &[
+            Step::Test {
+                of: &["-p", PROTOCOL, "--test", "conversation"],
+                filter: &["login", "policy", "token"],
+            },
+            Step::Test {
+                of: &["-p", TESTS, "--test", "it"],
+                filter: &["login", "hostile::authentication", "tls::modes"],
+            },
+        ],
+    },
+    Property {
+        id: "R30",
+        steps: &[
+            Step::Test { of: &["-p", PROTOCOL, "--test", "secrets"], filter: &[] },
+            Step::Test {
+                of: &["-p", TESTS, "--test", "it"],
+                filter: &["login::secrets", "login::passwords", "a_password_"],
+            },
+            Step::Test { of: &["-p", TESTS, "--test", "memory"], filter: &[] },
         ],
     },
     Property {
