@@ -49,6 +49,8 @@ impl Setup {
     pub(crate) const READY: u8 = 32;
     /// There is an OAuth token.
     pub(crate) const TOKEN: u8 = 64;
+    /// The password is handed in when the server asks for it.
+    pub(crate) const ASKED: u8 = 128;
 
     const fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
@@ -57,7 +59,14 @@ impl Setup {
     /// The limits of such a session.
     pub(crate) fn limits(self) -> Limits {
         if self.has(Self::SMALL) {
-            Limits { message: 512, notices: 2, notifications: 2, parameters: 2 }
+            Limits {
+                message: 512,
+                notices: 2,
+                notice_bytes: 4096,
+                notifications: 2,
+                notification_bytes: 4096,
+                parameters: 2,
+            }
         } else {
             Limits::default()
         }
@@ -68,9 +77,10 @@ impl Setup {
         let mut login = Login::new(USER, NONCE)
             .parameter("database", "music")
             .allow_cleartext(self.has(Self::CLEARTEXT))
+            .has_password(self.has(Self::ASKED))
             .has_token(self.has(Self::TOKEN))
             .max_iterations(16);
-        if !self.has(Self::NO_PASSWORD) {
+        if !self.has(Self::NO_PASSWORD) && !self.has(Self::ASKED) {
             login = login.password(PASSWORD);
         }
         let end_point = self.has(Self::CERTIFICATE).then(|| CERTIFICATE.to_vec());
@@ -310,14 +320,21 @@ impl Caller {
         self.calls.len() as u64 - 1
     }
 
-    /// Hands in the keys, or the token, that the login waits for.
+    /// Hands in the keys, the password or the token that the login waits for.
     fn derive(&mut self) {
         let Some(derivation) = self.conversation.key_derivation() else {
             let token = BearerToken::new(TOKEN).expect("a token of letters is sound");
-            match self.conversation.provide_token(Some(&token)) {
-                Ok(()) => assert_eq!(self.error, None, "the token was written after an error"),
-                Err(error) if self.error.is_some() => assert_eq!(Some(error), self.error),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Usage),
+            let given = [
+                self.conversation.provide_password(PASSWORD),
+                self.conversation.provide_token(Some(&token)),
+            ];
+            assert!(given.iter().any(Result::is_err), "one thing is waited for at a time");
+            for given in given {
+                match given {
+                    Ok(()) => assert_eq!(self.error, None, "a secret was written after an error"),
+                    Err(error) if self.error.is_some() => assert_eq!(Some(error), self.error),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Usage),
+                }
             }
             return;
         };
@@ -452,7 +469,7 @@ impl Caller {
             assert_eq!((request, abandoned), (0, false), "the login is call 0");
             match event {
                 Event::ReadyForQuery => self.logged_in = true,
-                Event::KeyDerivation | Event::BearerToken | Event::Error => {}
+                Event::KeyDerivation | Event::Password | Event::BearerToken | Event::Error => {}
                 other => panic!("{other:?} came during the login"),
             }
             return;

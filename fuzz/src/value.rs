@@ -1,21 +1,32 @@
-//! Every Rust type that a value can be read into. A value that was read can be written, and what was written is read as a
-//! value that is written alike.
+//! Every Rust type that a value can be read into. A value that was read can be written, but where the server takes none, and
+//! what was written is read as a value that is written alike.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use stellata_protocol::replication::{Lsn, Xid};
+use stellata_protocol::types::bits::{Bits, BitsRef};
+use stellata_protocol::types::geometry::{Circle, Line, Path, Point, Polygon, Rectangle, Segment};
+use stellata_protocol::types::network::{Cidr, Inet, MacAddr, MacAddr8};
+use stellata_protocol::types::system::{
+    Char, Cid, Int2Vector, JsonPath, OidVector, Snapshot, Tid, Xid8, Xml,
+};
+use stellata_protocol::types::text_search::{Lexeme, Term, TsQuery, TsVector, Weight};
 use stellata_protocol::{
-    Array, Buffer, Cube, Decode, Dimension, Encode, ErrorKind, Hstore, IsNull, Json, Ltree,
-    Multirange, Oid, PgType, Range, RawBuf, SparseVector, Vector,
+    Array, ArrayRef, Buffer, Citext, Cube, Date, Decode, Dimension, Encode, ErrorKind, Hstore,
+    Interval, IsNull, Json, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid, OrInfinity,
+    PgType, Range, Raw, RawBuf, Record, SparseVector, Time, TimeTz, Timestamp, TimestampTz, Vector,
 };
 use uuid::Uuid;
 
 /// The types that are tried besides each Rust type's own.
-const OTHERS: [Oid; 10] = [
+const OTHERS: [Oid; 15] = [
     Oid::TEXT,
     Oid::VARCHAR,
     Oid::BPCHAR,
@@ -27,27 +38,48 @@ const OTHERS: [Oid; 10] = [
     Oid::JSON_ARRAY,
     // The first number that a database gives away itself.
     Oid(16_384),
+    Oid::CIDR,
+    Oid::INET,
+    Oid::BIT,
+    Oid::REGCLASS,
+    Oid::TXID_SNAPSHOT,
 ];
 
-/// One line for each type: the type, and a value of it to begin with. `#[cfg(..)]` may stand in front.
+/// Types with an empty value that servers send, and refuse.
+const EMPTY_IS_REFUSED: [Oid; 3] = [Oid::TSQUERY, Oid::INT2VECTOR, Oid::OIDVECTOR];
+
+/// One line for each type: the type, and a value of it to begin with; or `=>` and the bytes of one, where no server takes
+/// values of the type. `#[cfg(..)]` may stand in front.
 macro_rules! readers {
-    ($($(#[$only:meta])* $rust:ty = $example:expr;)*) => {
+    ($($(#[$only:meta])* $rust:ty $(= $example:expr)? $(=> $bytes:expr)?;)*) => {
         &[$($(#[$only])* Reader {
             name: stringify!($rust),
-            read: |choice, raw| {
-                let oid = oid::<$rust>(choice);
-                let Ok(value) = <$rust as Decode>::decode(oid, raw) else { return };
-                let Some(first) = written(oid, &value) else { return };
-                let again = <$rust as Decode>::decode(oid, first.as_slice());
-                let again = again.expect("what was written can be read");
-                assert_eq!(written(oid, &again), Some(first.clone()), "a value changes on its way");
-            },
-            seed: || {
-                let value: $rust = $example;
-                written(<$rust as PgType>::TYPE.oid, &value).expect("an example can be written")
-            },
+            read: readers!(@read $rust $(, $example)?),
+            seed: readers!(@seed $rust $(, $example)? $(=> $bytes)?),
         }),*]
     };
+    (@read $rust:ty, $example:expr) => {
+        |choice, raw| {
+            let oid = oid::<$rust>(choice);
+            let Ok(value) = <$rust as Decode>::decode(oid, raw) else { return };
+            let Some(first) = written(oid, &value) else { return };
+            let again = <$rust as Decode>::decode(oid, first.as_slice());
+            let again = again.expect("what was written can be read");
+            assert_eq!(written(oid, &again), Some(first.clone()), "a value changes on its way");
+        }
+    };
+    (@read $rust:ty) => {
+        |choice, raw| {
+            let _read = <$rust as Decode>::decode(oid::<$rust>(choice), raw);
+        }
+    };
+    (@seed $rust:ty, $example:expr) => {
+        || {
+            let value: $rust = $example;
+            written(<$rust as PgType>::TYPE.oid, &value).expect("an example can be written")
+        }
+    };
+    (@seed $rust:ty => $bytes:expr) => { || $bytes };
 }
 
 /// What reads and writes values of one Rust type.
@@ -128,12 +160,125 @@ pub(crate) const READERS: &[Reader] = readers! {
     Vector = Vector::from([1.0, -2.5]);
     SparseVector = SparseVector::new(5, vec![(0, 1.0), (2, 2.0)]).expect("places in order");
     RawBuf = RawBuf { oid: Oid::UNSPECIFIED, bytes: vec![0, 255] };
+    char = 'ü';
+    Oid = Oid(1_259);
+    Money = Money(-123_456);
+    Numeric = "-1234567890.00001234".parse().expect("a number");
+    Date = Date::new(2024, 2, 29).expect("a day");
+    Time = Time::new(23, 59, 59, 123_456).expect("a time");
+    TimeTz = TimeTz::new(Time::new(12, 0, 0, 1).expect("a time"), 19_800).expect("an offset");
+    Timestamp = Timestamp::from_microseconds(-1).expect("a moment");
+    TimestampTz = TimestampTz::from_unix_microseconds(1_709_251_199_123_456).expect("a moment");
+    Interval = Interval { months: 14, days: -3, microseconds: 14_706_000_007 };
+    OrInfinity<NaiveDate> = OrInfinity::Infinity;
+    OrInfinity<DateTime<Utc>> = OrInfinity::At(moment().and_utc());
+    OrInfinity<Interval> = OrInfinity::NegInfinity;
+    SystemTime = SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_251_199);
+    Duration = Duration::from_millis(90_061_001);
+    TimeDelta = TimeDelta::milliseconds(-90_061_001);
+    Inet = "192.168.0.1/24".parse().expect("an address");
+    Cidr = "2001:db8::/32".parse().expect("a network");
+    IpAddr = Ipv4Addr::LOCALHOST.into();
+    Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
+    Ipv6Addr = Ipv6Addr::LOCALHOST;
+    MacAddr = MacAddr([8, 0, 43, 1, 2, 3]);
+    MacAddr8 = MacAddr8([8, 0, 43, 1, 2, 3, 4, 5]);
+    Bits = "1011001110001".parse().expect("bits");
+    BitsRef<'_> = BitsRef::new(&[0b1010_1000], 5).expect("bits");
+    Point = Point::new(1.5, -2.5);
+    Segment = Segment::new(Point::new(0.0, 1.0), Point::new(2.0, 3.0));
+    Rectangle = Rectangle::new(Point::new(0.0, 1.0), Point::new(2.0, 3.0));
+    Line = Line::new(1.0, -2.0, 3.0);
+    Circle = Circle::new(Point::new(0.0, 1.0), 2.0);
+    Path = Path { is_closed: true, points: vec![Point::new(0.0, 1.0), Point::new(2.0, 3.0)] };
+    Polygon = Polygon { points: vec![Point::new(0.0, 1.0), Point::new(2.0, 3.0)] };
+    TsVector = [Lexeme::new("cat").at(3), Lexeme::new("fat").weighted(2, Weight::A)].into_iter().collect();
+    TsQuery = TsQuery::term("fat").and(TsQuery::from(Term::new("ca").prefix()).not().or(TsQuery::term("rat")));
+    Xml = Xml::from("<a>b</a>");
+    JsonPath = JsonPath::from("$.a[*] ? (@ > 1)");
+    Char = Char(200);
+    Xid = Xid(7);
+    Xid8 = Xid8(1 << 40);
+    Cid = Cid(3);
+    Tid = Tid { block: 7, offset: 3 };
+    Lsn = Lsn(0x0016_b374_d848);
+    Snapshot = Snapshot::new(Xid8(10), Xid8(20), vec![Xid8(10), Xid8(14)]).expect("in order");
+    Int2Vector = Int2Vector(vec![1, 2]);
+    OidVector = OidVector(vec![Oid::INT4, Oid::TEXT]);
+    () => Vec::new();
+    Vec<Numeric> = vec!["0.5".parse().expect("a number"), Numeric::default()];
+    Vec<Option<Inet>> = vec![Some("::1".parse().expect("an address")), None];
+    Vec<Bits> = vec!["101".parse().expect("bits")];
+    Vec<TsVector> = vec![[Lexeme::new("a")].into_iter().collect()];
+    Vec<Polygon> = vec![Polygon { points: vec![Point::new(0.0, 1.0)] }];
+    ArrayRef<'_, Option<i32>> => written(Oid::INT4_ARRAY, &square()).expect("an array");
+    ArrayRef<'_, &str> => written(Oid::TEXT_ARRAY, &vec!["grüße"]).expect("an array");
+    Lquery = Lquery::from("a.*{1,2}.b");
+    Ltxtquery = Ltxtquery::from("a & !b");
+    Citext = Citext::from("Grüße");
+    Raw<'_> => vec![0, 255];
+    Record<'_> => record();
+    (i32, Option<&str>) => record();
+    Range<Numeric> = Range::from("0.5".parse().expect("a number")..);
+    Range<Date> = Range::from(Date::new(2024, 2, 29).expect("a day")..);
+    Range<DateTime<Utc>> = Range::from(moment().and_utc()..);
+    Multirange<Timestamp> = [Range::from(..Timestamp::from_microseconds(5).expect("a moment"))].into_iter().collect();
+    #[cfg(feature = "bigdecimal")]
+    bigdecimal::BigDecimal = "-1234567890.00001234".parse().expect("a number");
+    #[cfg(feature = "ipnet")]
+    ipnet::IpNet = "10.1.0.0/16".parse().expect("a network");
+    #[cfg(feature = "time")]
+    time::Date = time::Date::from_ordinal_date(2024, 60).expect("a day");
+    #[cfg(feature = "time")]
+    time::Time = time::Time::from_hms_micro(23, 59, 59, 123_456).expect("a time");
+    #[cfg(feature = "time")]
+    time::PrimitiveDateTime = in_2024().date().midnight();
+    #[cfg(feature = "time")]
+    time::OffsetDateTime = in_2024();
+    #[cfg(feature = "time")]
+    time::UtcDateTime = in_2024().to_utc();
+    #[cfg(feature = "time")]
+    time::Duration = time::Duration::milliseconds(-90_061_001);
+    #[cfg(feature = "jiff")]
+    jiff::civil::Date = jiff::civil::date(2024, 2, 29);
+    #[cfg(feature = "jiff")]
+    jiff::civil::Time = jiff::civil::time(23, 59, 59, 123_456_000);
+    #[cfg(feature = "jiff")]
+    jiff::civil::DateTime = jiff::civil::date(2024, 2, 29).at(23, 59, 59, 0);
+    #[cfg(feature = "jiff")]
+    jiff::Timestamp = jiff::Timestamp::from_microsecond(1_709_251_199_123_456).expect("a moment");
+    #[cfg(feature = "jiff")]
+    jiff::SignedDuration = jiff::SignedDuration::from_millis(-90_061_001);
+    #[cfg(feature = "jiff")]
+    jiff::Span = jiff::Span::new().months(14).days(3).seconds(4);
+    #[cfg(feature = "geo")]
+    geo_types::Coord<f64> = geo_types::Coord { x: 1.5, y: -2.5 };
+    #[cfg(feature = "geo")]
+    geo_types::Point<f64> = geo_types::Point::new(1.5, -2.5);
+    #[cfg(feature = "geo")]
+    geo_types::Line<f64> = geo_types::Line::new((0.0, 1.0), (2.0, 3.0));
+    #[cfg(feature = "geo")]
+    geo_types::Rect<f64> = geo_types::Rect::new((0.0, 1.0), (2.0, 3.0));
+    #[cfg(feature = "geo")]
+    geo_types::LineString<f64> = geo_types::LineString::from(vec![(0.0, 1.0), (2.0, 3.0)]);
+    #[cfg(feature = "geo")]
+    geo_types::Polygon<f64> = geo_types::Polygon::new(vec![(0.0, 1.0), (2.0, 3.0), (4.0, 1.0)].into(), vec![]);
 };
 
 /// `'[-1:0][5:6]={{1,NULL},{3,4}}'`.
 fn square() -> Array<Option<i32>> {
     let dimensions = [-1, 5].map(|lower| Dimension { length: 2, lower });
     Array::new(dimensions, vec![Some(1), None, Some(3), Some(4)]).expect("four elements")
+}
+
+/// `(7,a)`.
+fn record() -> Vec<u8> {
+    b"\0\0\0\x02\0\0\0\x17\0\0\0\x04\0\0\0\x07\0\0\0\x19\0\0\0\x01a".to_vec()
+}
+
+#[cfg(feature = "time")]
+fn in_2024() -> time::OffsetDateTime {
+    time::OffsetDateTime::from_unix_timestamp(1_709_251_199).expect("a moment")
 }
 
 /// 2024-02-29 23:59:59.123456.
@@ -153,14 +298,18 @@ fn oid<T: PgType>(choice: u8) -> Oid {
     other.unwrap_or(T::TYPE.oid)
 }
 
-/// The value's bytes. `None` for an array over a type of the database's own, whose number an array can't tell, and for a
-/// text with a NUL, which no server stores: what nobody sends is not looked for when a text is read.
+/// The value's bytes. `None` for an array over a type of the database's own, whose number an array can't tell; for a text
+/// with a NUL, which no server stores: what nobody sends is not looked for when a text is read; and for the empty values
+/// that no server takes.
 fn written<T: Encode>(oid: Oid, value: &T) -> Option<Vec<u8>> {
     let mut out = Buffer::new();
     match value.encode(oid, &mut out) {
         Ok(IsNull::No) => Some(out.as_slice().to_vec()),
         Err(error) if error.kind() == ErrorKind::InvalidText => None,
         Err(_) if oid.is_user_defined() => None,
+        Err(error) if error.kind() == ErrorKind::OutOfRange && EMPTY_IS_REFUSED.contains(&oid) => {
+            None
+        }
         other => panic!("what was read can't be written: {other:?}"),
     }
 }

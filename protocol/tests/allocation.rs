@@ -184,6 +184,24 @@ fn messages_without_end_take_no_more_than_twice_what_came() {
         let held = measure(|| feed(&mut talk, &stream)).bytes_max;
         held_to(what, stream.len(), held);
     }
+    // What waits for the caller is bounded by itself, however much comes.
+    for (what, stream, bound) in [
+        ("notices that wait", long_notice.repeat(100), Limits::default().notice_bytes),
+        (
+            "notifications that wait",
+            notification.repeat(20_000),
+            Limits::default().notification_bytes,
+        ),
+    ] {
+        let mut talk = asked();
+        let held = measure(|| feed(&mut talk, &stream));
+        let now = usize::try_from(held.bytes_current).unwrap();
+        // Beside them, the places for them and the buffer of the large answers.
+        println!("allocation: {what}: {now} bytes stay of {} received", stream.len());
+        assert!(now <= bound + (1 << 20), "{what}: {now} bytes stay");
+        assert!(now >= bound / 2, "{what}: {now} bytes stay, so that this tries nothing");
+        assert!(talk.dropped() > 0, "{what}");
+    }
     // What a caller makes of them.
     let held = measure(|| drop(ServerError::read(&not_utf_8).unwrap())).bytes_max;
     assert!(held < 2_000_000, "{held}");
@@ -199,7 +217,20 @@ fn hostile_values() -> Vec<Vec<u8>> {
     let nulls = vec![0xff; LONG];
     let empties = vec![0; LONG];
     let count = u32::try_from(LONG / 4).unwrap();
+    // A tsquery that is nothing but negations, and a term at its end; and one that never gets there.
+    let negations = [&b"\0\x01\x86\xa1"[..], &b"\x02\x01".repeat(100_000), b"\x01\0\0a\0"].concat();
+    let endless = [&b"\0\x01\x86\xa0"[..], &b"\x02\x01".repeat(100_000)].concat();
+    let declared = |head: &[u8]| [head, &empties].concat();
     let mut values = vec![
+        negations,
+        endless,
+        // Counts of points, transactions, words, bits and ranges that never come, and as many as come.
+        declared(b"\x7f\xff\xff\xff"),
+        declared(b"\x01\x7f\xff\xff\xff"),
+        declared(&[b"\0\0\x0f\xff", &[0_u8; 12][..]].concat()),
+        declared(b"\0\0\x0f\xff"),
+        declared(b"\x01\0\0\x0f\xff"),
+        declared(b"\0\x07\xff\xf8"),
         Vec::new(),
         empties.clone(),
         nulls.clone(),

@@ -135,6 +135,5 @@ fn a_password_with_a_nul_is_refused() {
     assert_eq!((kind, out.is_empty()), (Err(ErrorKind::InvalidText), true));
     write_password(&mut out, b"\xff").unwrap();
     assert_eq!(out.as_slice(), b"p\0\0\0\x06\xff\0");
-    assert_eq!(format!("{out:?}"), "Buffer([112, 0, 0, 0, 6, 255, 0])");
     assert_eq!(out.patch(4, 1).map_err(|error| error.kind()), Err(ErrorKind::Usage));
 }

@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 fn seeds(folder: &Path) -> Outcome {
     let mut cargo = shell::cargo();
     cargo.current_dir(folder);
-    shell::run(cargo.args(["test", "--quiet", "--locked", "--no-default-features"]))
+    shell::run(cargo.args(["test", "--quiet", "--locked"]))
 }
 
 /// The names of all targets, as the harness tells them.
@@ -105,7 +105,7 @@ fn targets(folder: &Path) -> Result<Vec<String>, Failure> {
 fn stable(folder: &Path) -> Command {
     let mut cargo = shell::cargo();
     cargo.current_dir(folder);
-    cargo.args(["run", "--quiet", "--locked", "--release", "--no-default-features"]);
+    cargo.args(["run", "--quiet", "--locked", "--release"]);
     cargo.args(["--bin", "stellata-fuzz", "--"]);
     cargo
 }
@@ -130,9 +130,9 @@ fn build(folder: &Path, host: &str) -> Outcome {
     let mut build = nightly("cargo");
     build.current_dir(folder).env("RUSTFLAGS", COVERAGE);
     // With a target the flags stay away from build scripts.
-    build.args(["build", "--locked", "--release", "--bin", "wire", "--target", host]);
+    build.args(["build", "--locked", "--release", "--features", "libfuzzer", "--bin", "wire"]);
     // A folder of our own: the flags differ from everybody else's, and the program has to be found.
-    shell::run(build.arg("--target-dir").arg(folder.join("target")))
+    shell::run(build.args(["--target", host, "--target-dir"]).arg(folder.join("target")))
 }
 
 fn with_fuzzer(folder: &Path, host: &str, name: &str, runs: u64) -> Outcome {
@@ -168,7 +168,7 @@ fn finish(outcome: Outcome, name: &str, runs: u64, how: &str) -> Outcome {
     outcome.map_err(|failure| {
         Failure::new(format!(
             "{}\nif an input was kept below fuzz/artifacts/wire, this runs it again, from fuzz/:\n\
-             {TARGET}={name} cargo run --no-default-features --bin stellata-fuzz -- \
+             {TARGET}={name} cargo run --bin stellata-fuzz -- \
              artifacts/wire/NAME",
             failure.message
         ))

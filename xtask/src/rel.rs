@@ -21,6 +21,8 @@ struct Property {
 enum Step {
     /// Arguments of `cargo test`, before and behind `--`.
     Test { of: &'static [&'static str], filter: &'static [&'static str] },
+    /// The same of a test that does nothing but compute, and is built for that where it runs for long.
+    Computing { of: &'static [&'static str], filter: &'static [&'static str] },
     /// Arguments of `cargo xtask fuzz`, usually and for long.
     Fuzz { usual: &'static [&'static str], long: &'static [&'static str] },
 }
@@ -58,7 +60,7 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R04",
         steps: &[
-            Step::Test { of: &["-p", TESTS, "--test", "mutated"], filter: &[] },
+            Step::Computing { of: &["-p", TESTS, "--test", "mutated"], filter: &[] },
             Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["garbled"] },
         ],
     },
@@ -73,10 +75,10 @@ const PROPERTIES: &[Property] = &[
         id: "R07",
         steps: &[
             Step::Test {
-                of: &["-p", PROTOCOL, "--test", "allocation"],
+                of: &["-p", PROTOCOL, "--all-features", "--test", "allocation"],
                 filter: &["hostile_value", "--include-ignored"],
             },
-            Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["types"] },
+            Step::Test { of: &["-p", PROTOCOL, "--all-features", "--lib"], filter: &["types"] },
         ],
     },
     Property {
@@ -86,15 +88,49 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R09",
         steps: &[
-            Step::Test { of: &["-p", PROTOCOL, "--test", "allocation"], filter: &[] },
+            Step::Test {
+                of: &["-p", PROTOCOL, "--all-features", "--test", "allocation"],
+                filter: &[],
+            },
             Step::Test { of: &["-p", PROTOCOL, "--test", "conversation"], filter: &["limits"] },
         ],
     },
     Property {
         id: "R10",
         steps: &[
-            Step::Test { of: &["-p", PROTOCOL], filter: &["small_stack"] },
+            Step::Test { of: &["-p", PROTOCOL, "--all-features"], filter: &["small_stack"] },
             Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["may_be_deep"] },
+        ],
+    },
+    Property {
+        id: "R26",
+        steps: &[
+            Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },
+            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["login::passwords"] },
+        ],
+    },
+    Property {
+        id: "R27",
+        steps: &[
+            Step::Test {
+                of: &["-p", PROTOCOL, "--test", "conversation"],
+                filter: &["login", "policy", "token"],
+            },
+            Step::Test {
+                of: &["-p", TESTS, "--test", "it"],
+                filter: &["login", "hostile::authentication", "tls::modes"],
+            },
+        ],
+    },
+    Property {
+        id: "R30",
+        steps: &[
+            Step::Test { of: &["-p", PROTOCOL, "--test", "secrets"], filter: &[] },
+            Step::Test {
+                of: &["-p", TESTS, "--test", "it"],
+                filter: &["login::secrets", "login::passwords", "a_password_"],
+            },
+            Step::Test { of: &["-p", TESTS, "--test", "memory"], filter: &[] },
         ],
     },
     Property {
@@ -131,20 +167,26 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
 fn prove(step: &Step, long: bool) -> Outcome {
     match step {
-        Step::Test { of, filter } => {
-            let mut cargo = shell::cargo();
-            cargo.current_dir(workspace::root()).arg("test").args(*of);
-            cargo.arg("--").args(*filter).arg("--nocapture");
-            if long {
-                cargo.env(LONG, "1");
-            }
-            shell::run(&mut cargo)
+        Step::Test { of, filter } => test(of, filter, &[], long),
+        Step::Computing { of, filter } => {
+            test(of, filter, if long { &["--profile", "long"] } else { &[] }, long)
         }
         Step::Fuzz { usual, long: more } => {
             let words = if long { more } else { usual };
             fuzz::run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
         }
     }
+}
+
+/// Runs tests, with more arguments of `cargo test`.
+fn test(of: &[&str], filter: &[&str], more: &[&str], long: bool) -> Outcome {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(workspace::root()).arg("test").args(of).args(more);
+    cargo.arg("--").args(filter).arg("--nocapture");
+    if long {
+        cargo.env(LONG, "1");
+    }
+    shell::run(&mut cargo)
 }
 
 #[cfg(test)]

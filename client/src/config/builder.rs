@@ -51,12 +51,13 @@ impl Config {
         self
     }
 
-    /// Sets who is asked for the password, once for each attempt to log in: for passwords that change, such as the
-    /// tokens of a cloud's databases. It counts more than any other password.
+    /// Sets who is asked for the password, once for each attempt to log in at a server that wants one: for passwords that
+    /// change, such as the tokens of a cloud's databases. It counts more than any other password.
     ///
     /// What it returns is treated as any password: a token that the server wants in clear text needs TLS or
     /// [`Config::with_cleartext_password`]. Its error is the error of the attempt, and no further host is tried; time spent
-    /// in it counts against the limit of the login. It is asked whether or not the server then wants a password.
+    /// in it counts against the limit of the login. A server that wants no password, or wants it in a way that is refused,
+    /// leaves it unasked.
     ///
     /// ```
     /// use stellata_client::Config;

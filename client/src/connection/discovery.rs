@@ -5,6 +5,7 @@
 //! learned serves all connections to that database. Built-in types never come here.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use stellata_protocol::message::TransactionStatus;
@@ -132,11 +133,17 @@ pub(super) enum Behind {
     Ready(TransactionStatus),
 }
 
-/// Bodies of DataRows.
-#[derive(Debug, Default)]
+/// Bodies of DataRows. Their `Debug` tells how many there are, not what stands in them.
+#[derive(Default)]
 pub(super) struct Bodies {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+}
+
+impl fmt::Debug for Bodies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bodies").field("rows", &self.ends.len()).finish_non_exhaustive()
+    }
 }
 
 impl Bodies {

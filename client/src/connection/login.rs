@@ -3,6 +3,7 @@
 use std::pin::pin;
 use stellata_protocol::auth::{BearerToken, NONCE_LEN, TokenChallenge};
 use stellata_protocol::{Conversation, Event, Login};
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::config::endpoint::Endpoint;
@@ -55,11 +56,10 @@ pub(super) async fn log_in(
     let verified = socket.is_encrypted() && config.tls().mode() == SslMode::VerifyFull;
     let private = endpoint.host().is_unix() || verified;
     let begun = async {
-        let login = login(endpoint, config)
-            .await?
+        let login = login(endpoint, config)?
             .allow_cleartext(private || config.allows_cleartext())
             .channel_binding(config.tls().channel_binding(), end_point);
-        begin(socket, login, token, config).await
+        begin(socket, login, endpoint, token, config).await
     };
     within(config.phase_limits().login(), || format!("{endpoint}: the login"), pin!(begun)).await
 }
@@ -68,6 +68,7 @@ pub(super) async fn log_in(
 async fn begin(
     socket: Socket,
     login: Login,
+    endpoint: &Endpoint,
     mut fetched: Option<&BearerToken>,
     config: &Config,
 ) -> Result<Outcome> {
@@ -106,6 +107,11 @@ async fn begin(
                 )?;
                 driver.conversation.provide_keys(keys).map_err(Error::protocol)?;
             }
+            Some(Event::Password) => {
+                let password = fetch_password(endpoint, config).await?;
+                let provided = driver.conversation.provide_password(password.as_bytes());
+                provided.map_err(Error::protocol)?;
+            }
             Some(Event::BearerToken) => {
                 let provided = match fetched.take() {
                     Some(token) => driver.conversation.provide_token(Some(token)),
@@ -141,7 +147,23 @@ fn check_version(spoken: u32, config: &Config) -> Result<()> {
     Err(Error::new(ErrorKind::Connect, message))
 }
 
-async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
+/// Asks for the password of a login.
+async fn fetch_password(endpoint: &Endpoint, config: &Config) -> Result<Zeroizing<String>> {
+    let Some(provider) = config.provider() else {
+        return Err(refused("nothing gives passwords"));
+    };
+    let request = PasswordRequest {
+        endpoint: endpoint.clone(),
+        user: config.user().to_owned(),
+        database: config.database().unwrap_or(config.user()).to_owned(),
+    };
+    provider.ask(request).await.map_err(|error| {
+        let message = format!("the password provider failed: {error}");
+        Error::with_source(ErrorKind::Authentication, message, error)
+    })
+}
+
+fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).map_err(|error| {
         Error::new(ErrorKind::Authentication, format!("no random numbers are to be had: {error}"))
@@ -153,6 +175,7 @@ async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
         .parameter("client_encoding", "UTF8")
         .require_auth(config.require_auth())
         .max_iterations(config.max_scram_iterations())
+        .has_password(config.provider().is_some())
         .has_token(config.token_provider().is_some());
     let named = [
         ("database", config.database()),
@@ -163,18 +186,9 @@ async fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     for (name, value) in named.chain(config.settings()) {
         login = login.parameter(name, value);
     }
-    if let Some(provider) = config.provider() {
-        let request = PasswordRequest {
-            endpoint: endpoint.clone(),
-            user: config.user().to_owned(),
-            database: config.database().unwrap_or(config.user()).to_owned(),
-        };
-        let password = provider.ask(request).await.map_err(|error| {
-            let message = format!("the password provider failed: {error}");
-            Error::with_source(ErrorKind::Authentication, message, error)
-        })?;
-        login = login.password(password.as_bytes());
-    } else if let Some(password) = config.password(endpoint) {
+    if config.provider().is_none()
+        && let Some(password) = config.password(endpoint)
+    {
         login = login.password(password);
     }
     Ok(login)

@@ -20,7 +20,8 @@ pub(crate) struct Encrypted<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
-    pub(super) fn new(stream: TlsStream<Ahead<S>>) -> Self {
+    pub(super) fn new(mut stream: TlsStream<Ahead<S>>) -> Self {
+        stream.get_mut().0.shakes_hands = false;
         Self { stream, unflushed: false }
     }
 
@@ -70,8 +71,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
 }
 
 /// A stream that is read in large pieces: what decrypts asks for a few thousand bytes at a time, each time a system call.
+///
+/// While hands are shaken, a write that breaks is passed over. A server that refuses says why and closes, so that what the
+/// client writes meanwhile breaks: reading goes on to the server's words, or to its end.
 pub(super) struct Ahead<S> {
     stream: S,
+    shakes_hands: bool,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -79,7 +84,13 @@ pub(super) struct Ahead<S> {
 
 impl<S> Ahead<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, buffer: vec![0; AHEAD].into_boxed_slice(), start: 0, end: 0 }
+        Self {
+            stream,
+            shakes_hands: true,
+            buffer: vec![0; AHEAD].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        }
     }
 }
 
@@ -116,14 +127,32 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Ahead<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(Err(error)) if self.shakes_hands && is_gone(&error) => {
+                Poll::Ready(Ok(bytes.len()))
+            }
+            written => written,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(Err(error)) if self.shakes_hands && is_gone(&error) => Poll::Ready(Ok(())),
+            flushed => flushed,
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// Whether a write failed because the other side has closed.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
 }

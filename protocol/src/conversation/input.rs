@@ -17,8 +17,8 @@ const STEP: usize = 1024 * 1024;
 
 /// Received bytes in one piece of memory, read from the front and filled at the end.
 ///
-/// It grows with the bytes received, never with a length that they declare.
-#[derive(Debug)]
+/// It grows with the bytes received, never with a length that they declare. It has no `Debug`: it holds rows, and what proves
+/// a login.
 pub(super) struct Input {
     bytes: Vec<u8>,
     start: usize,

@@ -23,6 +23,7 @@ pub struct Login {
     nonce: [u8; NONCE_LEN],
     version: u32,
     cleartext: bool,
+    has_password: bool,
     has_token: bool,
     require: RequireAuth,
     max_iterations: u32,
@@ -42,6 +43,7 @@ impl Login {
             nonce,
             version: PROTOCOL_3_0,
             cleartext: false,
+            has_password: false,
             has_token: false,
             require: RequireAuth::ANY,
             max_iterations: DEFAULT_MAX_ITERATIONS,
@@ -69,6 +71,16 @@ impl Login {
     #[must_use]
     pub fn password(mut self, password: &[u8]) -> Self {
         self.password = Some(Zeroizing::new(password.to_vec()));
+        self
+    }
+
+    /// Whether a password can be had when the server asks for one, where none was given beforehand: then
+    /// [`Event::Password`](super::Event::Password) comes, and waits for
+    /// [`Conversation::provide_password`](super::Conversation::provide_password). Off unless said: the login is refused
+    /// then.
+    #[must_use]
+    pub const fn has_password(mut self, has: bool) -> Self {
+        self.has_password = has;
         self
     }
 

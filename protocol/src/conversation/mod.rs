@@ -21,6 +21,7 @@
 
 pub(crate) mod encryption;
 mod input;
+mod kept;
 mod parameters;
 pub(crate) mod owed;
 pub(crate) mod login;
@@ -33,6 +34,7 @@ use std::collections::VecDeque;
 
 use crate::auth::{BearerToken, KeyDerivation, Keys, TokenChallenge};
 use crate::conversation::input::Input;
+use crate::conversation::kept::Kept;
 use crate::conversation::login::{Login, LoginState};
 use crate::conversation::owed::{Event, Owed, Queue};
 use crate::conversation::parameters::Parameters;
@@ -52,8 +54,8 @@ use crate::wire::buffer::Buffer;
 /// | a message | [`Limits::message`] | 256 MiB | an error, seen by its first five bytes |
 /// | a message other than rows, descriptions, COPY data, function results, errors, notices and notifications | none to set | 30 000 bytes | an error, seen by its first five bytes |
 /// | the text of an error or a notice | none to set | 256 KiB | cut off |
-/// | notices that nobody takes | [`Limits::notices`] | 256 | the oldest go, and are counted |
-/// | notifications that nobody takes | [`Limits::notifications`] | 8 192 | the oldest go, and are counted |
+/// | notices that nobody takes | [`Limits::notices`], [`Limits::notice_bytes`] | 256, 4 MiB | the oldest go, and are counted |
+/// | notifications that nobody takes | [`Limits::notifications`], [`Limits::notification_bytes`] | 8 192, 16 MiB | the oldest go, and are counted |
 /// | settings that the server reports | [`Limits::parameters`] | 256 | an error |
 /// | columns, parameters | none to set | 65 535 | what the protocol counts |
 /// | iterations of SCRAM | [`Login::max_iterations`] | [`DEFAULT_MAX_ITERATIONS`](crate::auth::DEFAULT_MAX_ITERATIONS) | an error |
@@ -63,17 +65,32 @@ use crate::wire::buffer::Buffer;
 pub struct Limits {
     /// The largest message, in bytes. Default: 256 MiB.
     pub message: usize,
-    /// How many notices are kept for the caller; the oldest go first. Default: 256.
+    /// How many notices are kept for the caller; the oldest go first, and [`Conversation::dropped`] counts them.
+    /// Default: 256.
     pub notices: usize,
-    /// How many notifications are kept for the caller; the oldest go first. Default: 8192.
+    /// How many bytes of memory the notices may hold that are kept for the caller; past it the oldest go, and a larger one
+    /// is not kept at all. Default: 4 MiB.
+    pub notice_bytes: usize,
+    /// How many notifications are kept for the caller; the oldest go first, and [`Conversation::dropped`] counts them.
+    /// Default: 8192.
     pub notifications: usize,
+    /// How many bytes of memory the notifications may hold that are kept for the caller; past it the oldest go, and a
+    /// larger one is not kept at all. Default: 16 MiB, which is 2 000 of the longest that a server sends.
+    pub notification_bytes: usize,
     /// How many settings a server may report. Default: 256.
     pub parameters: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: 256 << 20, notices: 256, notifications: 8192, parameters: 256 }
+        Self {
+            message: 256 << 20,
+            notices: 256,
+            notice_bytes: 4 << 20,
+            notifications: 8192,
+            notification_bytes: 16 << 20,
+            parameters: 256,
+        }
     }
 }
 
@@ -111,8 +128,8 @@ pub struct Conversation {
     parameters: Parameters,
     /// The names of those that have changed since the login, the oldest change first.
     changed: VecDeque<Box<str>>,
-    notices: VecDeque<ServerError>,
-    notifications: VecDeque<Notification>,
+    notices: Kept<ServerError>,
+    notifications: Kept<Notification>,
     dropped: u64,
     limits: Limits,
     failed: Option<Error>,
@@ -158,8 +175,8 @@ impl Conversation {
             key: None,
             parameters: Parameters::default(),
             changed: VecDeque::new(),
-            notices: VecDeque::new(),
-            notifications: VecDeque::new(),
+            notices: Kept::default(),
+            notifications: Kept::default(),
             dropped: 0,
             limits,
             failed: None,
@@ -189,6 +206,21 @@ impl Conversation {
         match self.login.as_mut() {
             Some(login) => login.provide_keys(keys, &mut self.output),
             None => Err(Error::new(ErrorKind::Usage, "no login waits for keys")),
+        }
+    }
+
+    /// Hands in the password that the login waits for after [`Event::Password`]; the login goes on. It need not be UTF-8.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when the login does not wait for it, [`ErrorKind::InvalidText`] for a NUL where the server
+    /// wants it in clear text, or the error that ended the conversation.
+    pub fn provide_password(&mut self, password: &[u8]) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.login.as_mut() {
+            Some(login) => login.provide_password(password, &mut self.output),
+            None => Err(Error::new(ErrorKind::Usage, "no login waits for a password")),
         }
     }
 
@@ -297,15 +329,16 @@ impl Conversation {
 
     /// Takes the oldest notice.
     pub fn pop_notice(&mut self) -> Option<ServerError> {
-        self.notices.pop_front()
+        self.notices.pop()
     }
 
     /// Takes the oldest notification.
     pub fn pop_notification(&mut self) -> Option<Notification> {
-        self.notifications.pop_front()
+        self.notifications.pop()
     }
 
-    /// How many notices and notifications were dropped because nobody took them.
+    /// How many notices and notifications were dropped because nobody took them, or because one alone was larger than the
+    /// limit.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -341,15 +374,5 @@ impl Drop for Conversation {
         if self.output_is_secret {
             self.output.wipe();
         }
-    }
-}
-
-fn keep<T>(queue: &mut VecDeque<T>, item: T, limit: usize, dropped: &mut u64) {
-    if queue.len() >= limit {
-        queue.pop_front();
-        *dropped = dropped.saturating_add(1);
-    }
-    if limit > 0 {
-        queue.push_back(item);
     }
 }

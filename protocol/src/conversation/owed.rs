@@ -125,6 +125,8 @@ pub enum Event {
     /// The login waits for a key that takes long to derive: see
     /// [`Conversation::key_derivation`](super::Conversation::key_derivation).
     KeyDerivation,
+    /// The login waits for a password: see [`Conversation::provide_password`](super::Conversation::provide_password).
+    Password,
     /// The login waits for an OAuth token: see [`Conversation::provide_token`](super::Conversation::provide_token).
     BearerToken,
 }

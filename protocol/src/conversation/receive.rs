@@ -2,7 +2,7 @@
 
 use crate::conversation::login::{LoginState, Progress};
 use crate::conversation::owed::{Event, unexpected};
-use crate::conversation::{Answer, Conversation, keep};
+use crate::conversation::{Answer, Conversation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::copy::{CopyResponse, write_copy_fail};
 use crate::message::extended::{check_parameter_description, write_sync};
@@ -184,12 +184,16 @@ impl Conversation {
             b'E' => return self.error_response().map(Some),
             b'N' => {
                 let notice = self.server_error()?;
-                keep(&mut self.notices, notice, self.limits.notices, &mut self.dropped);
+                let (held, limits) = (notice.held(), self.limits);
+                let dropped = self.notices.push(notice, held, limits.notices, limits.notice_bytes);
+                self.dropped = self.dropped.saturating_add(dropped);
             }
             b'A' if self.hears_notifications() => {
                 let notification = Notification::read(self.body())?;
-                let limit = self.limits.notifications;
-                keep(&mut self.notifications, notification, limit, &mut self.dropped);
+                let (held, limits) = (notification.held(), self.limits);
+                let (most, most_bytes) = (limits.notifications, limits.notification_bytes);
+                let dropped = self.notifications.push(notification, held, most, most_bytes);
+                self.dropped = self.dropped.saturating_add(dropped);
             }
             _ if self.login.is_some() => {
                 let event = self.login_message(tag)?;
@@ -238,6 +242,7 @@ impl Conversation {
         match login.handle(tag, body, self.version, &mut self.output)? {
             Progress::Goes => Ok(None),
             Progress::NeedsKeys => Ok(Some(Event::KeyDerivation)),
+            Progress::NeedsPassword => Ok(Some(Event::Password)),
             Progress::NeedsToken => Ok(Some(Event::BearerToken)),
             Progress::Key(key) => {
                 self.key = Some(key);

@@ -1,5 +1,7 @@
 //! Rows out of the data of a COPY TO STDOUT.
 
+use core::fmt;
+
 use crate::copy::SIGNATURE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
@@ -32,7 +34,6 @@ use crate::wire::reader::Reader;
 /// copy.end().unwrap();
 /// assert_eq!(rows, [(1, "one".to_owned()), (2, "two".to_owned())]);
 /// ```
-#[derive(Debug)]
 pub struct BinaryCopyReader {
     types: Box<[Oid]>,
     limit: usize,
@@ -47,6 +48,19 @@ pub struct BinaryCopyReader {
     /// Where the header or row that is being read begins, in bytes from the start of the data.
     offset: u64,
     failed: Option<Error>,
+}
+
+/// How far it has come, not the row that it holds a part of.
+impl fmt::Debug for BinaryCopyReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BinaryCopyReader")
+            .field("types", &self.types)
+            .field("state", &self.state)
+            .field("offset", &self.offset)
+            .field("held", &self.carry.len())
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -136,6 +136,15 @@ impl ServerError {
         }
     }
 
+    /// How much memory it holds, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        let fields = self.fields.capacity().saturating_mul(size_of::<(u8, Box<str>)>());
+        let texts = self.fields.iter().map(|field| field.1.len());
+        texts
+            .fold(size_of::<Self>().saturating_add(self.message.len()), usize::saturating_add)
+            .saturating_add(fields)
+    }
+
     fn field(&self, letter: u8) -> Option<&str> {
         self.fields.iter().find(|field| field.0 == letter).map(|field| &*field.1)
     }

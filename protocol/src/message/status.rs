@@ -239,6 +239,12 @@ impl Notification {
         Ok(notification)
     }
 
+    /// How much memory it holds, in bytes.
+    pub(crate) const fn held(&self) -> usize {
+        let texts = self.channel.len().saturating_add(self.payload.len());
+        size_of::<Self>().saturating_add(texts)
+    }
+
     /// Writes the message, as a server does.
     ///
     /// # Errors

@@ -329,9 +329,10 @@ impl<const INLINE: usize> Default for Buffer<INLINE> {
     }
 }
 
+/// How long it is, not what it holds: that may be a user's value or a password.
 impl<const INLINE: usize> fmt::Debug for Buffer<INLINE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Buffer").field(&self.as_slice()).finish()
+        f.debug_struct("Buffer").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

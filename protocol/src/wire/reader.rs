@@ -1,5 +1,7 @@
 //! The one way to read bytes that a server sent.
 
+use core::fmt;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// A cursor over bytes of a message body or of a value.
@@ -13,10 +15,20 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert_eq!(reader.cstr(), Ok("hi"));
 /// assert_eq!(reader.end(), Ok(()));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],
     total: usize,
+}
+
+/// Where it stands, not what it reads: that may be a user's value or a secret.
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("unread", &self.rest.len())
+            .field("total", &self.total)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Reader<'a> {

@@ -1,10 +1,10 @@
 //! What a server may send at any time: notices, notifications, settings, and the end of the session.
 
 use stellata_protocol::message::Authentication;
-use stellata_protocol::{ErrorKind, Event};
+use stellata_protocol::{Conversation, ErrorKind, Event, Limits, Login};
 
 use crate::action::Action::{Abandon, Begin, Query, Series, Sync, Terminate};
-use crate::caller::{Caller, Setup};
+use crate::caller::{Caller, NONCE, Setup};
 use crate::script::{Script, codes, ended_by, events, rows};
 use crate::server::Server;
 
@@ -91,6 +91,38 @@ fn those_that_nobody_takes_are_dropped_oldest_first() {
     assert_eq!(caller.conversation().dropped(), 6);
     let expected: Vec<String> = vec!["3".into(), "4".into()];
     assert_eq!(texts(caller), (expected.clone(), expected, String::new()));
+}
+
+#[test]
+fn those_that_hold_too_much_memory_are_dropped_oldest_first() {
+    // Seven of six hundred bytes and what is around them come to more than four kilobytes.
+    let long = |number: u32| format!("{number}{}", "x".repeat(600));
+    let limits = Limits { notice_bytes: 4096, notification_bytes: 2048, ..Limits::default() };
+    let mut conversation = Conversation::start_with(Login::new("me", NONCE), limits).unwrap();
+    conversation.receive(Server::welcome().bytes());
+    let server = (0..9).fold(Server::new(), |server, number| {
+        server.notice(&long(number)).notification(&long(number))
+    });
+    conversation.receive(server.bytes());
+    while conversation.advance().unwrap().is_some() {}
+    let notices: Vec<_> = std::iter::from_fn(|| conversation.pop_notice()).collect();
+    let firsts: String =
+        notices.iter().filter_map(|notice| notice.message.chars().next()).collect();
+    let notifications: Vec<_> = std::iter::from_fn(|| conversation.pop_notification()).collect();
+    let payloads: String =
+        notifications.iter().filter_map(|one| one.payload.chars().next()).collect();
+    assert!("012345678".ends_with(&firsts) && (4..=6).contains(&firsts.len()), "{firsts}");
+    assert!("012345678".ends_with(&payloads) && (2..=3).contains(&payloads.len()), "{payloads}");
+    let dropped = 18 - firsts.len() - payloads.len();
+    assert_eq!(conversation.dropped(), u64::try_from(dropped).unwrap());
+    // One that is larger than all that may be kept goes too; the next is kept.
+    let huge = "y".repeat(4096);
+    let server = Server::new().notification("a").notification(&huge).notification("b");
+    conversation.receive(server.bytes());
+    assert_eq!(conversation.advance(), Ok(None));
+    assert_eq!(&*conversation.pop_notification().unwrap().payload, "b");
+    assert_eq!(conversation.pop_notification(), None);
+    assert_eq!(conversation.dropped(), u64::try_from(dropped + 2).unwrap());
 }
 
 #[test]

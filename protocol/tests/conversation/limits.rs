@@ -31,7 +31,7 @@ fn a_declared_length_allocates_nothing() {
     conversation.receive(Server::welcome().bytes());
     while conversation.advance().unwrap().is_some() {}
     // A first answer of some size gives up the small buffer that a login needs.
-    conversation.receive(&Server::new().parameter("a", &"x".repeat(4_000)).bytes());
+    conversation.receive(Server::new().parameter("a", &"x".repeat(4_000)).bytes());
     while conversation.advance().unwrap().is_some() {}
     let before = conversation.buffered();
     conversation.begin();
@@ -93,7 +93,7 @@ fn a_large_answer_does_not_keep_its_memory() {
     conversation.receive(Server::welcome().bytes());
     while conversation.advance().unwrap().is_some() {}
     // A first answer of some size gives up the small buffer that a login needs.
-    conversation.receive(&Server::new().parameter("a", &"x".repeat(4_000)).bytes());
+    conversation.receive(Server::new().parameter("a", &"x".repeat(4_000)).bytes());
     while conversation.advance().unwrap().is_some() {}
     let before = conversation.buffered();
     conversation.begin();

@@ -183,6 +183,89 @@ fn scram() {
 }
 
 #[test]
+fn a_password_that_is_handed_in_when_it_is_wanted_is_sent_as_one_that_was_there() {
+    let scram = ScramServer::new("n,,", b"");
+    let md5 = Authentication::Md5Password { salt: *b"salt" };
+    for (name, wanted, later) in [
+        ("login-asked-clear", Authentication::CleartextPassword, None),
+        ("login-asked-md5", md5, None),
+        ("login-asked-scram", PLAIN, Some(&scram)),
+    ] {
+        let play = |setup: u8, name: &str| {
+            let mut script = Script::login(setup | Setup::CLEARTEXT).server(request(wanted));
+            if setup == Setup::ASKED {
+                script = script.act(&[Action::Derive]);
+            }
+            if let Some(scram) = later {
+                script = script.server(scram.first()).act(&[Action::Derive]).server(scram.last());
+            }
+            script.server(Server::welcome()).play(name)
+        };
+        let asked = play(Setup::ASKED, name);
+        is_logged_in(&asked);
+        let events = events(&asked);
+        assert_eq!(events[0], (0, Event::Password), "{name}");
+        assert_eq!(events.iter().filter(|event| event.1 == Event::Password).count(), 1);
+        let given = play(0, &name.replace("asked", "given"));
+        assert_eq!(sent(&asked), sent(&given), "{name}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_for_a_password_that_is_not_wanted_or_not_to_be_sent() {
+    let caller = Script::login(Setup::ASKED).server(Server::welcome()).play("login-asked-trust");
+    assert_eq!(events(&caller), [(0, Event::ReadyForQuery)]);
+    let caller = Script::login(Setup::ASKED)
+        .server(request(Authentication::CleartextPassword))
+        .play("login-asked-clear-refused");
+    is_refused(&caller, ErrorKind::Authentication);
+    assert_eq!(events(&caller), []);
+    let caller = Script::login(Setup::ASKED | Setup::BOUND | Setup::CERTIFICATE)
+        .server(request(PLAIN))
+        .play("login-asked-unbound");
+    is_refused(&caller, ErrorKind::Authentication);
+    assert_eq!(events(&caller), []);
+}
+
+#[test]
+fn a_server_may_not_go_on_before_the_password_has_come() {
+    let asked = Script::login(Setup::ASKED | Setup::CLEARTEXT)
+        .server(request(Authentication::CleartextPassword));
+    is_refused(
+        &asked.clone().server(Server::welcome()).play("login-asked-ok"),
+        ErrorKind::Authentication,
+    );
+    is_refused(
+        &asked.clone().server(request(PLAIN)).play("login-asked-twice"),
+        ErrorKind::Authentication,
+    );
+    let ended = asked.server(Server::new().fatal("57P03")).play("login-asked-fatal");
+    assert_eq!(codes(&ended), ["57P03"]);
+    assert_eq!(sent(&ended), b"");
+    let mut conversation = ended.into_conversation();
+    let before = conversation.output().len();
+    assert_eq!(conversation.provide_password(b"x").unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(conversation.output().len(), before);
+}
+
+#[test]
+fn a_password_is_taken_once_and_only_when_it_is_wanted() {
+    let login = Login::new(USER, NONCE).has_password(true).allow_cleartext(true);
+    let mut conversation = Conversation::start(login).unwrap();
+    conversation.wrote(conversation.output().len());
+    assert_eq!(conversation.provide_password(b"x").unwrap_err().kind(), ErrorKind::Usage);
+    conversation.receive(request(Authentication::CleartextPassword).bytes());
+    assert_eq!(conversation.advance().unwrap().unwrap().event, Event::Password);
+    conversation.provide_password(b"x").unwrap();
+    assert_eq!(conversation.output(), password_message(b"x\0"));
+    assert_eq!(conversation.provide_password(b"y").unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(conversation.output(), password_message(b"x\0"));
+    conversation.receive(Server::welcome().bytes());
+    assert_eq!(conversation.advance().unwrap().unwrap().event, Event::ReadyForQuery);
+    assert_eq!(conversation.provide_password(b"x").unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[test]
 fn scram_bound_to_the_channel() {
     let server = ScramServer::new("p=tls-server-end-point,,", CERTIFICATE);
     let caller = Script::login(Setup::CERTIFICATE | Setup::BOUND)

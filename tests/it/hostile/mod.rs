@@ -8,6 +8,7 @@ mod workflow;
 
 mod asynchronous;
 mod authentication;
+mod catalogue;
 mod columns;
 mod copy;
 mod extended;
@@ -27,6 +28,7 @@ fn cases_are_many_and_distinct() {
     let groups = [
         asynchronous::cases(),
         authentication::cases(),
+        catalogue::cases(),
         columns::cases(),
         copy::cases(),
         extended::cases(),

@@ -2,6 +2,7 @@
 
 mod advisories;
 mod passwords;
+mod provider;
 mod secrets;
 mod threads;
 mod token;

@@ -4,7 +4,7 @@
 use std::error::Error as _;
 
 use stellata_client::{BearerToken, Config, Connection, Error};
-use stellata_testkit::{Reply, ScramServer, Script, ScriptedServer};
+use stellata_testkit::{Column, Reply, ScramServer, Script, ScriptedServer};
 
 use super::plain;
 
@@ -162,4 +162,45 @@ fn connection_strings_that_can_not_be_used_do_not_show_their_password() {
     }
     let config = Config::parse(&format!("postgres://me:{SENTINEL}@host/x")).unwrap();
     is_silent(&format!("{config:?}|{config:#?}"));
+}
+
+/// Rows of users and parameters are secrets too.
+#[test]
+fn no_row_and_no_parameter_shows_in_what_is_printed_of_a_connection_or_an_error() {
+    let rows = |type_oid| {
+        let columns = [Column::new("c", type_oid)];
+        let row: [&[Option<&[u8]>]; 1] = [&[Some(SENTINEL.as_bytes())]];
+        Reply::rows(&columns, &row)
+    };
+    // What is read is another type than what comes; the rows stop in the middle; the server knows nothing of a type that
+    // they wait for. In the last two cases the answer is given up.
+    let wrong = Script::new().trust_login().expect("PDBES").send(rows(25).ready('I')).serve();
+    let endless = Script::new().trust_login().expect("PDBES").send(rows(25)).read_to_end();
+    let held = Script::new()
+        .trust_login()
+        .expect("PDBES")
+        .send(rows(999_999).ready('I'))
+        .expect("PBES")
+        .read_to_end();
+    for (script, is_given_up) in [(wrong, false), (endless, true), (held, true)] {
+        let server = ScriptedServer::start([script]).unwrap();
+        let config = plain(server.port());
+        stellata_testkit::run(async {
+            let mut connection = Connection::connect(&config).await.unwrap();
+            let asked = async {
+                if is_given_up {
+                    connection.query::<(String,)>("select $1", (SENTINEL,)).await.map(drop)
+                } else {
+                    connection.query::<(i32,)>("select $1", (SENTINEL,)).await.map(drop)
+                }
+            };
+            let wait = std::time::Duration::from_millis(200);
+            match tokio::time::timeout(wait, asked).await {
+                Ok(done) => is_silent_error(&done.unwrap_err()),
+                Err(_) => assert!(is_given_up),
+            }
+            is_silent(&format!("{connection:?}|{connection:#?}"));
+        });
+        server.finish();
+    }
 }

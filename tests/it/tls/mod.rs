@@ -2,6 +2,7 @@
 
 mod stage;
 mod binding;
+mod broken;
 mod certificates;
 mod matrix;
 mod modes;

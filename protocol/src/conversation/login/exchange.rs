@@ -6,8 +6,9 @@ use zeroize::Zeroizing;
 
 use super::Login;
 use crate::auth::{
-    AuthMethod, BearerToken, KeyDerivation, Keys, OAUTHBEARER, REFUSAL_SEEN, SCRAM_SHA_256,
-    SCRAM_SHA_256_PLUS, Scram, TokenChallenge, choose_binding, client_message, md5_password,
+    AuthMethod, BearerToken, ChannelBinding, KeyDerivation, Keys, OAUTHBEARER, REFUSAL_SEEN,
+    SCRAM_SHA_256, SCRAM_SHA_256_PLUS, Scram, TokenChallenge, choose_binding, client_message,
+    md5_password,
 };
 use crate::conversation::owed::unexpected;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,6 +36,8 @@ macro_rules! unsupported {
 enum Step {
     /// The server has not asked for anything yet.
     Asked,
+    /// The server asks for the password, which the caller has to hand in.
+    PasswordAsked(Proof),
     /// The password, or its hash, was sent.
     PasswordSent,
     /// The first message of SCRAM was sent.
@@ -59,12 +62,24 @@ enum Step {
     Refused,
 }
 
+/// How the server wants to be shown that the client knows the password.
+enum Proof {
+    /// As it is.
+    Cleartext,
+    /// Hashed by MD5 with this salt.
+    Md5([u8; 4]),
+    /// By SCRAM.
+    Scram(ChannelBinding),
+}
+
 /// What a message meant for the login.
 pub(in crate::conversation) enum Progress {
     /// It goes on.
     Goes,
     /// It waits for [`LoginState::provide_keys`].
     NeedsKeys,
+    /// It waits for [`LoginState::provide_password`].
+    NeedsPassword,
     /// It waits for [`LoginState::provide_token`].
     NeedsToken,
     /// The key for cancel requests came.
@@ -212,20 +227,11 @@ impl LoginState {
                          TLS or a unix socket, or scram-sha-256 in its pg_hba.conf",
                     ));
                 }
-                let password = self.take_password()?;
-                write_password(output, &password)?;
-                self.shown = password;
-                self.step = Step::PasswordSent;
-                Ok(Progress::Goes)
+                self.prove(Proof::Cleartext, output)
             }
             Authentication::Md5Password { salt } => {
                 self.admit(AuthMethod::Md5)?;
-                let password = self.take_password()?;
-                let hash =
-                    Zeroizing::new(md5_password(self.login.user.as_bytes(), &password, salt));
-                write_password(output, &*hash)?;
-                self.step = Step::PasswordSent;
-                Ok(Progress::Goes)
+                self.prove(Proof::Md5(salt), output)
             }
             Authentication::Sasl { mechanisms } => {
                 self.begin_sasl(&Authentication::mechanisms(mechanisms)?, output)
@@ -299,8 +305,8 @@ impl LoginState {
             names.iter().any(|&name| matches!(name, SCRAM_SHA_256 | SCRAM_SHA_256_PLUS));
         let offers_token = names.contains(&OAUTHBEARER);
         let takes_token = self.login.has_token && self.login.require.allows(AuthMethod::OAuth);
-        let takes_scram =
-            self.login.password.is_some() && self.login.require.allows(AuthMethod::ScramSha256);
+        let takes_scram = (self.login.password.is_some() || self.login.has_password)
+            && self.login.require.allows(AuthMethod::ScramSha256);
         if offers_token && (!offers_scram || (takes_token && !takes_scram)) {
             self.admit(AuthMethod::OAuth)?;
             if !self.login.has_token {
@@ -322,13 +328,51 @@ impl LoginState {
         }
         let end_point = self.login.end_point.take();
         let binding = choose_binding(names.iter().copied(), end_point, self.login.binding)?;
-        let mechanism = binding.mechanism();
-        let password = self.take_password()?;
-        let mut scram = Scram::new(&password, self.login.nonce, binding)
-            .with_max_iterations(self.login.max_iterations);
-        write_sasl_initial_response(output, mechanism, &scram.client_first()?)?;
-        self.step = Step::ScramFirst(scram);
-        Ok(Progress::Goes)
+        self.prove(Proof::Scram(binding), output)
+    }
+
+    /// Answers with what the password makes, or has the caller asked for it first.
+    fn prove(&mut self, proof: Proof, output: &mut Buffer) -> Result<Progress> {
+        match self.login.password.take() {
+            Some(password) => {
+                self.answer(proof, password, output)?;
+                Ok(Progress::Goes)
+            }
+            None if self.login.has_password => {
+                self.step = Step::PasswordAsked(proof);
+                Ok(Progress::NeedsPassword)
+            }
+            None => Err(refused("the server asks for a password, and none was given")),
+        }
+    }
+
+    /// Answers with what the password makes, which is needed once.
+    fn answer(
+        &mut self,
+        proof: Proof,
+        password: Zeroizing<Vec<u8>>,
+        output: &mut Buffer,
+    ) -> Result<()> {
+        self.step = match proof {
+            Proof::Cleartext => {
+                write_password(output, &password)?;
+                self.shown = password;
+                Step::PasswordSent
+            }
+            Proof::Md5(salt) => {
+                let user = self.login.user.as_bytes();
+                write_password(output, &*Zeroizing::new(md5_password(user, &password, salt)))?;
+                Step::PasswordSent
+            }
+            Proof::Scram(binding) => {
+                let mechanism = binding.mechanism();
+                let mut scram = Scram::new(&password, self.login.nonce, binding)
+                    .with_max_iterations(self.login.max_iterations);
+                write_sasl_initial_response(output, mechanism, &scram.client_first()?)?;
+                Step::ScramFirst(scram)
+            }
+        };
+        Ok(())
     }
 
     fn logged_in(&mut self) -> Progress {
@@ -344,14 +388,6 @@ impl LoginState {
 
     pub(in crate::conversation) fn is_logged_in(&self) -> bool {
         matches!(self.step, Step::LoggedIn)
-    }
-
-    /// The password, which is needed once.
-    fn take_password(&mut self) -> Result<Zeroizing<Vec<u8>>> {
-        self.login
-            .password
-            .take()
-            .ok_or(refused("the server asks for a password, and none was given"))
     }
 
     pub(in crate::conversation) fn take_key_derivation(&mut self) -> Option<KeyDerivation> {
@@ -375,6 +411,22 @@ impl LoginState {
             step => {
                 self.step = step;
                 Err(Error::new(ErrorKind::Usage, "the login does not wait for keys"))
+            }
+        }
+    }
+
+    pub(in crate::conversation) fn provide_password(
+        &mut self,
+        password: &[u8],
+        output: &mut Buffer,
+    ) -> Result<()> {
+        match mem::replace(&mut self.step, Step::Refused) {
+            Step::PasswordAsked(proof) => {
+                self.answer(proof, Zeroizing::new(password.to_vec()), output)
+            }
+            step => {
+                self.step = step;
+                Err(Error::new(ErrorKind::Usage, "the login does not wait for a password"))
             }
         }
     }

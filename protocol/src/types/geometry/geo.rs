@@ -87,7 +87,8 @@ impl Like<Rect<f64>> for area::Rectangle {
     }
 
     fn to(self) -> Result<Rect<f64>> {
-        Ok(Rect::new(coord(self.low()), coord(self.high())))
+        // The higher corner first: `Rect::new` changes the places of sides that are equal, or that are not numbers.
+        Ok(Rect::new(coord(self.high()), coord(self.low())))
     }
 }
 
@@ -205,6 +206,16 @@ mod tests {
             let raw = crate::types::proof::hex(&corners);
             let read: Polygon<f64> = decode(Oid::POLYGON, &raw).unwrap();
             assert_eq!(encode(Oid::POLYGON, &read), Ok(raw));
+        }
+    }
+
+    #[test]
+    fn equal_sides_and_nans_of_a_rectangle_come_back_as_they_were() {
+        let (minus, nan, other) = ("8000000000000000", "7ff8000000000000", "fff8000000000001");
+        for [high, low] in [[ZERO, minus], [minus, ZERO], [nan, other], [other, nan], [nan, ONE]] {
+            let raw = crate::types::proof::hex(&[high, high, low, low].concat());
+            let read: Rect<f64> = decode(Oid::BOX, &raw).unwrap();
+            assert_eq!(encode(Oid::BOX, &read), Ok(raw));
         }
     }
 

@@ -192,9 +192,17 @@ impl Encode for Inet {
 }
 
 impl<'a> Decode<'a> for Inet {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for a `cidr` with bits set to the right of its prefix, which no server sends.
     #[inline]
-    fn decode(_: Oid, raw: &'a [u8]) -> Result<Self> {
-        Self::read(raw)
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+        let inet = Self::read(raw)?;
+        if oid == Oid::CIDR {
+            Cidr::try_from(inet)?;
+        }
+        Ok(inet)
     }
 }
 
@@ -387,6 +395,8 @@ mod tests {
             is_refused::<Cidr>(Oid::CIDR, text, kind);
         }
         is_refused::<Cidr>(Oid::CIDR, "02080104 0a010000", ErrorKind::OutOfRange);
+        is_refused::<Inet>(Oid::CIDR, "02080104 0a010000", ErrorKind::OutOfRange);
+        is_value(Oid::INET, "02080004 0a010000", &inet("10.1.0.0/8"));
     }
 
     #[test]
