@@ -30,17 +30,23 @@ mod config;
 mod socket;
 mod statement;
 mod connection;
+mod copy;
 
 pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
     Process, ProtocolVersion, TargetSessionAttrs,
 };
 pub use connection::{Completion, Connection, SimpleResult, Ticket};
+pub use copy::{
+    CopyFormat, CopyHeader, CopyIn, CopyOptions, CopyOut, CopyProgress, CopyReader, CopyRowWriter,
+    CopyRows, CopyWriter,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
 };
+pub use stellata_protocol::copy::{CopyFields, CopyRow};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
     ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,

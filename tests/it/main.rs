@@ -3,6 +3,7 @@
 mod advisories;
 mod configured;
 mod connect;
+mod copy;
 mod dropped;
 mod hostile;
 mod hosts;

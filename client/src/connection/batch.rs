@@ -35,8 +35,8 @@ pub struct Completion {
 /// A statement whose Parse is in flight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parsing {
-    slot: SlotId,
-    call: u64,
+    pub(super) slot: SlotId,
+    pub(super) call: u64,
 }
 
 impl Connection {
@@ -146,7 +146,7 @@ impl Connection {
     }
 
     #[cold]
-    fn add(&mut self, statement: &dyn Statement, params: &Params) -> Result<SlotId> {
+    pub(super) fn add(&mut self, statement: &dyn Statement, params: &Params) -> Result<SlotId> {
         let sql = statement.sql()?;
         let (slot, evicted) = self
             .cache
@@ -437,7 +437,7 @@ fn completion(body: &[u8]) -> Result<Completion> {
 
 /// Asks for a statement to be prepared and described.
 #[cold]
-fn prepare(
+pub(super) fn prepare(
     conversation: &mut Conversation,
     entry: &Slot,
     params: &Params,
@@ -472,7 +472,7 @@ fn read_row(
 }
 
 #[cold]
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     Error::new(ErrorKind::Usage, "the statement is gone from the cache")
 }
 

@@ -94,9 +94,9 @@ impl BinaryCopyWriter {
         let mut fields = CopyFields { out, types: self.types.iter(), failed: None };
         if let Err(error) = write(&mut fields).and_then(|()| fields.end()) {
             // What is left of the types tells how far it came.
-            self.failed = fields.failed.map(|(_, left)| {
-                self.types.len().saturating_sub(left).saturating_sub(1)
-            });
+            self.failed = fields
+                .failed
+                .map(|(_, left)| self.types.len().saturating_sub(left).saturating_sub(1));
             return Err(error);
         }
         self.accept()
