@@ -58,6 +58,7 @@ impl Connection {
                 return Ok(Described { slot, fields: fields.clone() });
             }
             self.begin_batch()?;
+            self.close_forgotten()?;
             let slot = match self.cache.find(StatementKey::Sql(sql), &[], self.call) {
                 Some(slot) => slot,
                 None => self.add(&sql, &Params::new())?,

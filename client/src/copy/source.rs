@@ -198,7 +198,8 @@ impl<'c> CopyOut<'c> {
                         Some(described) => described.fields,
                         None => types.iter().flatten().map(|&oid| nameless(oid)).collect(),
                     };
-                    let outflow = Outflow { connection, copying, report, at: 0, end: End::Ahead };
+                    let end = End::Ahead;
+                    let outflow = Outflow { connection, copying, report, at: NOTHING, end };
                     return Ok((outflow, fields));
                 }
                 Err(error)
@@ -225,6 +226,9 @@ struct Outflow<'c> {
     at: usize,
     end: End,
 }
+
+/// The newest message holds no data, or none that was not used.
+const NOTHING: usize = usize::MAX;
 
 /// What has come of a COPY.
 #[derive(Debug)]
@@ -262,7 +266,7 @@ impl Outflow<'_> {
                 Poll::Ready(Ok(true))
             }
             Poll::Ready(Ok(false)) => {
-                self.at = usize::MAX;
+                self.at = NOTHING;
                 Poll::Ready(match self.copying.outcome() {
                     Ok(rows) => {
                         self.report.progress.rows = rows;
@@ -273,7 +277,7 @@ impl Outflow<'_> {
                 })
             }
             Poll::Ready(Err(broken)) => {
-                self.at = usize::MAX;
+                self.at = NOTHING;
                 Poll::Ready(Err(broken))
             }
         }
@@ -294,7 +298,7 @@ impl Outflow<'_> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Vec<u8>) -> Poll<Result<bool>> {
         loop {
             chunk.extend_from_slice(self.unused());
-            self.at = usize::MAX;
+            self.at = NOTHING;
             if chunk.len() >= CopyPiece::FULL {
                 return Poll::Ready(Ok(true));
             }
@@ -318,10 +322,8 @@ struct RawRows<'c> {
 }
 
 impl<'c> RawRows<'c> {
-    fn new(mut outflow: Outflow<'c>, fields: Box<[FieldDescription]>) -> Self {
+    fn new(outflow: Outflow<'c>, fields: Box<[FieldDescription]>) -> Self {
         let types: Box<[Oid]> = fields.iter().map(|field| field.type_oid).collect();
-        // No data has come yet.
-        outflow.at = usize::MAX;
         Self { outflow, reader: BinaryCopyReader::new(types), fields }
     }
 
@@ -434,7 +436,7 @@ impl CopyReader<'_> {
             if !self.outflow.unused().is_empty() {
                 // What is handed out is used.
                 let body = self.outflow.connection.copy_body();
-                self.outflow.at = usize::MAX;
+                self.outflow.at = NOTHING;
                 return Ok(Some(body));
             }
         }
