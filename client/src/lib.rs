@@ -31,6 +31,8 @@ mod socket;
 mod statement;
 mod connection;
 mod copy;
+mod large_object;
+mod lock;
 
 pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
@@ -42,6 +44,8 @@ pub use copy::{
     CopyRows, CopyWriter,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};
+pub use lock::{AdvisoryLock, LockKey, LockMode};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
