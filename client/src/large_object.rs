@@ -372,6 +372,14 @@ enum Done {
     Sought(u64),
 }
 
+/// The work that has ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    Read,
+    Write,
+    Seek(u64),
+}
+
 impl<'c> LargeObjectStream<'c> {
     /// Writes what is to be written, and gives the object back, at the position up to which was read or written.
     ///
@@ -405,23 +413,24 @@ impl<'c> LargeObjectStream<'c> {
         }
     }
 
-    /// Waits for work that was begun. What was read is kept, a position is returned.
-    fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<u64>>> {
+    /// Waits for work that was begun; says what it was. What was read is kept.
+    fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ended>>> {
         let State::Busy(work) = &mut self.state else { return Poll::Ready(Ok(None)) };
         let (object, done) = ready!(work.as_mut().poll(cx));
         self.state = State::Idle(object);
-        match done? {
+        Poll::Ready(Ok(Some(match done? {
             Done::Read(bytes) => {
                 self.ahead = bytes;
                 self.taken = 0;
+                Ended::Read
             }
             Done::Wrote(mut buffer) => {
                 buffer.clear();
                 self.behind = buffer;
+                Ended::Write
             }
-            Done::Sought(position) => return Poll::Ready(Ok(Some(position))),
-        }
-        Poll::Ready(Ok(None))
+            Done::Sought(position) => Ended::Seek(position),
+        })))
     }
 
     /// Waits until nothing is to be written any more, and gives up what was read ahead.
@@ -451,8 +460,9 @@ impl<'c> LargeObjectStream<'c> {
         if !self.behind.is_empty() {
             ready!(self.poll_settle(cx))?;
         }
-        ready!(self.poll_work(cx))?;
-        if self.taken >= self.ahead.len() && into.remaining() > 0 {
+        // What was read last may be nothing: the end.
+        let is_fresh = ready!(self.poll_work(cx))? == Some(Ended::Read);
+        if !is_fresh && self.taken >= self.ahead.len() && into.remaining() > 0 {
             let mut buffer = std::mem::take(&mut self.ahead);
             self.taken = 0;
             self.begin(async move |mut object: LargeObject<'c>| {
@@ -485,7 +495,7 @@ impl<'c> LargeObjectStream<'c> {
 
     fn poll_seek(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64>> {
         loop {
-            if let Some(position) = ready!(self.poll_work(cx))? {
+            if let Some(Ended::Seek(position)) = ready!(self.poll_work(cx))? {
                 return Poll::Ready(Ok(position));
             }
             ready!(self.poll_settle(cx))?;

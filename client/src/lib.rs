@@ -62,5 +62,10 @@ pub use token::TokenRequest;
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/guide/connecting.md")]
-mod guide {}
+mod guide {
+    #[doc = include_str!("../../docs/guide/connecting.md")]
+    mod connecting {}
+
+    #[doc = include_str!("../../docs/guide/copy.md")]
+    mod copy {}
+}

@@ -7,6 +7,8 @@ mod copy;
 mod dropped;
 mod hostile;
 mod hosts;
+mod large_object;
+mod lock;
 mod login;
 mod orm;
 mod pool;

@@ -56,9 +56,14 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Adds the row that the server names.
+    /// Adds the row that the server names, or what has become of the columns.
     #[cold]
     pub(super) fn place(&self, error: Error) -> Error {
+        if error.is_stale_statement() {
+            let note =
+                "the columns have changed since they were asked for: the next COPY asks anew";
+            return error.with_note(note.to_owned());
+        }
         let row = error.server().and_then(|said| place::row(said, self.relation.as_deref()));
         if row.is_some() { error.with_row(row) } else { error }
     }
@@ -142,7 +147,7 @@ impl<'c> Inflow<'c> {
     /// Makes the COPY fail and reads the answer; what the server says of it is passed over.
     ///
     /// # Errors
-    /// What breaks the connection.
+    /// What breaks the connection, and that the columns are not those that were asked for.
     pub(super) async fn fail(&mut self, reason: &str) -> Result<()> {
         if self.stage == Stage::Open {
             self.end(Some(reason))?;
@@ -150,7 +155,9 @@ impl<'c> Inflow<'c> {
         let done = poll_fn(|cx| self.connection.poll_copy_end(cx, &mut self.copying)).await;
         self.stage = Stage::Done;
         match done {
-            Err(error) if error.is_fatal() => Err(error),
+            Err(error) if error.is_fatal() || error.is_stale_statement() => {
+                Err(self.report.place(error))
+            }
             _ => Ok(()),
         }
     }

@@ -50,7 +50,13 @@ fn lines_of_every_form_say_what_was_meant() {
             let want = ODD.map(|odd| (odd.map(str::to_owned), "end".to_owned()));
             assert_eq!(back, want, "{options:?}");
 
-            // And the server's own lines come back as they went out.
+            // The server itself does not tell a text that looks like NULL from one, where it writes text.
+            if options == CopyOptions::text().delimiter('|').null("NULL")
+                || options == CopyOptions::text().null("ä")
+            {
+                continue;
+            }
+            // Its own lines come back as they went out.
             let mut data = Vec::new();
             let copy = connection.copy_out("t", &["a", "b"]).options(options.clone());
             assert_eq!(copy.write_to(&mut data).await.unwrap(), 12);

@@ -2,7 +2,9 @@
 
 mod bytes;
 mod failures;
+mod flow;
 mod rows;
+mod types;
 
 use stellata_client::{Config, Connection};
 use stellata_testkit::Database;

@@ -132,6 +132,7 @@ fn a_column_that_changed_its_type_is_noticed_before_a_value_is_taken_for_another
         database.run("alter table t alter n type float4").unwrap();
         let error = connection.copy_in("t", &["n"]).rows([(1,)]).await.unwrap_err();
         assert!(error.is_stale_statement(), "{error}");
+        assert!(error.to_string().contains("the columns have changed"), "{error}");
         let error = connection.copy_in("t", &["n"]).rows([(1,)]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Encode, "{error}");
         assert_eq!(connection.copy_in("t", &["n"]).rows([(2.5_f32,)]).await.unwrap(), 1);
