@@ -5,11 +5,13 @@
 mod options;
 mod place;
 mod line;
-mod flow;
+mod progress;
+mod inflow;
+mod outflow;
 mod sink;
 mod source;
 
-pub use flow::CopyProgress;
 pub use options::{CopyFormat, CopyHeader, CopyOptions};
+pub use progress::CopyProgress;
 pub use sink::{CopyIn, CopyRowWriter, CopyWriter};
 pub use source::{CopyOut, CopyReader, CopyRows};

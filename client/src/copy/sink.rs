@@ -11,9 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
 use crate::connection::copy::Described;
-use crate::copy::flow::{CopyProgress, Inflow, Observer, Report};
+use crate::copy::inflow::Inflow;
 use crate::copy::line;
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::progress::{CopyProgress, Observer, Report};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {

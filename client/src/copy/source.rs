@@ -7,15 +7,16 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use stellata_protocol::copy::{BinaryCopyReader, CopyPiece};
+use stellata_protocol::copy::BinaryCopyReader;
 use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{ColumnError, Columns, Expect, FieldDescription, Format, FromRow, Oid};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
-use crate::connection::copy::{Copying, Way};
-use crate::copy::flow::{CopyProgress, Observer, Report};
+use crate::connection::copy::Way;
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::outflow::{End, NOTHING, Outflow};
+use crate::copy::progress::{CopyProgress, Observer, Report};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {
@@ -198,9 +199,7 @@ impl<'c> CopyOut<'c> {
                         Some(described) => described.fields,
                         None => types.iter().flatten().map(|&oid| nameless(oid)).collect(),
                     };
-                    let end = End::Ahead;
-                    let outflow = Outflow { connection, copying, report, at: NOTHING, end };
-                    return Ok((outflow, fields));
+                    return Ok((Outflow::new(connection, copying, report), fields));
                 }
                 Err(error)
                     if !again
@@ -211,103 +210,6 @@ impl<'c> CopyOut<'c> {
                     again = true;
                 }
                 Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-/// Data on its way out.
-#[derive(Debug)]
-struct Outflow<'c> {
-    connection: &'c mut Connection,
-    copying: Copying,
-    report: Report,
-    /// How much of the newest message has been used.
-    at: usize,
-    end: End,
-}
-
-/// The newest message holds no data, or none that was not used.
-const NOTHING: usize = usize::MAX;
-
-/// What has come of a COPY.
-#[derive(Debug)]
-enum End {
-    /// There may be more.
-    Ahead,
-    /// It failed, which nobody has been told yet.
-    Failed(Error),
-    /// All is told.
-    Told,
-}
-
-impl Outflow<'_> {
-    /// What has come and was not used.
-    fn unused(&self) -> &[u8] {
-        self.connection.copy_body().get(self.at..).unwrap_or_default()
-    }
-
-    /// Waits for the next message of data, which gives up what is there; false at the end of a COPY that went well.
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
-        match std::mem::replace(&mut self.end, End::Told) {
-            End::Ahead => {}
-            End::Failed(error) => return Poll::Ready(Err(error)),
-            End::Told => return Poll::Ready(Ok(false)),
-        }
-        match self.connection.poll_copy_data(cx, &mut self.copying) {
-            Poll::Pending => {
-                self.end = End::Ahead;
-                Poll::Pending
-            }
-            Poll::Ready(Ok(true)) => {
-                self.end = End::Ahead;
-                self.at = 0;
-                self.count();
-                Poll::Ready(Ok(true))
-            }
-            Poll::Ready(Ok(false)) => {
-                self.at = NOTHING;
-                Poll::Ready(match self.copying.outcome() {
-                    Ok(rows) => {
-                        self.report.progress.rows = rows;
-                        self.report.tell();
-                        Ok(false)
-                    }
-                    Err(error) => Err(self.report.place(error)),
-                })
-            }
-            Poll::Ready(Err(broken)) => {
-                self.at = NOTHING;
-                Poll::Ready(Err(broken))
-            }
-        }
-    }
-
-    fn count(&mut self) {
-        let count = self.unused().len();
-        let before = self.report.progress.bytes;
-        let now = before.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        self.report.progress.bytes = now;
-        let full = u64::try_from(CopyPiece::FULL).unwrap_or(u64::MAX);
-        if before / full != now / full {
-            self.report.tell();
-        }
-    }
-
-    /// Gathers what is there, up to about 64 KB; false when nothing follows.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Vec<u8>) -> Poll<Result<bool>> {
-        loop {
-            chunk.extend_from_slice(self.unused());
-            self.at = NOTHING;
-            if chunk.len() >= CopyPiece::FULL {
-                return Poll::Ready(Ok(true));
-            }
-            match self.poll_data(cx) {
-                Poll::Pending if chunk.is_empty() => return Poll::Pending,
-                Poll::Pending => return Poll::Ready(Ok(true)),
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(false)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
