@@ -183,7 +183,6 @@ fn it_is_a_stream_of_tokio() {
         stream.write_all(b"last").await.unwrap();
         let object = stream.into_object().await.unwrap();
         assert_eq!(object.position(), 1_000_000);
-        drop(object);
         connection.execute("commit", ()).await.unwrap();
         let (stored,): (Vec<u8>,) =
             connection.query_one("select lo_get($1)", (oid,)).await.unwrap();
