@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use stellata_client::{ColumnError, Columns, Connection, Expect, FromRow, Params, Result};
-use stellata_protocol::Oid;
+use stellata_protocol::{Oid, TimestampTz};
 
 /// A row of `users`, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +152,49 @@ pub async fn lookups(
     }
     connection.ready().await?;
     Ok(())
+}
+
+/// What a row of `copied` is made of.
+pub type Copied = (i32, &'static str, Option<&'static str>, TimestampTz);
+
+/// The columns of `copied`.
+pub const COPY_COLUMNS: [&str; 4] = ["id", "name", "hair_color", "created_at"];
+
+/// W7: rows into a table by binary COPY.
+///
+/// # Errors
+/// What the client says.
+///
+/// # Cancel safety
+/// That of [`CopyIn::rows`](stellata_client::CopyIn::rows).
+pub async fn copy_in(connection: &mut Connection, rows: i32) -> Result<u64> {
+    let row = |id: i32| -> Copied {
+        let color = (id % 2 == 0).then_some("brown");
+        let created_at = TimestampTz::from_unix_microseconds(i64::from(id));
+        (id, "user 12345", color, created_at.unwrap_or(TimestampTz::INFINITY))
+    };
+    connection.copy_in("copies", &COPY_COLUMNS).rows((0..rows).map(row)).await
+}
+
+/// W7: rows out of a table by binary COPY, each looked at where it lies in the read buffer. Returns the bytes of their texts.
+///
+/// # Errors
+/// What the client says.
+///
+/// # Cancel safety
+/// That of [`CopyOut::each`](stellata_client::CopyOut::each).
+pub async fn copy_out(connection: &mut Connection) -> Result<usize> {
+    let mut letters = 0;
+    let copy = connection.copy_out("copied", &COPY_COLUMNS);
+    copy.each(|columns| {
+        columns.next::<i32>()?;
+        letters += columns.next::<&str>()?.len();
+        letters += columns.next::<Option<&str>>()?.map_or(0, str::len);
+        columns.next::<TimestampTz>()?;
+        Ok(())
+    })
+    .await?;
+    Ok(letters)
 }
 
 /// Two statements and a COMMIT: BEGIN rides along with the first, and COMMIT is a request of its own or, `joined`, rides

@@ -35,6 +35,18 @@ pub const CREATE: &str = "
     create index on comments (post_id);
 ";
 
+/// A table without indexes that rows are copied into and out of: `client-w7-in` and `client-w7-out`.
+pub const COPIED: &str = "
+    create unlogged table copied (id int, name text, hair_color text, created_at timestamptz);
+    create unlogged table copies (like copied);
+    insert into copied
+        select n, 'user ' || n, case when n % 2 = 0 then 'brown' end, '2026-01-01Z'::timestamptz + n * interval '1 minute'
+        from generate_series(1, 10000) n;
+";
+
+/// Rows of `copied`.
+pub const COPY_ROWS: i32 = 10_000;
+
 /// Fills them: half of the users have no hair colour and half of the posts no body, so that a point lookup owns one and a
 /// half texts on average.
 pub const FILL: &str = "

@@ -32,6 +32,8 @@ struct Inner {
     attempts: Vec<Error>,
     /// A server was reached that gives another kind of session than is wanted.
     unfit: bool,
+    /// The row of a COPY that it is about, counted from 1.
+    row: Option<u64>,
 }
 
 /// The family an [`Error`] belongs to.
@@ -62,6 +64,8 @@ pub enum ErrorKind {
     Decode,
     /// The statement was not run, because one before it in its group failed.
     Skipped,
+    /// A reader or writer of the caller's own failed, of which the source tells more. The connection is as before.
+    Stream,
     /// The call does not fit: the caller's mistake.
     Usage,
 }
@@ -81,6 +85,7 @@ impl Error {
             note: None,
             attempts: Vec::new(),
             unfit: false,
+            row: None,
         }))
     }
 
@@ -149,6 +154,13 @@ impl Error {
         self
     }
 
+    /// Says which row of a COPY it is about.
+    #[cold]
+    pub(crate) fn with_row(mut self, row: Option<u64>) -> Self {
+        self.0.row = row;
+        self
+    }
+
     /// A server was reached that gives another kind of session than is wanted.
     #[cold]
     pub(crate) fn unfit(message: impl Into<String>) -> Self {
@@ -214,6 +226,14 @@ impl Error {
     #[must_use]
     pub fn sql(&self) -> Option<&str> {
         self.0.sql.as_deref()
+    }
+
+    /// The row of a COPY that could not be written, read or stored, counted from 1. For text data it is the line.
+    ///
+    /// It is not known where the server names no row: of a constraint that is checked at the end, of data that ends early.
+    #[must_use]
+    pub fn row(&self) -> Option<u64> {
+        self.0.row
     }
 
     /// Whether the connection can't be used any more.
@@ -320,6 +340,9 @@ impl fmt::Display for Error {
         }
         if let Some(note) = &self.0.note {
             write!(f, " ({note})")?;
+        }
+        if let Some(row) = self.0.row {
+            write!(f, " (row {row} of the COPY)")?;
         }
         for (attempt, number) in self.0.attempts.iter().zip(1..) {
             let before = match (f.alternate(), number) {

@@ -37,6 +37,9 @@ mod trace;
 mod socket;
 mod statement;
 mod connection;
+mod copy;
+mod large_object;
+mod lock;
 
 #[cfg(feature = "tracing")]
 pub use config::TraceOptions;
@@ -50,11 +53,18 @@ pub use connection::{
     Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Plan, Portal, QueryOptions,
     Row, Rows, SimpleResult, Ticket, With,
 };
+pub use copy::{
+    CopyFormat, CopyHeader, CopyIn, CopyOptions, CopyOut, CopyProgress, CopyReader, CopyRowWriter,
+    CopyRows, CopyWriter,
+};
 pub use error::{Error, ErrorKind, Result};
+pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};
+pub use lock::{AdvisoryLock, LockKey, LockMode};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
 };
+pub use stellata_protocol::copy::{CopyFields, CopyRow};
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
     ColumnError, Columns, Expect, FieldDescription, FromRow, IntoParams, Limits, Oid, Params,
@@ -67,5 +77,10 @@ pub use token::TokenRequest;
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/guide/connecting.md")]
-mod guide {}
+mod guide {
+    #[doc = include_str!("../../docs/guide/connecting.md")]
+    mod connecting {}
+
+    #[doc = include_str!("../../docs/guide/copy.md")]
+    mod copy {}
+}

@@ -46,7 +46,7 @@ mod stage {
     pub(super) fn play() -> Result<(), Box<dyn Error>> {
         let server = Server::shared()?;
         let template = Database::create(server)?;
-        for sql in [schema::CREATE, schema::FILL, schema::SETTLE] {
+        for sql in [schema::CREATE, schema::FILL, schema::COPIED, schema::SETTLE] {
             template.run(sql)?;
         }
         let proxy = Proxy::start(server.tcp())?;

@@ -172,7 +172,7 @@ impl Connection {
     }
 
     #[cold]
-    fn close_forgotten(&mut self) -> Result<()> {
+    pub(super) fn close_forgotten(&mut self) -> Result<()> {
         for name in self.forgotten.drain(..) {
             self.driver.conversation.close_statement(&name).map_err(Error::protocol)?;
         }

@@ -71,6 +71,18 @@ impl Driver {
         }
     }
 
+    /// Writes what is unsent and takes in what has come: true when something has, false when nothing has and all is written.
+    pub(crate) fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        match self.poll_fill(cx) {
+            Poll::Pending
+                if self.conversation.output().is_empty() && self.write_error.is_none() =>
+            {
+                Poll::Ready(Ok(false))
+            }
+            filled => filled.map_ok(|()| true),
+        }
+    }
+
     /// Writes as much as the socket takes now.
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) {

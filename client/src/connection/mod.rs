@@ -20,6 +20,7 @@ mod pipeline;
 mod prepare;
 mod portal;
 mod row;
+pub(crate) mod copy;
 mod open;
 
 use std::collections::VecDeque;
@@ -329,8 +330,8 @@ impl Connection {
     /// statements away.
     #[inline]
     fn note_command(&mut self) {
-        const OTHERS: [&[u8]; 6] =
-            [b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"MERGE"];
+        const OTHERS: [&[u8]; 7] =
+            [b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"MERGE", b"COPY"];
         let body = self.driver.conversation.body();
         if matches!(body.first_chunk(), Some(b"SELECT" | b"INSERT" | b"UPDATE" | b"DELETE"))
             || OTHERS.iter().any(|tag| body.starts_with(tag))

@@ -2,6 +2,7 @@
 
 use crate::conversation::Conversation;
 use crate::conversation::owed::Owed;
+use crate::copy::CopyPiece;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::copy::{write_copy_data, write_copy_done, write_copy_fail};
 use crate::message::extended::{
@@ -36,7 +37,8 @@ impl Conversation {
                 self.output.wipe();
                 self.output_is_secret = self.login.is_some();
             }
-            if self.output.capacity() > OUTPUT_KEPT {
+            // A COPY in progress fills it again at once.
+            if self.output.capacity() > OUTPUT_KEPT && self.data_ended {
                 self.output = Buffer::with_capacity(1024);
             } else {
                 self.output.clear();
@@ -231,6 +233,22 @@ impl Conversation {
         self.with_copy(|output| write_copy_data(output, data))
     }
 
+    /// Sends a piece of data as [`Conversation::copy_data`] does, and empties it. Where nothing else waits to be written, it is
+    /// not copied.
+    ///
+    /// # Errors
+    /// As [`Conversation::copy_data`].
+    pub fn copy_piece(&mut self, piece: &mut CopyPiece) -> Result<bool> {
+        if piece.is_empty() {
+            return self.with_copy(|_| Ok(()));
+        }
+        let sent = self.with_copy(|output| piece.hand_over(output))?;
+        if !sent {
+            piece.clear();
+        }
+        Ok(sent)
+    }
+
     /// Ends the data of the COPY that was asked for last.
     ///
     /// # Errors
@@ -320,6 +338,7 @@ impl Conversation {
         self.may_request()?;
         write_sync(&mut self.output);
         self.ask(Owed::Sync);
+        self.data_ended = true;
         Ok(())
     }
 

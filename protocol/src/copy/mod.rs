@@ -14,11 +14,13 @@
 //! column's is an error at best, and another value at worst. So both sides are told the types of the columns, and hold every
 //! value against them.
 
+mod piece;
 mod writer;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use piece::CopyPiece;
 pub use reader::BinaryCopyReader;
 pub use writer::{BinaryCopyWriter, CopyFields, CopyRow};
 

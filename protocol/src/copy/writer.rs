@@ -1,6 +1,7 @@
 //! Rows into the data of a COPY FROM STDIN.
 
 use crate::copy::SIGNATURE;
+use crate::copy::piece::{CopyPiece, HEAD, LARGEST};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::{Encode, IsNull};
@@ -30,26 +31,17 @@ use crate::wire::buffer::Buffer;
 /// ```
 #[derive(Debug)]
 pub struct BinaryCopyWriter {
-    /// The head of a CopyData message, then rows; perhaps a row that failed behind them.
-    out: Buffer,
-    /// How much of `out` holds: what lies behind is no whole row.
+    /// Rows; perhaps a row that failed behind them.
+    piece: CopyPiece,
+    /// How much of the message holds: what lies behind is no whole row.
     whole: usize,
     types: Box<[Oid]>,
     /// The number of columns, as each row has it.
     count: [u8; 2],
+    /// The column at which the last row failed.
+    failed: Option<usize>,
     finished: bool,
 }
-
-/// A piece of this size is worth a write to the socket.
-const FULL: usize = 64 * 1024;
-/// Place for a full piece and the row that made it so, if that is no giant.
-const PLACE: usize = FULL + FULL / 4;
-/// A buffer that a giant row made larger than this is not kept.
-const KEPT: usize = 4 * FULL;
-/// Tag and length of a CopyData message; the length is written when the piece is taken.
-const HEAD: [u8; 5] = *b"d\0\0\0\x04";
-/// The largest message that the server reads, tag and all (`PQ_LARGE_MESSAGE_LIMIT` of its source).
-const LARGEST: usize = (1 << 30) - 1;
 
 impl BinaryCopyWriter {
     /// Begins the data of a COPY into columns of these types. [`Oid::UNSPECIFIED`] stands for a type that is not known:
@@ -62,13 +54,12 @@ impl BinaryCopyWriter {
         let Ok(count) = i16::try_from(types.len()) else {
             return Err(Error::new(ErrorKind::TooLarge, "more than 32767 columns in a COPY"));
         };
-        let mut out = Buffer::with_capacity(PLACE);
-        out.put_slice(&HEAD);
-        out.put_slice(&SIGNATURE);
-        out.put_i32(0); // flags
-        out.put_i32(0); // length of the extension
-        let whole = out.len();
-        Ok(Self { out, whole, types, count: count.to_be_bytes(), finished: false })
+        let mut piece = CopyPiece::new();
+        piece.put_slice(&SIGNATURE);
+        piece.put_slice(&[0; 8]); // flags, length of the extension
+        let whole = piece.out.len();
+        let count = count.to_be_bytes();
+        Ok(Self { piece, whole, types, count, failed: None, finished: false })
     }
 
     /// The types of the columns.
@@ -98,11 +89,23 @@ impl BinaryCopyWriter {
         write: impl FnOnce(&mut CopyFields<'_>) -> Result<()>,
     ) -> Result<()> {
         self.begin()?;
-        self.out.put_slice(&self.count);
-        let mut fields = CopyFields { out: &mut self.out, types: self.types.iter(), failed: None };
-        write(&mut fields)?;
-        fields.end()?;
+        let out = &mut self.piece.out;
+        out.put_slice(&self.count);
+        let mut fields = CopyFields { out, types: self.types.iter(), failed: None };
+        if let Err(error) = write(&mut fields).and_then(|()| fields.end()) {
+            // What is left of the types tells how far it came.
+            self.failed = fields
+                .failed
+                .map(|(_, left)| self.types.len().saturating_sub(left).saturating_sub(1));
+            return Err(error);
+        }
         self.accept()
+    }
+
+    /// The column at which the last row that was refused failed, counted from 0; `None` where it failed as a whole.
+    #[must_use]
+    pub fn failed_column(&self) -> Option<usize> {
+        self.failed
     }
 
     /// Ends the data with its trailer. The last piece is to be sent, and CopyDone after it.
@@ -111,7 +114,7 @@ impl BinaryCopyWriter {
     /// [`ErrorKind::Usage`] the second time.
     pub fn finish(&mut self) -> Result<()> {
         self.begin()?;
-        self.out.put_i16(-1);
+        self.piece.out.put_i16(-1);
         self.accept()?;
         self.finished = true;
         Ok(())
@@ -121,13 +124,13 @@ impl BinaryCopyWriter {
     #[inline]
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.whole >= FULL
+        self.whole >= CopyPiece::FULL
     }
 
     /// What was appended since the last [`BinaryCopyWriter::clear`]: the content of a CopyData message.
     #[must_use]
     pub fn piece(&self) -> &[u8] {
-        self.out.as_slice().get(HEAD.len()..self.whole).unwrap_or_default()
+        self.piece.out.as_slice().get(HEAD.len()..self.whole).unwrap_or_default()
     }
 
     /// The same as a whole CopyData message, ready to be sent; empty when there is nothing to send.
@@ -135,21 +138,20 @@ impl BinaryCopyWriter {
     /// # Errors
     /// None that can occur: [`BinaryCopyWriter::row_with`] has seen to the length.
     pub fn message(&mut self) -> Result<&[u8]> {
-        if self.piece().is_empty() {
-            return Ok(&[]);
-        }
-        // The length counts itself, but not the tag.
-        self.out.patch(1, self.whole.saturating_sub(1))?;
-        Ok(self.out.as_slice().get(..self.whole).unwrap_or_default())
+        self.piece.out.truncate(self.whole);
+        self.piece.message()
+    }
+
+    /// The same as what [`Conversation::copy_piece`](crate::Conversation::copy_piece) takes. [`BinaryCopyWriter::clear`] is
+    /// to be called afterwards.
+    pub fn whole_piece(&mut self) -> &mut CopyPiece {
+        self.piece.out.truncate(self.whole);
+        &mut self.piece
     }
 
     /// Forgets the piece: it was sent.
     pub fn clear(&mut self) {
-        if self.out.capacity() > KEPT {
-            self.out = Buffer::with_capacity(PLACE);
-            self.out.put_slice(&HEAD);
-        }
-        self.out.truncate(HEAD.len());
+        self.piece.clear();
         self.whole = HEAD.len();
     }
 
@@ -159,15 +161,15 @@ impl BinaryCopyWriter {
         if self.finished {
             return Err(Error::new(ErrorKind::Usage, "the COPY data has been finished"));
         }
-        if self.out.len() != self.whole {
-            self.out.truncate(self.whole);
+        if self.piece.out.len() != self.whole {
+            self.piece.out.truncate(self.whole);
         }
         Ok(())
     }
 
     #[inline]
     fn accept(&mut self) -> Result<()> {
-        let len = self.out.len();
+        let len = self.piece.out.len();
         if len > LARGEST {
             return Err(Error::new(ErrorKind::TooLarge, "a piece of COPY data is above 1 GiB"));
         }
@@ -181,8 +183,8 @@ impl BinaryCopyWriter {
 pub struct CopyFields<'w> {
     out: &'w mut Buffer,
     types: core::slice::Iter<'w, Oid>,
-    /// The first error: the row is refused even if whoever writes it passes over that.
-    failed: Option<Error>,
+    /// The first error, and how many columns were left then: the row is refused even if whoever writes it passes over that.
+    failed: Option<(Error, usize)>,
 }
 
 impl CopyFields<'_> {
@@ -204,7 +206,7 @@ impl CopyFields<'_> {
             None => Err(too_many()),
         };
         if let Err(error) = done {
-            self.failed.get_or_insert(error);
+            self.failed.get_or_insert((error, self.types.len()));
         }
         done
     }
@@ -226,7 +228,7 @@ impl CopyFields<'_> {
             }),
         };
         if let Err(error) = done {
-            self.failed.get_or_insert(error);
+            self.failed.get_or_insert((error, self.types.len()));
         }
         done
     }
@@ -240,7 +242,7 @@ impl CopyFields<'_> {
     #[inline]
     fn end(&self) -> Result<()> {
         match self.failed {
-            Some(error) => Err(error),
+            Some((error, _)) => Err(error),
             None if self.types.len() > 0 => {
                 Err(Error::new(ErrorKind::ColumnCount, "a row has fewer values than columns"))
             }

@@ -181,6 +181,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[trips(1.0), instructions(5_000.0)],
     ),
     Operation::new(
+        "client-w7-in",
+        "W7 COPY 10 000 rows in",
+        2,
+        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 300.0, 10_000.0)],
+    )
+    .racing(),
+    Operation::new(
+        "client-w7-out",
+        "W7 COPY 10 000 rows out",
+        2,
+        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 900.0, 10_000.0)],
+    )
+    .racing(),
+    Operation::new(
         "client-w8",
         "W8 connect and query, trust",
         10,
@@ -285,6 +299,10 @@ pub(super) const PIECES: f64 = 0.4;
 
 /// Allocations of a bulk insert, whatever the number of rows: what the best peer needs for 100.
 const BULK: f64 = 11.0;
+
+/// Allocations of a COPY, whatever the number of rows: its text and its options, each quoted, the names of its columns, its
+/// buffers.
+const COPY: f64 = 64.0;
 
 #[cfg(test)]
 mod tests {

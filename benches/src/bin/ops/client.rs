@@ -135,6 +135,25 @@ pub(super) async fn crowd(config: Config, times: u32) -> Outcome {
     Ok(())
 }
 
+/// W7 in: rows that are made while they are copied.
+pub(super) async fn copy_in(config: Config, times: u32) -> Outcome {
+    let mut connection = Connection::connect(&config).await?;
+    for _ in 0..WARM_UP + times {
+        let copied = workload::copy_in(&mut connection, schema::COPY_ROWS).await?;
+        check(i32::try_from(copied)? == schema::COPY_ROWS)?;
+    }
+    Ok(())
+}
+
+/// W7 out.
+pub(super) async fn copy_out(config: Config, times: u32) -> Outcome {
+    let mut connection = Connection::connect(&config).await?;
+    for _ in 0..WARM_UP + times {
+        check(workload::copy_out(&mut connection).await? > usize::try_from(schema::COPY_ROWS)?)?;
+    }
+    Ok(())
+}
+
 /// W8: a session with one query in it.
 pub(super) async fn connect(config: Config, times: u32) -> Outcome {
     for _ in 0..WARM_UP + times {

@@ -23,7 +23,7 @@ use crate::work::Outcome;
 type Run = fn(Config, u32) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// Every operation, by its name.
-const OPERATIONS: [(&str, Run); 25] = [
+const OPERATIONS: [(&str, Run); 27] = [
     ("client-w1", |config, times| Box::pin(client::point(config, times))),
     ("client-w1-cold", |config, times| Box::pin(client::cold(config, times))),
     ("client-w2", |config, times| Box::pin(client::all(config, times))),
@@ -35,6 +35,8 @@ const OPERATIONS: [(&str, Run); 25] = [
     ("client-w5", |config, times| Box::pin(client::lookups(config, times))),
     ("client-w6a", |config, times| Box::pin(client::lend(config, times))),
     ("client-w6b", |config, times| Box::pin(client::crowd(config, times))),
+    ("client-w7-in", |config, times| Box::pin(client::copy_in(config, times))),
+    ("client-w7-out", |config, times| Box::pin(client::copy_out(config, times))),
     ("client-w8", |config, times| Box::pin(client::connect(config, times))),
     ("client-w8-scram", |config, times| Box::pin(client::connect(config, times))),
     ("client-idle", |config, times| Box::pin(client::idle(config, times))),

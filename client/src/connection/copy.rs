@@ -1,0 +1,295 @@
+//! COPY as the connection sees it: a statement that data follows, or that is answered by data.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use stellata_protocol::copy::CopyPiece;
+use stellata_protocol::message::CommandTag;
+use stellata_protocol::{Event, FieldDescription, Format, Oid, Params};
+
+use crate::connection::Connection;
+use crate::connection::batch::{Parsing, gone, prepare};
+use crate::error::{Error, ErrorKind, Result};
+use crate::statement::StatementKey;
+use crate::statement::cache::{Prepared, SlotId};
+
+/// Which way the data of a COPY goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the server.
+    In,
+    /// From the server.
+    Out,
+}
+
+/// The columns of a table or query, from a statement that the server has described.
+#[derive(Debug)]
+pub(crate) struct Described {
+    slot: SlotId,
+    pub(crate) fields: Box<[FieldDescription]>,
+}
+
+/// A COPY that runs, and what has come of it.
+#[derive(Debug)]
+pub(crate) struct Copying {
+    way: Way,
+    sql: Arc<str>,
+    /// The server took it for a COPY of this way.
+    began: bool,
+    /// The server has said how many rows it came to.
+    rows: Option<u64>,
+    /// The statement has ended, whatever it was.
+    ended: bool,
+    /// ReadyForQuery has come.
+    ready: bool,
+    failed: Option<Error>,
+}
+
+impl Connection {
+    /// Asks for the columns of a statement that is never run. The first time costs a round trip; the answer is kept as long
+    /// as the statement is.
+    pub(crate) async fn describe_columns(&mut self, sql: &str) -> Result<Described> {
+        if let Some(slot) = self.cache.find(StatementKey::Sql(sql), &[], self.call)
+            && let Some(entry) = self.cache.get(slot)
+            && entry.is_prepared()
+            && let Some(fields) = &entry.fields
+        {
+            return Ok(Described { slot, fields: fields.clone() });
+        }
+        self.begin_batch()?;
+        self.close_forgotten()?;
+        let slot = match self.cache.find(StatementKey::Sql(sql), &[], self.call) {
+            Some(slot) => slot,
+            None => self.add(&sql, &[])?,
+        };
+        let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+        prepare(&mut self.driver.conversation, entry, &[])
+            .map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
+        entry.prepared = Prepared::Asked(self.call);
+        self.parsing.push_back(Parsing { slot, call: self.call });
+        self.sync()?;
+        let ready = self.ready().await;
+        ready.map_err(|error| error.with_sql(Some(sql.into())))?;
+        if let Some(entry) = self.cache.get(slot)
+            && let Some(fields) = &entry.fields
+        {
+            return Ok(Described { slot, fields: fields.clone() });
+        }
+        Err(Error::new(ErrorKind::Protocol, "the server does not describe a statement"))
+    }
+
+    /// Asks for a COPY; nothing is written to the socket yet.
+    ///
+    /// Where its columns were `described`, that is asked again in the same series: when they have changed, the server
+    /// refuses it, and the COPY behind it with it, before any data is taken for another type.
+    pub(crate) fn start_copy(
+        &mut self,
+        way: Way,
+        sql: &str,
+        described: Option<&Described>,
+    ) -> Result<Copying> {
+        self.begin_batch()?;
+        let asked = self.ask_copy(way, sql, described);
+        asked.map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
+        if way == Way::Out {
+            self.sync()?;
+        }
+        Ok(Copying {
+            way,
+            sql: sql.into(),
+            began: false,
+            rows: None,
+            ended: false,
+            ready: false,
+            failed: None,
+        })
+    }
+
+    fn ask_copy(
+        &mut self,
+        way: Way,
+        sql: &str,
+        described: Option<&Described>,
+    ) -> stellata_protocol::Result<()> {
+        let conversation = &mut self.driver.conversation;
+        if let Some(described) = described
+            && let Some(entry) = self.cache.get(described.slot)
+        {
+            conversation.describe_statement(&entry.name)?;
+            self.parsing.push_back(Parsing { slot: described.slot, call: self.call });
+        }
+        conversation.parse("", sql, &[])?;
+        conversation.bind("", &Params::new(), Format::Text)?;
+        match way {
+            Way::In => conversation.execute_copy_in(),
+            Way::Out => conversation.execute(0),
+        }
+    }
+
+    /// Waits until the next piece may be handed over: all before it has been written. False when the COPY is over already,
+    /// because it failed or was none.
+    pub(crate) fn poll_copy_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        copying: &mut Copying,
+    ) -> Poll<Result<bool>> {
+        loop {
+            // Notices and an early error are read while the data goes out: a server that can't send stops reading.
+            while let Some(event) = self.advance()? {
+                self.note_copy(event, copying)?;
+            }
+            if copying.ended || copying.failed.is_some() {
+                return Poll::Ready(Ok(false));
+            }
+            if !ready!(self.driver.poll_exchange(cx))? {
+                return Poll::Ready(Ok(true));
+            }
+        }
+    }
+
+    /// Takes in what has come of a COPY whose data is not there yet. It never ends while all goes well.
+    pub(crate) fn poll_copy_news(
+        &mut self,
+        cx: &mut Context<'_>,
+        copying: &mut Copying,
+    ) -> Poll<Result<()>> {
+        loop {
+            if !ready!(self.poll_copy_room(cx, copying))? {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.driver.poll_fill(cx))?;
+        }
+    }
+
+    /// Hands a piece of data over and empties it.
+    pub(crate) fn send_copy(&mut self, piece: &mut CopyPiece) -> Result<()> {
+        self.driver.conversation.copy_piece(piece).map_err(Error::encode)?;
+        Ok(())
+    }
+
+    /// Ends the data: all is there, or the COPY is to fail for a reason.
+    pub(crate) fn end_copy(&mut self, failure: Option<&str>) -> Result<()> {
+        let conversation = &mut self.driver.conversation;
+        let ended = match failure {
+            None => conversation.copy_done(),
+            Some(reason) => conversation.copy_fail(reason),
+        };
+        match ended {
+            Ok(_) => self.sync(),
+            // The statement was no COPY, and has ended.
+            Err(error) if error.kind() == stellata_protocol::ErrorKind::Usage => self.sync(),
+            Err(error) => Err(Error::protocol(error)),
+        }
+    }
+
+    /// Waits until the server begins to send data.
+    pub(crate) fn poll_copy_start(
+        &mut self,
+        cx: &mut Context<'_>,
+        copying: &mut Copying,
+    ) -> Poll<Result<()>> {
+        loop {
+            if copying.began {
+                return Poll::Ready(Ok(()));
+            }
+            if copying.ready || (copying.failed.is_some() && self.driver.is_closed()) {
+                return Poll::Ready(copying.outcome().map(drop));
+            }
+            match self.advance()? {
+                Some(event) => self.note_copy(event, copying)?,
+                None => {
+                    let filled = ready!(self.driver.poll_fill(cx));
+                    filled.map_err(|broken| broken.after(copying.failed.take()))?;
+                }
+            }
+        }
+    }
+
+    /// Waits for the next piece of data that the server sends: [`Connection::copy_body`]. False at the end.
+    pub(crate) fn poll_copy_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        copying: &mut Copying,
+    ) -> Poll<Result<bool>> {
+        loop {
+            if copying.ready || (copying.failed.is_some() && self.driver.is_closed()) {
+                return Poll::Ready(Ok(false));
+            }
+            match self.advance()? {
+                Some(Event::CopyData) => return Poll::Ready(Ok(true)),
+                Some(event) => self.note_copy(event, copying)?,
+                None => {
+                    let filled = ready!(self.driver.poll_fill(cx));
+                    filled.map_err(|broken| broken.after(copying.failed.take()))?;
+                }
+            }
+        }
+    }
+
+    /// The data that came last.
+    pub(crate) fn copy_body(&self) -> &[u8] {
+        self.driver.conversation.body()
+    }
+
+    /// Reads to the end of a COPY; returns how many rows it came to.
+    pub(crate) fn poll_copy_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        copying: &mut Copying,
+    ) -> Poll<Result<u64>> {
+        while ready!(self.poll_copy_data(cx, copying))? {}
+        Poll::Ready(copying.outcome())
+    }
+
+    /// Notes what an answer says of a COPY.
+    fn note_copy(&mut self, event: Event, copying: &mut Copying) -> Result<()> {
+        match event {
+            Event::CopyIn => copying.began = true,
+            Event::CopyOut => copying.began = copying.way == Way::Out,
+            Event::CommandComplete => {
+                let body = self.driver.conversation.body();
+                copying.rows = Some(CommandTag::count(body).map_err(Error::protocol)?);
+                copying.ended = true;
+            }
+            Event::EmptyQuery | Event::PortalSuspended => copying.ended = true,
+            Event::ReadyForQuery => copying.ready = true,
+            Event::Error if copying.failed.is_none() => {
+                let error = self.server_error(Some(Arc::clone(&copying.sql)));
+                copying.failed = Some(error);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Described {
+    /// The types of the columns.
+    pub(crate) fn types(&self) -> Box<[Oid]> {
+        self.fields.iter().map(|field| field.type_oid).collect()
+    }
+}
+
+impl Copying {
+    /// What is told of a COPY that has failed, after its error was told.
+    #[cold]
+    pub(crate) fn over(&self) -> Error {
+        Error::new(ErrorKind::Usage, "the COPY is over").with_sql(Some(Arc::clone(&self.sql)))
+    }
+
+    /// What it came to.
+    pub(crate) fn outcome(&mut self) -> Result<u64> {
+        match (self.failed.take(), self.began, self.rows) {
+            (Some(error), ..) => Err(error),
+            (None, true, Some(rows)) => Ok(rows),
+            _ if !self.ended => Err(self.over()),
+            _ => {
+                let wanted = match self.way {
+                    Way::In => "the statement is no COPY FROM STDIN",
+                    Way::Out => "the statement is no COPY TO STDOUT",
+                };
+                Err(Error::new(ErrorKind::Usage, wanted).with_sql(Some(Arc::clone(&self.sql))))
+            }
+        }
+    }
+}

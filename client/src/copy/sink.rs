@@ -1,0 +1,470 @@
+//! COPY FROM STDIN: rows and bytes in.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use stellata_protocol::copy::{BinaryCopyWriter, CopyPiece, CopyRow};
+use stellata_protocol::{FieldDescription, Oid};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::connection::Connection;
+use crate::connection::copy::Described;
+use crate::copy::inflow::Inflow;
+use crate::copy::line;
+use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::progress::{CopyProgress, Observer, Report};
+use crate::error::{Error, ErrorKind, Result};
+
+impl Connection {
+    /// Prepares to copy rows into a table: [`CopyIn`] says from what.
+    ///
+    /// The table is named as `table` or `schema.table`, each name as it is, without quotes: it is split at dots and quoted
+    /// here. No columns are all columns but the generated ones; for rows of values, name them where there are such.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// let tracks = [(1, "Intro"), (2, "Outro")];
+    /// let copied = connection.copy_in("music.tracks", &["position", "title"]).rows(tracks).await?;
+    /// assert_eq!(copied, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn copy_in(&mut self, table: &str, columns: &[&str]) -> CopyIn<'_> {
+        CopyIn::new(self, Subject::table(table, columns))
+    }
+
+    /// Prepares to copy by a command of the caller's own, a `copy .. from stdin` with its options. Of rows of values the types
+    /// are to be told: [`CopyIn::types`].
+    pub fn copy_in_sql(&mut self, command: &str) -> CopyIn<'_> {
+        CopyIn::new(self, Subject::Raw(command.to_owned()))
+    }
+}
+
+/// A COPY into a table that is about to begin.
+///
+/// Whatever feeds it, the data goes out in pieces of 64 KB, of which no more than a few are ever held, and the connection is
+/// read while it is written, so that notices and an early error never stand in the way. Where anything fails, the server stores
+/// nothing: a COPY is one statement.
+#[derive(Debug)]
+#[must_use = "nothing is copied until rows or bytes are given"]
+pub struct CopyIn<'c> {
+    connection: &'c mut Connection,
+    subject: Subject,
+    options: CopyOptions,
+    types: Option<Box<[Oid]>>,
+    observer: Observer,
+}
+
+impl<'c> CopyIn<'c> {
+    fn new(connection: &'c mut Connection, subject: Subject) -> Self {
+        Self {
+            connection,
+            subject,
+            options: CopyOptions::default(),
+            types: None,
+            observer: Observer::none(),
+        }
+    }
+
+    /// Sets how the data looks. Rows of values are binary whatever is said here of their format.
+    pub fn options(mut self, options: CopyOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Tells the types of the columns, so that the server need not be asked. A value of another type is refused; where a told
+    /// type is not the column's, the server may take the value for another one.
+    pub fn types(mut self, types: impl Into<Box<[Oid]>>) -> Self {
+        self.types = Some(types.into());
+        self
+    }
+
+    /// Has a function told how far the COPY has come, after each piece and at the end.
+    pub fn progress(mut self, observe: impl FnMut(CopyProgress) + Send + 'static) -> Self {
+        self.observer = Observer::new(observe);
+        self
+    }
+
+    /// Copies rows of values: tuples, or what implements [`CopyRow`]. Returns how many the server stored.
+    ///
+    /// The values travel in binary, in the types of the columns. Of a table, these are asked for in a round trip before the
+    /// first COPY, and known from then on; the COPY itself takes one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] naming row and column; [`ErrorKind::Server`] with the row where the server names one:
+    /// [`Error::row`]. The connection stays usable, and nothing is stored.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the COPY fails with the connection's next use, and nothing is stored, unless all rows were
+    /// taken already: then it may be done all the same. The connection stays usable.
+    pub async fn rows<R: CopyRow>(self, rows: impl IntoIterator<Item = R>) -> Result<u64> {
+        let mut writer = self.row_writer().await?;
+        for row in rows {
+            if let Err(error) = writer.add(&row) {
+                return Err(writer.refused(error).await);
+            }
+            if writer.rows.is_full() {
+                poll_fn(|cx| writer.poll_send(cx)).await?;
+            }
+        }
+        writer.finish().await
+    }
+
+    /// Copies the rows of a stream: of a `futures` stream `next` is `|cx| stream.poll_next_unpin(cx)`, of a channel
+    /// `|cx| receiver.poll_recv(cx)`. While no row is there, the connection is read, so that an error of the server ends the
+    /// waiting at once.
+    ///
+    /// # Errors
+    /// As [`CopyIn::rows`].
+    ///
+    /// # Cancel safety
+    /// As [`CopyIn::rows`]. Rows that were taken from the stream are lost.
+    pub async fn stream<R: CopyRow>(
+        self,
+        mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<R>>,
+    ) -> Result<u64> {
+        let mut writer = self.row_writer().await?;
+        loop {
+            let row = poll_fn(|cx| match next(cx) {
+                Poll::Ready(row) => Poll::Ready(Ok(row)),
+                Poll::Pending => writer.inflow.poll_watch(cx).map(Err),
+            });
+            let Some(row) = row.await? else { break };
+            if let Err(error) = writer.add(&row) {
+                return Err(writer.refused(error).await);
+            }
+            if writer.rows.is_full() {
+                poll_fn(|cx| writer.poll_send(cx)).await?;
+            }
+        }
+        writer.finish().await
+    }
+
+    /// Begins to copy rows of values that are given one by one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] when the types of the columns can't be told, [`ErrorKind::Usage`] for a command of the caller's
+    /// own without types.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped nothing is copied; the connection stays usable.
+    pub async fn row_writer(mut self) -> Result<CopyRowWriter<'c>> {
+        self.options = self.options.format(CopyFormat::Binary);
+        let described = self.describe().await?;
+        let types = match (&self.types, &described) {
+            (Some(types), _) => types.clone(),
+            (None, Some(described)) => described.types(),
+            (None, None) => return Err(untold()),
+        };
+        let rows = BinaryCopyWriter::new(types).map_err(Error::encode)?;
+        let inflow = self.start(described.as_ref())?;
+        let fields = described.map(|described| described.fields).unwrap_or_default();
+        Ok(CopyRowWriter { inflow, rows, fields })
+    }
+
+    async fn describe(&mut self) -> Result<Option<Described>> {
+        if self.types.is_some() {
+            return Ok(None);
+        }
+        match self.subject.columns().map_err(Error::encode)? {
+            Some(sql) => self.connection.describe_columns(&sql).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn start(self, described: Option<&Described>) -> Result<Inflow<'c>> {
+        let sql = self.subject.command(" from stdin", &self.options).map_err(Error::encode)?;
+        let report = Report {
+            relation: self.subject.relation().map(str::to_owned),
+            progress: CopyProgress::default(),
+            observer: self.observer,
+        };
+        Inflow::start(self.connection, &sql, described, report)
+    }
+
+    /// Copies what a reader gives, to its end: data in the form that the options say. Returns how many rows the server stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] with the row where the server names one: [`Error::row`]; [`ErrorKind::Stream`] with the error of
+    /// the reader as its source. The connection stays usable, and nothing is stored.
+    ///
+    /// # Cancel safety
+    /// As [`CopyIn::rows`]. What was read is lost.
+    pub async fn read_from(self, mut reader: impl AsyncRead + Unpin) -> Result<u64> {
+        let mut writer = self.writer()?;
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = poll_fn(|cx| {
+                let mut buffer = ReadBuf::new(&mut chunk);
+                match Pin::new(&mut reader).poll_read(cx, &mut buffer) {
+                    Poll::Ready(read) => Poll::Ready(Ok(read.map(|()| buffer.filled().len()))),
+                    Poll::Pending => writer.inflow.poll_watch(cx).map(Err),
+                }
+            });
+            match read.await? {
+                Ok(0) => break,
+                Ok(count) => writer.write(chunk.get(..count).unwrap_or_default()).await?,
+                Err(error) => {
+                    writer.inflow.fail("the data could not be read").await?;
+                    let message = format!("the data for the COPY could not be read: {error}");
+                    return Err(Error::with_source(ErrorKind::Stream, message, error));
+                }
+            }
+        }
+        writer.finish().await
+    }
+
+    /// Begins to copy data that is given bit by bit, in the form that the options say.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] for a name or option with a NUL, [`ErrorKind::Closed`] when the connection can't be used.
+    pub fn writer(self) -> Result<CopyWriter<'c>> {
+        let options = self.options.clone();
+        let inflow = self.start(None)?;
+        Ok(CopyWriter { inflow, piece: CopyPiece::new(), options, failed: false })
+    }
+}
+
+/// How much is read at once.
+const CHUNK: usize = 32 * 1024;
+
+/// A COPY that takes rows of values, one by one.
+///
+/// When it is dropped before [`CopyRowWriter::finish`], the COPY fails with the connection's next use, and nothing is stored.
+#[derive(Debug)]
+pub struct CopyRowWriter<'c> {
+    inflow: Inflow<'c>,
+    rows: BinaryCopyWriter,
+    /// The columns, where they were asked for.
+    fields: Box<[FieldDescription]>,
+}
+
+impl CopyRowWriter<'_> {
+    /// Adds a row. It is sent when enough has come together.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] for a row that can't be written: it is left out, and further rows may follow. Any other error
+    /// ends the COPY.
+    ///
+    /// # Cancel safety
+    /// The row is added when the future is polled first, and stays so when it is dropped.
+    pub async fn write<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
+        self.add(row)?;
+        if self.rows.is_full() {
+            poll_fn(|cx| self.poll_send(cx)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the COPY; returns how many rows the server stored.
+    ///
+    /// # Errors
+    /// As [`CopyIn::rows`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped after it was polled, the COPY may be done all the same.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.rows.finish().map_err(Error::encode)?;
+        poll_fn(|cx| self.inflow.poll_finish(cx, self.rows.whole_piece())).await
+    }
+
+    /// Makes the COPY fail, and waits until it has: nothing is stored.
+    ///
+    /// # Errors
+    /// What breaks the connection.
+    ///
+    /// # Cancel safety
+    /// As dropping the writer.
+    pub async fn abort(mut self) -> Result<()> {
+        self.inflow.fail("the program gave the COPY up").await
+    }
+
+    #[inline]
+    fn add<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
+        match self.rows.row(row) {
+            Ok(()) => {
+                self.inflow.report.progress.rows += 1;
+                Ok(())
+            }
+            Err(error) => Err(self.encode_error(error)),
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let sent = ready!(self.inflow.poll_send(cx, self.rows.whole_piece()));
+        self.rows.clear();
+        Poll::Ready(sent)
+    }
+
+    /// Says which row and which column.
+    #[cold]
+    fn encode_error(&self, error: stellata_protocol::Error) -> Error {
+        let row = self.inflow.report.progress.rows.saturating_add(1);
+        let message = match self.rows.failed_column() {
+            None => error.to_string(),
+            Some(column) => {
+                let name = self.fields.get(column).map(|field| format!(" `{}`", field.name));
+                let oid = self.rows.types().get(column).copied().unwrap_or(Oid::UNSPECIFIED);
+                let of_type = oid.name().map(|name| format!(" of type {name}"));
+                format!(
+                    "column {}{}{} can't be written: {error}",
+                    column + 1,
+                    name.unwrap_or_default(),
+                    of_type.unwrap_or_default(),
+                )
+            }
+        };
+        Error::new(ErrorKind::Encode, message).with_row(Some(row))
+    }
+
+    /// Ends a COPY of which a row can't be written.
+    #[cold]
+    async fn refused(&mut self, error: Error) -> Error {
+        match self.inflow.fail("a row can't be written").await {
+            Ok(()) => error,
+            Err(broken) => broken,
+        }
+    }
+}
+
+/// A COPY that takes bytes, in the form that its options say.
+///
+/// It is an [`AsyncWrite`] too; flushing that hands everything to the socket, shutting it down does no more. When it is dropped
+/// before [`CopyWriter::finish`], the COPY fails with the connection's next use, and nothing is stored.
+#[derive(Debug)]
+pub struct CopyWriter<'c> {
+    inflow: Inflow<'c>,
+    piece: CopyPiece,
+    options: CopyOptions,
+    /// Half a line may stand in the piece.
+    failed: bool,
+}
+
+impl CopyWriter<'_> {
+    /// Adds bytes of the data, which may be cut anywhere.
+    ///
+    /// # Errors
+    /// As [`CopyIn::read_from`]; the COPY is over then.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, a part of the bytes may have been added: the COPY should be given up.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = poll_fn(|cx| self.poll_add(cx, rest)).await?;
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Adds a row of texts as a line of text or CSV, with the delimiter, the quotes and the NULL of the options.
+    ///
+    /// # Errors
+    /// As [`CopyWriter::write`]; [`ErrorKind::Encode`] for what no line can hold, and for binary data. The COPY can't be
+    /// finished then.
+    ///
+    /// # Cancel safety
+    /// The row is added when the future is polled first, and stays so when it is dropped.
+    pub async fn row<'f>(
+        &mut self,
+        fields: impl IntoIterator<Item = Option<&'f str>>,
+    ) -> Result<()> {
+        self.check()?;
+        let added = if self.options.data_format() == CopyFormat::Binary {
+            Err(stellata_protocol::Error::new(
+                stellata_protocol::ErrorKind::Usage,
+                "binary data has no lines",
+            ))
+        } else {
+            line::append(&mut self.piece, fields, self.options.marks())
+        };
+        let row = self.inflow.report.progress.rows.saturating_add(1);
+        if let Err(error) = added {
+            self.failed = true;
+            return Err(Error::encode(error).with_row(Some(row)));
+        }
+        self.inflow.report.progress.rows = row;
+        if self.piece.is_full() {
+            poll_fn(|cx| self.inflow.poll_send(cx, &mut self.piece)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the COPY; returns how many rows the server stored.
+    ///
+    /// # Errors
+    /// As [`CopyIn::read_from`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped after it was polled, the COPY may be done all the same.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.check()?;
+        poll_fn(|cx| self.inflow.poll_finish(cx, &mut self.piece)).await
+    }
+
+    /// Makes the COPY fail, and waits until it has: nothing is stored.
+    ///
+    /// # Errors
+    /// What breaks the connection.
+    ///
+    /// # Cancel safety
+    /// As dropping the writer.
+    pub async fn abort(mut self) -> Result<()> {
+        self.inflow.fail("the program gave the COPY up").await
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::new(ErrorKind::Usage, "a row before could not be written"));
+        }
+        Ok(())
+    }
+
+    /// Adds as many bytes as a piece holds, once there is room for it.
+    fn poll_add(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        self.check()?;
+        if self.piece.is_full() {
+            ready!(self.inflow.poll_send(cx, &mut self.piece))?;
+        }
+        let count = bytes.len().min(CopyPiece::FULL);
+        self.piece.put_slice(bytes.get(..count).unwrap_or_default());
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.check()?;
+        if !self.piece.is_empty() {
+            ready!(self.inflow.poll_send(cx, &mut self.piece))?;
+        }
+        // Sending nothing waits until all before is written.
+        self.inflow.poll_send(cx, &mut self.piece)
+    }
+}
+
+impl AsyncWrite for CopyWriter<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_add(cx, bytes).map_err(io::Error::other)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_push(cx).map_err(io::Error::other)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+#[cold]
+fn untold() -> Error {
+    Error::new(
+        ErrorKind::Usage,
+        "the types of the columns of a COPY of the caller's own are not known: they are to be told by `types`",
+    )
+}

@@ -1,0 +1,302 @@
+//! What goes wrong in the middle: bad rows, futures that are dropped, servers that go away.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use stellata_client::{Config, Connection, CopyOptions, ErrorKind, SqlState, TransactionStatus};
+use stellata_testkit::{Cut, Direction, Ending, Proxy, Server, with_database};
+
+use super::connect;
+
+/// Polls a future `polls` times at the most, each time it wakes, and drops it. Returns whether it had ended.
+async fn poll_and_drop<F: Future>(polls: usize, future: F) -> bool {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let mut ended = false;
+        let once = std::future::poll_fn(|cx: &mut Context<'_>| {
+            ended = future.as_mut().poll(cx).is_ready();
+            Poll::Ready(())
+        });
+        once.await;
+        if ended {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[test]
+fn the_server_names_the_row_that_it_refuses() {
+    with_database(async |database| {
+        database
+            .run("create table t (n int primary key, s text not null check (s <> 'bad'))")
+            .unwrap();
+        let mut connection = connect(database).await;
+        let rows = |bad: i32, text: &'static str| {
+            (1..=30_000).map(move |n| (n, Some(if n == bad { text } else { "good" })))
+        };
+        for bad in [1, 7_777, 30_000] {
+            let error = connection.copy_in("t", &[]).rows(rows(bad, "bad")).await.unwrap_err();
+            assert_eq!(error.sqlstate(), Some(SqlState::CHECK_VIOLATION), "{error}");
+            assert_eq!(error.row(), Some(u64::try_from(bad).unwrap()), "{error:#}");
+            assert!(error.to_string().ends_with(&format!("(row {bad} of the COPY)")), "{error}");
+            assert!(!error.is_fatal() && connection.is_quiet());
+            assert_eq!(connection.status(), TransactionStatus::Idle);
+        }
+        let double = [(5, Some("x")), (6, Some("y")), (5, Some("z"))];
+        let error = connection.copy_in("t", &[]).rows(double).await.unwrap_err();
+        assert_eq!((error.sqlstate(), error.row()), (Some(SqlState::UNIQUE_VIOLATION), Some(3)));
+        let null = [(5, Some("x")), (6, None)];
+        let error = connection.copy_in("t", &[]).rows(null).await.unwrap_err();
+        assert_eq!((error.sqlstate(), error.row()), (Some(SqlState::NOT_NULL_VIOLATION), Some(2)));
+
+        let text = &b"1\tx\n2\ty\nthree\tz\n"[..];
+        let error = connection.copy_in("t", &[]).read_from(text).await.unwrap_err();
+        assert_eq!(error.row(), Some(3), "{error}");
+        assert!(!format!("{error:?}").contains("three") || error.to_string().contains("three"));
+        let csv = connection.copy_in("t", &[]).options(CopyOptions::csv());
+        let error = csv.read_from(&b"1,x\n2\n"[..]).await.unwrap_err();
+        assert_eq!((error.sqlstate().unwrap().to_string(), error.row()), ("22P04".into(), Some(2)));
+        let (count,): (i64,) = connection.query_one("select count(*) from t", ()).await.unwrap();
+        assert_eq!(count, 0, "a COPY that failed has stored nothing");
+    });
+}
+
+#[test]
+fn a_row_that_can_t_be_written_is_named_and_nothing_is_stored() {
+    with_database(async |database| {
+        database.run("create table t (n int, s text)").unwrap();
+        let mut connection = connect(database).await;
+        for bad in [0_u64, 20_000] {
+            let rows = (0..30_000).map(|n| (n, if n as u64 == bad { "\0" } else { "good" }));
+            let error = connection.copy_in("t", &[]).rows(rows).await.unwrap_err();
+            assert_eq!((error.kind(), error.row()), (ErrorKind::Encode, Some(bad + 1)));
+            assert!(
+                error.to_string().starts_with("column 2 `s` of type text can't be written"),
+                "{error}"
+            );
+            assert!(connection.is_quiet());
+        }
+        let error = connection.copy_in("t", &[]).rows([("one", 1)]).await.unwrap_err();
+        assert!(
+            error.to_string().contains("column 1 `n` of type int4 can't be written"),
+            "{error}"
+        );
+        for error in [
+            connection.copy_in("t", &[]).rows([(1,)]).await.unwrap_err(),
+            connection.copy_in("t", &["n"]).rows([(1, 2)]).await.unwrap_err(),
+        ] {
+            assert_eq!((error.kind(), error.row()), (ErrorKind::Encode, Some(1)), "{error}");
+        }
+        let (count,): (i64,) = connection.query_one("select count(*) from t", ()).await.unwrap();
+        assert_eq!(count, 0);
+        let error = connection.copy_out("t", &["n"]).rows::<(String,)>().await.unwrap_err();
+        assert!(
+            error.to_string().starts_with("column 1 `n` of type int4 can't be read as"),
+            "{error}"
+        );
+        assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+    });
+}
+
+#[test]
+fn what_can_t_be_read_is_named_with_its_row() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let copy = connection.copy_out_query(
+            "select case when n = 7 then null else n end from generate_series(1, 9000) n",
+        );
+        let mut rows = copy.rows::<(i32,)>().await.unwrap();
+        for n in 1..7 {
+            assert_eq!(rows.next().await.unwrap(), Some((n,)));
+        }
+        let error = rows.next().await.unwrap_err();
+        assert_eq!((error.kind(), error.row()), (ErrorKind::Decode, Some(7)), "{error}");
+        assert_eq!(rows.next().await.unwrap(), None, "nothing follows");
+        drop(rows);
+        // The server gives up in the middle.
+        let copy =
+            connection.copy_out_query("select 1 / (5000 - n) from generate_series(1, 9000) n");
+        let mut rows = copy.rows::<(i32,)>().await.unwrap();
+        let mut count = 0;
+        let error = loop {
+            match rows.next().await {
+                Ok(row) => count += i32::from(row.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(count, 4999);
+        assert_eq!(error.sqlstate().unwrap().to_string(), "22012");
+        drop(rows);
+        assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+    });
+}
+
+#[test]
+fn a_copy_in_that_is_dropped_stores_nothing_and_the_connection_goes_on() {
+    with_database(async |database| {
+        database.run("create table t (n int, s text)").unwrap();
+        let mut connection = connect(database).await;
+        let mut unfinished = 0;
+        let mut stored = 0;
+        for round in 0..120_usize {
+            // Rounds differ in what is dropped: the question for the columns, the pieces, the end.
+            let columns: &[&str] = if round % 40 == 0 { &["n"] } else { &["n", "s"] };
+            let rows = (0..20_000).map(|n| (n, "some text"));
+            let done = if columns.len() == 1 {
+                let copy = connection.copy_in("t", columns);
+                poll_and_drop(round % 9, copy.rows((0..20_000).map(|n| (n,)))).await
+            } else {
+                poll_and_drop(round % 9, connection.copy_in("t", columns).rows(rows)).await
+            };
+            unfinished += usize::from(!done);
+            let (answer, count): (i64, i64) = connection
+                .query_one("select $1, (select count(*) from t)", (round as i64,))
+                .await
+                .unwrap();
+            assert_eq!(answer, round as i64);
+            assert!(count == stored || count == stored + 20_000, "{count} after {stored}");
+            assert!(!done || count > stored);
+            stored = count;
+            assert!(connection.is_quiet());
+        }
+        assert!(unfinished > 40, "only {unfinished} were dropped early");
+
+        let mut writer = connection.copy_in("t", &["n"]).writer().unwrap();
+        writer.write(b"1\n2\n").await.unwrap();
+        drop(writer);
+        assert!(!connection.is_quiet(), "the end of the COPY goes out with the next use");
+        connection.drain(Duration::from_secs(10)).await.unwrap();
+        assert!(connection.is_quiet());
+        let writer = connection.copy_in("t", &["n"]).row_writer().await.unwrap();
+        writer.abort().await.unwrap();
+        let (count,): (i64,) = connection.query_one("select count(*) from t", ()).await.unwrap();
+        assert_eq!(count, stored);
+    });
+}
+
+#[test]
+fn a_copy_in_that_is_dropped_in_a_transaction_fails_that() {
+    with_database(async |database| {
+        database.run("create table t (n int)").unwrap();
+        let mut connection = connect(database).await;
+        connection.execute("begin", ()).await.unwrap();
+        let writer = connection.copy_in("t", &[]).row_writer().await.unwrap();
+        drop(writer);
+        let error = connection.execute("select 1", ()).await.unwrap_err();
+        assert_eq!(error.sqlstate(), Some(SqlState::IN_FAILED_SQL_TRANSACTION));
+        connection.execute("rollback", ()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_copy_out_that_is_dropped_is_passed_over() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        for round in 0..60_usize {
+            let reading = async {
+                let copy = connection.copy_out_query("select n from generate_series(1, 3000) n");
+                let mut rows = copy.rows::<(i32,)>().await.unwrap();
+                for want in 1.. {
+                    match rows.next().await.unwrap() {
+                        Some((n,)) => assert_eq!(n, want),
+                        None => break,
+                    }
+                    if want % 100 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            };
+            poll_and_drop(round, reading).await;
+            let (answer,): (i64,) =
+                connection.query_one("select $1", (round as i64,)).await.unwrap();
+            assert_eq!(answer, round as i64);
+        }
+        assert!(connection.is_quiet());
+    });
+}
+
+/// What one COPY in and one COPY out bring about over a connection that may be cut at any time.
+async fn both_ways(connection: &mut Connection) -> Result<(), stellata_client::Error> {
+    let rows = (0..9_000).map(|n| (n, "some text"));
+    connection.copy_in("t", &["n", "s"]).rows(rows).await?;
+    let mut rows = connection.copy_out("t", &["n"]).rows::<(i32,)>().await?;
+    let mut count = 0;
+    while rows.next().await?.is_some() {
+        count += 1;
+    }
+    assert!(count >= 9_000, "a COPY that was cut off has come to its end with {count} rows");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_goes_away_at_any_message_is_an_error_and_never_half_an_answer() {
+    with_database(async |database| {
+        database.run("create table t (n int, s text)").unwrap();
+        let proxy = Proxy::start(Server::shared().unwrap().tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+
+        // The bytes of a run that nothing disturbs tell where messages end.
+        proxy.set_keeping(true);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        proxy.reset_counts();
+        let before = proxy.recordings()[0].clone();
+        both_ways(&mut connection).await.unwrap();
+        let after = proxy.recordings()[0].clone();
+        drop(connection);
+        proxy.set_keeping(false);
+        let places = [Direction::ToClient, Direction::ToServer].map(|direction| {
+            (direction, boundaries(&after.bytes(direction)[before.bytes(direction).len()..]))
+        });
+        for (direction, ends) in places {
+            assert!(ends.len() > 6, "{direction:?}: {}", ends.len());
+            // Of the many rows a few stand for all.
+            let step = (ends.len() / 12).max(1);
+            let few = ends
+                .iter()
+                .take(10)
+                .chain(ends.iter().step_by(step))
+                .chain(ends.iter().rev().take(6));
+            for (number, &end) in few.enumerate() {
+                database.run("truncate t").unwrap();
+                let mut connection = Connection::connect(&config).await.unwrap();
+                let ending = [Ending::Close, Ending::Reset][number % 2];
+                proxy.cut(Cut::new(direction, end, ending));
+                let outcome =
+                    tokio::time::timeout(Duration::from_secs(20), both_ways(&mut connection));
+                let outcome = outcome.await.expect("a server that went away was waited for");
+                proxy.clear_cut();
+                match outcome {
+                    // All had come before the cut.
+                    Ok(()) => assert_eq!(Some(&end), ends.last(), "{direction:?} cut after {end}"),
+                    Err(error) => {
+                        assert!(error.is_fatal(), "{direction:?} {end}: {error:?}");
+                        assert!(connection.is_closed());
+                    }
+                }
+            }
+        }
+        // A pool would open another; so can we.
+        let mut connection = Connection::connect(&config).await.unwrap();
+        assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+    });
+}
+
+/// Where messages end.
+fn boundaries(mut bytes: &[u8]) -> Vec<u64> {
+    let mut ends = vec![0];
+    let mut at = 0;
+    while let [_, length @ ..] = bytes
+        && let Some(length) = length.first_chunk::<4>()
+    {
+        let size = 1 + u32::from_be_bytes(*length) as usize;
+        let Some(rest) = bytes.get(size..) else { break };
+        at += size as u64;
+        ends.push(at);
+        bytes = rest;
+    }
+    ends
+}
