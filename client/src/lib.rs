@@ -31,6 +31,9 @@ mod config;
 mod socket;
 mod statement;
 mod connection;
+mod reconnect;
+mod listen;
+pub mod replication;
 
 pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
@@ -38,6 +41,8 @@ pub use config::{
 };
 pub use connection::{Completion, Connection, Rows, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
+pub use listen::{ListenEvent, Listener, ListenerOptions};
+pub use reconnect::{Backoff, Reconnecting};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,

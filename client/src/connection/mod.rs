@@ -11,6 +11,8 @@ mod resolve;
 mod query;
 mod lending;
 mod simple;
+mod idle;
+pub(crate) mod duplex;
 mod open;
 
 use std::collections::VecDeque;

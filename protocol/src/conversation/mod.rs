@@ -111,7 +111,10 @@ pub struct Conversation {
     parameters: Parameters,
     notices: VecDeque<ServerError>,
     notifications: VecDeque<Notification>,
+    /// How many notices were dropped because nobody took them.
     dropped: u64,
+    /// How many notifications were.
+    dropped_notifications: u64,
     limits: Limits,
     failed: Option<Error>,
     ended: bool,
@@ -158,6 +161,7 @@ impl Conversation {
             notices: VecDeque::new(),
             notifications: VecDeque::new(),
             dropped: 0,
+            dropped_notifications: 0,
             limits,
             failed: None,
             ended: false,
@@ -292,7 +296,19 @@ impl Conversation {
     /// How many notices and notifications were dropped because nobody took them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.dropped.saturating_add(self.dropped_notifications)
+    }
+
+    /// How many notifications were dropped because nobody took them.
+    #[must_use]
+    pub fn dropped_notifications(&self) -> u64 {
+        self.dropped_notifications
+    }
+
+    /// Whether a notice or a notification waits to be taken.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.notices.is_empty() || !self.notifications.is_empty()
     }
 
     /// How much memory the buffers hold, in bytes.

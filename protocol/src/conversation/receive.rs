@@ -189,7 +189,8 @@ impl Conversation {
             b'A' if self.hears_notifications() => {
                 let notification = Notification::read(self.body())?;
                 let limit = self.limits.notifications;
-                keep(&mut self.notifications, notification, limit, &mut self.dropped);
+                let dropped = &mut self.dropped_notifications;
+                keep(&mut self.notifications, notification, limit, dropped);
             }
             _ if self.login.is_some() => {
                 let event = self.login_message(tag)?;
