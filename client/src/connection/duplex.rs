@@ -70,7 +70,14 @@ impl<'c> Duplex<'c> {
                     self.ended = true;
                     return Err(self.connection.server_error(None));
                 }
-                Some(Event::CopyDone | Event::ReadyForQuery) => self.ended = true,
+                Some(Event::CopyDone) => self.ended = true,
+                Some(Event::ReadyForQuery) => {
+                    self.ended = true;
+                    return Err(Error::new(
+                        ErrorKind::Usage,
+                        "the server has ended the stream before it began: connect anew for another stream",
+                    ));
+                }
                 // A server that shuts down completes the command first, and then closes.
                 Some(_) => {}
             }

@@ -234,12 +234,11 @@ impl Listener {
                 self.be_patient();
                 return Poll::Ready(Ok(event));
             }
-            if self.poll_ready(cx)?.is_pending() {
-                if self.told.is_empty() {
-                    return Poll::Pending;
-                }
+            let ready = self.poll_ready(cx)?;
+            if !self.told.is_empty() {
                 continue;
             }
+            ready!(ready);
             let State::Open(session) = &mut self.state else { continue };
             match session.poll_read(cx) {
                 Poll::Ready(Ok(())) => self.be_patient(),

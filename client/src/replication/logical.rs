@@ -116,7 +116,7 @@ impl<'c> LogicalStream<'c> {
         self.stream.tend(work).await
     }
 
-    /// Reports what is confirmed, and ends the stream. The connection can be used again.
+    /// Reports what is confirmed, and ends the stream. The connection can be used again, but for a second logical stream.
     ///
     /// What the server still sends of a transaction is read and passed over. It comes again with the next stream.
     ///

@@ -220,6 +220,9 @@ impl ReplicationConnection {
 
     /// Begins to stream what a slot's publications tell, by the plugin `pgoutput` (`START_REPLICATION .. LOGICAL`).
     ///
+    /// Servers stream changes once in a connection: they end a second logical stream as soon as it begins, which is an error
+    /// of its `next`. Commands, SQL and physical streams go on as before; connect anew for another logical stream.
+    ///
     /// # Errors
     /// As [`ReplicationConnection::identify_system`]; 55006 while another connection streams from the slot, which after a
     /// kill may last until the server has noticed; 42704 where there is no such slot. [`ErrorKind::Usage`] for options that

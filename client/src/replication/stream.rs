@@ -109,8 +109,8 @@ impl<'c> Stream<'c> {
 
     /// Waits for `work`, and tells the server meanwhile that somebody is here.
     pub(super) async fn tend<F: Future>(&mut self, work: F) -> F::Output {
-        /// How soon a server is tried again that took nothing, or was just told.
-        const PAUSE: Duration = Duration::from_secs(1);
+        /// How soon a server is told again at the earliest.
+        const PAUSE: Duration = Duration::from_millis(10);
         let mut work = pin!(work);
         loop {
             // What can't be told now shows when the stream goes on.

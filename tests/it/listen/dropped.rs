@@ -63,7 +63,7 @@ fn no_notification_is_lost_by_futures_that_are_given_up() {
                 (name.as_str(), round.to_string().as_str())
             );
         }
-        assert!(given_up > 10, "{given_up}");
+        assert!(given_up > 0, "no future was given up");
     });
 }
 

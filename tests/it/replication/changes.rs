@@ -97,6 +97,12 @@ fn rows_are_read_as_what_they_are() {
         // The connection is an ordinary one again, and what was confirmed does not come again.
         replication.identify_system().await.unwrap();
         database.run("insert into notes values (1, 'x')").unwrap();
+        // But for one thing: the server streams changes once.
+        let mut again = replication.start_logical(&options).await.unwrap();
+        assert_eq!(again.next().await.unwrap_err().kind(), ErrorKind::Usage);
+        drop(again);
+        replication.identify_system().await.unwrap();
+        let mut replication = connect(&database.url()).await;
         let mut stream = replication.start_logical(&options).await.unwrap();
         loop {
             if let Event::Insert(insert) = stream.next().await.unwrap().unwrap().event {
@@ -263,6 +269,7 @@ fn changes_tell_their_origin_and_can_be_left_out_by_it() {
         stream.finish().await.unwrap();
         if database.version() >= 16 {
             let options = options.with_origins(Origins::Local);
+            let mut replication = connect(&database.url()).await;
             let mut stream = replication.start_logical(&options).await.unwrap();
             loop {
                 if let Event::Insert(insert) = stream.next().await.unwrap().unwrap().event {
@@ -290,12 +297,14 @@ fn a_stream_resumes_where_it_is_told_to() {
             }
         }
         drop(stream);
+        replication.close().await;
         // Nothing was confirmed: all comes again, unless the stream is told to begin later.
         for (from, first) in [(None, 1), (Some(ends[0]), 2), (Some(ends[3]), 5)] {
             let options = match from {
                 Some(from) => options.clone().from(from),
                 None => options.clone(),
             };
+            let mut replication = connect(&database.url()).await;
             let mut stream = replication.start_logical(&options).await.unwrap();
             loop {
                 if let Event::Insert(insert) = stream.next().await.unwrap().unwrap().event {
@@ -303,6 +312,8 @@ fn a_stream_resumes_where_it_is_told_to() {
                     break;
                 }
             }
+            // Nobody else can stream from the slot until this is at its end.
+            stream.finish().await.unwrap();
         }
     });
 }

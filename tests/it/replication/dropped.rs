@@ -78,6 +78,7 @@ fn a_streams_futures_are_dropped_at_every_poll_and_no_message_is_lost() {
         let options = LogicalOptions::new(&slot, ["everything"])
             .with_status_interval(Duration::from_millis(1));
         for round in 0..6_i64 {
+            let mut replication = connect(&database.url()).await;
             let mut stream = replication.start_logical(&options).await.unwrap();
             let first = round * 1000;
             let insert = format!(
@@ -100,12 +101,18 @@ fn a_streams_futures_are_dropped_at_every_poll_and_no_message_is_lost() {
                 };
                 match message.unwrap().unwrap().event {
                     Event::Insert(insert) => {
-                        next += 1;
-                        assert_eq!(insert.new.get::<i64>("id").unwrap(), next);
+                        let id = insert.new.get::<i64>("id").unwrap();
+                        // What the round before has confirmed may not have reached the server.
+                        if id > first {
+                            next += 1;
+                            assert_eq!(id, next);
+                        }
                     }
                     Event::Commit(commit) => {
                         stream.confirm(commit.end_lsn);
-                        break;
+                        if next > first {
+                            break;
+                        }
                     }
                     _ => {}
                 }
@@ -115,6 +122,7 @@ fn a_streams_futures_are_dropped_at_every_poll_and_no_message_is_lost() {
             // The end is given up as well; the next command reads over what still comes.
             poll_and_drop(usize::try_from(round).unwrap(), stream.finish()).await;
             assert_eq!(replication.show("wal_level").await.unwrap(), "logical");
+            replication.close().await;
         }
         let position = replication.identify_system().await.unwrap().position;
         for polls in 0..6 {

@@ -133,11 +133,13 @@ fn a_silent_network_is_found_out() {
 #[test]
 fn a_stream_is_ended_in_the_middle_of_a_large_transaction() {
     with_notes(async |database| {
-        let (mut replication, options) = with_slot(database).await;
+        let (replication, options) = with_slot(database).await;
+        replication.close().await;
         database
             .run("insert into notes select n, repeat('x', 2000) from generate_series(1, 10000) n")
             .unwrap();
         for way in 0..4 {
+            let mut replication = connect(&database.url()).await;
             let mut stream = replication.start_logical(&options).await.unwrap();
             for _ in 0..100 {
                 stream.next().await.unwrap().unwrap();
@@ -150,6 +152,7 @@ fn a_stream_is_ended_in_the_middle_of_a_large_transaction() {
             assert!(replication.identify_system().await.is_ok());
         }
         // None of it was confirmed.
+        let mut replication = connect(&database.url()).await;
         let mut stream = replication.start_logical(&options).await.unwrap();
         let mut rows = 0;
         loop {
