@@ -59,5 +59,12 @@ pub use token::TokenRequest;
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/guide/connecting.md")]
-mod guide {}
+mod guide {
+    #[doc = include_str!("../../docs/guide/connecting.md")]
+    mod connecting {}
+    #[cfg(feature = "serde_json")]
+    #[doc = include_str!("../../docs/guide/notifications.md")]
+    mod notifications {}
+    #[doc = include_str!("../../docs/guide/replication.md")]
+    mod replication {}
+}
