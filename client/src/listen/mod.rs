@@ -14,7 +14,7 @@ use stellata_protocol::message::Notification;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::listen::session::{Session, Work, check_channel};
 use crate::reconnect::{Backoff, Redial};
 
@@ -174,9 +174,9 @@ impl Listener {
     /// for the next one.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) for an empty name, a NUL in it, or more than 63 bytes, which the
+    /// [`ErrorKind::Encode`] for an empty name, a NUL in it, or more than 63 bytes, which the
     /// server would cut off;
-    /// [`ErrorKind::Server`](crate::ErrorKind::Server) where the server can't listen, being a standby: the channel is not
+    /// [`ErrorKind::Server`] where the server can't listen, being a standby: the channel is not
     /// listened on then. As [`Listener::next`] when there is no connection: the channel is listened on with the next one.
     ///
     /// # Cancel safety
@@ -281,9 +281,7 @@ impl Listener {
                     self.state = State::Open(Box::new(session));
                     match outcome {
                         Ok(()) => self.be_patient(),
-                        Err(error)
-                            if error.is_fatal() || error.kind() == crate::ErrorKind::Timeout =>
-                        {
+                        Err(error) if error.is_fatal() || error.kind() == ErrorKind::Timeout => {
                             self.lose(error);
                         }
                         Err(error) => {

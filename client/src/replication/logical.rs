@@ -145,10 +145,8 @@ fn note(
             relations.end(stream.xid, true);
             progress.deliver(stream.commit.end_lsn);
         }
-        pgoutput::Event::StreamAbort(abort) => {
-            if abort.xid == abort.subxid {
-                relations.end(abort.xid, false);
-            }
+        pgoutput::Event::StreamAbort(abort) if abort.xid == abort.subxid => {
+            relations.end(abort.xid, false);
         }
         pgoutput::Event::StreamPrepare(prepared) => {
             relations.end(prepared.xid, false);
