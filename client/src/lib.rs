@@ -40,6 +40,9 @@ mod connection;
 mod copy;
 mod large_object;
 mod lock;
+mod reconnect;
+mod listen;
+pub mod replication;
 
 #[cfg(feature = "tracing")]
 pub use config::TraceOptions;
@@ -59,7 +62,9 @@ pub use copy::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};
+pub use listen::{ListenEvent, Listener, ListenerOptions};
 pub use lock::{AdvisoryLock, LockKey, LockMode};
+pub use reconnect::{Backoff, Reconnecting};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
@@ -83,4 +88,9 @@ mod guide {
 
     #[doc = include_str!("../../docs/guide/copy.md")]
     mod copy {}
+    #[cfg(feature = "serde_json")]
+    #[doc = include_str!("../../docs/guide/notifications.md")]
+    mod notifications {}
+    #[doc = include_str!("../../docs/guide/replication.md")]
+    mod replication {}
 }

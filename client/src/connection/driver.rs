@@ -102,6 +102,16 @@ impl Driver {
         }
     }
 
+    /// Writes what is unsent, without reading; pending while the socket takes no more. A failure is told by the next
+    /// [`Driver::poll_fill`].
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_flush(cx);
+        if self.write_error.is_none() && !self.conversation.output().is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Takes in what has already come, without waiting and without a system call when nothing has. Between two requests
     /// nothing should come but notices, notifications, reports of settings, or the server's goodbye.
     ///

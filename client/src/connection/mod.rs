@@ -21,6 +21,8 @@ mod prepare;
 mod portal;
 mod row;
 pub(crate) mod copy;
+mod idle;
+pub(crate) mod duplex;
 mod open;
 
 use std::collections::VecDeque;

@@ -100,7 +100,7 @@ impl Connection {
     }
 }
 
-fn text_row(body: &[u8], columns: usize) -> Result<Vec<Option<String>>> {
+pub(super) fn text_row(body: &[u8], columns: usize) -> Result<Vec<Option<String>>> {
     let mut reader = Reader::new(body);
     let read = |reader: &mut Reader<'_>| -> stellata_protocol::Result<_> {
         let mut row = Vec::new();

@@ -130,7 +130,10 @@ pub struct Conversation {
     changed: VecDeque<Box<str>>,
     notices: Kept<ServerError>,
     notifications: Kept<Notification>,
+    /// How many notices were dropped because nobody took them.
     dropped: u64,
+    /// How many notifications were.
+    dropped_notifications: u64,
     limits: Limits,
     failed: Option<Error>,
     ended: bool,
@@ -178,6 +181,7 @@ impl Conversation {
             notices: Kept::default(),
             notifications: Kept::default(),
             dropped: 0,
+            dropped_notifications: 0,
             limits,
             failed: None,
             ended: false,
@@ -341,7 +345,19 @@ impl Conversation {
     /// limit.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.dropped.saturating_add(self.dropped_notifications)
+    }
+
+    /// How many notifications were dropped because nobody took them.
+    #[must_use]
+    pub fn dropped_notifications(&self) -> u64 {
+        self.dropped_notifications
+    }
+
+    /// Whether a notice or a notification waits to be taken.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        !self.notices.is_empty() || !self.notifications.is_empty()
     }
 
     /// How much memory the buffers hold, in bytes.

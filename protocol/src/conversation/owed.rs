@@ -51,6 +51,9 @@ pub(super) enum Owed {
     },
     /// A command of replication, with data both ways.
     QueryCopyBoth,
+    /// The same, of which the server has said that its data has ended. In the middle of a large transaction a server says so
+    /// at once when it is asked to, and still sends the rest.
+    QueryCopyBothDone,
 }
 
 impl Owed {
@@ -64,6 +67,7 @@ impl Owed {
                 | Self::QueryCopyRefused
                 | Self::QueryCopyOut { .. }
                 | Self::QueryCopyBoth
+                | Self::QueryCopyBothDone
         )
     }
 
@@ -76,6 +80,7 @@ impl Owed {
                 | Self::Query { data: true }
                 | Self::QueryCopyIn
                 | Self::QueryCopyBoth
+                | Self::QueryCopyBothDone
         )
     }
 }
@@ -316,9 +321,13 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         }
         (Owed::Execute { data: true }, b'G') => (Event::CopyIn, Becomes(Owed::ExecuteCopyIn)),
         (Owed::Execute { .. }, b'H') => (Event::CopyOut, Becomes(Owed::ExecuteCopyOut)),
-        (Owed::ExecuteCopyOut | Owed::QueryCopyOut { .. } | Owed::QueryCopyBoth, b'd') => {
-            (Event::CopyData, Stays)
-        }
+        (
+            Owed::ExecuteCopyOut
+            | Owed::QueryCopyOut { .. }
+            | Owed::QueryCopyBoth
+            | Owed::QueryCopyBothDone,
+            b'd',
+        ) => (Event::CopyData, Stays),
         (Owed::ExecuteCopyOut, b'c') => (Event::CopyDone, Becomes(Owed::Execute { data: false })),
         (Owed::FunctionCall, b'V') => (Event::FunctionResult, Becomes(Owed::Sync)),
         (Owed::Query { data }, b'T') => (Event::RowDescription, Becomes(Owed::QueryRows { data })),
@@ -335,7 +344,15 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::QueryRows { .. }, b'D') => (Event::DataRow, Stays),
         (Owed::QueryRows { data }, b'C') => (Event::CommandComplete, Becomes(Owed::Query { data })),
         (Owed::QueryCopyOut { data }, b'c') => (Event::CopyDone, Becomes(Owed::Query { data })),
-        (Owed::QueryCopyBoth, b'c') => (Event::CopyDone, Becomes(Owed::Query { data: true })),
+        (Owed::QueryCopyBoth, b'c') => (Event::CopyDone, Becomes(Owed::QueryCopyBothDone)),
+        // A server that shuts down ends a stream without a CopyDone.
+        (Owed::QueryCopyBoth | Owed::QueryCopyBothDone, b'C') => {
+            (Event::CommandComplete, Becomes(Owed::Query { data: true }))
+        }
+        // Where the server's timeline goes on is told behind a physical stream.
+        (Owed::QueryCopyBothDone, b'T') => {
+            (Event::RowDescription, Becomes(Owed::QueryRows { data: true }))
+        }
         _ => return None,
     })
 }
@@ -388,7 +405,8 @@ mod tests {
         (Owed::QueryCopyRefused, b""),
         (Owed::QueryCopyOut { data: false }, b"dc"),
         (Owed::QueryCopyOut { data: true }, b"dc"),
-        (Owed::QueryCopyBoth, b"dc"),
+        (Owed::QueryCopyBoth, b"dcC"),
+        (Owed::QueryCopyBothDone, b"dCT"),
         (Owed::Login, b""),
     ];
 

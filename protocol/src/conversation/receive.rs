@@ -193,7 +193,7 @@ impl Conversation {
                 let (held, limits) = (notification.held(), self.limits);
                 let (most, most_bytes) = (limits.notifications, limits.notification_bytes);
                 let dropped = self.notifications.push(notification, held, most, most_bytes);
-                self.dropped = self.dropped.saturating_add(dropped);
+                self.dropped_notifications = self.dropped_notifications.saturating_add(dropped);
             }
             _ if self.login.is_some() => {
                 let event = self.login_message(tag)?;

@@ -224,6 +224,15 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// Reads the payload as JSON.
+    ///
+    /// # Errors
+    /// That of serde_json, when the payload is no JSON or not of this type.
+    #[cfg(feature = "serde_json")]
+    pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.payload)
+    }
+
     /// Reads the body: process, channel, payload.
     ///
     /// # Errors

@@ -1,0 +1,195 @@
+//! Whoever is killed, wherever: every committed change is seen, none is lost, and repeats are told by their position.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stellata_client::Config;
+use stellata_client::replication::{Event, LogicalOptions, Lsn, ReplicationConnection};
+use stellata_testkit::{
+    Cut, Database, Direction, Ending, Proxy, Server, Shutdown, run_within, sql,
+};
+
+use super::{connect, with_notes, with_slot};
+
+/// What a consumer keeps on its disk: the rows, and up to where they go.
+#[derive(Default)]
+struct Copy {
+    ids: Vec<i64>,
+    position: Lsn,
+    /// How many transactions came again.
+    repeats: u32,
+    /// How many connections there were.
+    connections: u32,
+}
+
+impl Copy {
+    /// Follows the slot until the row `last` is there, by as many connections as it takes. Only every third transaction is
+    /// confirmed, so that some come again.
+    async fn follow(&mut self, config: &Config, options: &LogicalOptions, last: i64) {
+        while self.ids.last() != Some(&last) {
+            self.connections += 1;
+            if self.follow_once(config, options, last).await.is_err() {
+                // Until the server has noticed, the slot is in use.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    async fn follow_once(
+        &mut self,
+        config: &Config,
+        options: &LogicalOptions,
+        last: i64,
+    ) -> Result<(), stellata_client::Error> {
+        let mut replication = ReplicationConnection::connect(config).await?;
+        let mut stream = replication.start_logical(options).await?;
+        let mut rows = Vec::new();
+        while let Some(message) = stream.next().await? {
+            match message.event {
+                Event::Begin(_) => rows.clear(),
+                Event::Insert(insert) => rows.push(insert.new.get::<i64>("id")?),
+                Event::Commit(commit) => {
+                    if commit.end_lsn <= self.position {
+                        self.repeats += 1;
+                    } else {
+                        self.ids.append(&mut rows);
+                        self.position = commit.end_lsn;
+                    }
+                    if self.ids.len().is_multiple_of(3) {
+                        stream.confirm(commit.end_lsn);
+                    }
+                    if self.ids.last() == Some(&last) {
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, last: i64) {
+        assert_eq!(self.ids, (1..=last).collect::<Vec<_>>());
+    }
+}
+
+fn write(database: &Database, ids: impl IntoIterator<Item = i64>) {
+    let mut session = database.session().unwrap();
+    for id in ids {
+        session.run(&format!("insert into notes values ({id}, repeat('n', 40))")).unwrap();
+    }
+}
+
+#[test]
+fn a_connection_cut_at_any_byte_loses_no_change() {
+    with_notes(async |database| {
+        let (_, options) = with_slot(database).await;
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+        let (mut copy, mut last, mut cuts) = (Copy::default(), 0, 0);
+        // The login takes some 500 bytes from the server; what follows is the stream.
+        for after in (40..500).step_by(92).chain((500..2200).step_by(37)) {
+            let ending = if after % 2 == 0 { Ending::Close } else { Ending::Reset };
+            proxy.cut(Cut::new(Direction::ToClient, after, ending));
+            write(database, last + 1..=last + 4);
+            last += 4;
+            copy.follow(&config, &options, last).await;
+            cuts += 1;
+        }
+        for after in (0..600).step_by(41) {
+            proxy.cut(Cut::new(Direction::ToServer, after, Ending::Close));
+            write(database, last + 1..=last + 4);
+            last += 4;
+            copy.follow(&config, &options, last).await;
+            cuts += 1;
+        }
+        copy.check(last);
+        assert!(copy.connections > cuts, "{} connections", copy.connections);
+        assert!(copy.repeats > 20, "{} repeats", copy.repeats);
+    });
+}
+
+#[test]
+fn a_killed_backend_loses_no_change() {
+    with_notes(async |database| {
+        let (replication, options) = with_slot(database).await;
+        drop(replication);
+        let config = Config::parse(&database.url()).unwrap();
+        let mut copy = Copy::default();
+        let database_name = database.name();
+        let kill = format!(
+            "select pg_terminate_backend(active_pid) from pg_replication_slots
+             where database = '{database_name}' and active_pid is not null"
+        );
+        let (mut last, mut killed) = (0, 0);
+        for round in 0..20 {
+            // Enough that the kill comes in the midst of it.
+            write(database, last + 1..=last + 20);
+            last += 20;
+            let killer = async {
+                for _ in 0..=round % 4 {
+                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(round)).await;
+                    killed += database.run(&kill).unwrap().len();
+                }
+            };
+            tokio::join!(killer, copy.follow(&config, &options, last));
+        }
+        copy.check(last);
+        assert!(killed > 0, "nobody was killed");
+    });
+}
+
+#[test]
+fn a_server_that_is_killed_and_recovers_loses_no_change() {
+    let server = Server::start(super::options()).unwrap();
+    run_within(Duration::from_secs(120), async {
+        let run = |text: &str| sql::run(server.endpoint(), "postgres", text).unwrap();
+        run("create table notes (id int8 primary key, body text)");
+        run("create publication everything for table notes");
+        let config = Config::parse(&server.url("postgres")).unwrap();
+        let options = LogicalOptions::new("followed", ["everything"]);
+        let slot = stellata_client::replication::NewSlot::logical("followed");
+        connect(&server.url("postgres")).await.create_slot(&slot).await.unwrap();
+        let (mut copy, mut last) = (Copy::default(), 0);
+        for how in [Shutdown::Kill, Shutdown::Immediate, Shutdown::Fast, Shutdown::Kill] {
+            for _ in 0..2 {
+                for id in last + 1..=last + 5 {
+                    run(&format!("insert into notes values ({id}, 'n')"));
+                }
+                last += 5;
+                copy.follow(&config, &options, last).await;
+            }
+            // What is written before the server goes down is told when it is back.
+            run(&format!("insert into notes select generate_series({}, {})", last + 1, last + 3));
+            last += 3;
+            server.restart(how).unwrap();
+            copy.follow(&config, &options, last).await;
+        }
+        copy.check(last);
+    });
+}
+
+#[test]
+fn a_server_that_shuts_down_is_told_from_a_stream_that_ends() {
+    let server = Arc::new(Server::start(super::options()).unwrap());
+    run_within(Duration::from_secs(60), async {
+        let run = |text: &str| sql::run(server.endpoint(), "postgres", text).unwrap();
+        run("create publication everything for all tables");
+        let mut replication = connect(&server.url("postgres")).await;
+        let slot = stellata_client::replication::NewSlot::logical("followed");
+        replication.create_slot(&slot).await.unwrap();
+        let options = LogicalOptions::new("followed", ["everything"]);
+        let mut stream = replication.start_logical(&options).await.unwrap();
+        let stopping = Arc::clone(&server);
+        let stopped = tokio::task::spawn_blocking(move || stopping.stop(Shutdown::Fast).unwrap());
+        let error = loop {
+            match stream.next().await {
+                Ok(message) => assert!(message.is_some(), "the stream has ended in order"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.is_fatal(), "{error:?}");
+        stopped.await.unwrap();
+    });
+}

@@ -1,0 +1,63 @@
+//! Replication against a server that decodes its log.
+
+mod changes;
+mod commands;
+mod dropped;
+mod killed;
+mod physical;
+mod slow;
+mod streamed;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use stellata_client::Config;
+use stellata_client::replication::{LogicalOptions, NewSlot, ReplicationConnection};
+use stellata_testkit::{Database, Server, ServerOptions, with_database_on};
+
+/// What the servers of these tests have in common. A logical slot shows a commit once the log is on disk, so that a client
+/// need not wait for the log's writer.
+fn options() -> ServerOptions {
+    ServerOptions::new()
+        .setting("synchronous_commit", "on")
+        .setting("max_wal_senders", "40")
+        .setting("max_replication_slots", "100")
+        .setting("logical_decoding_work_mem", "64kB")
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(options()).unwrap())
+}
+
+/// A name that no other slot of this process has.
+fn slot_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("slot_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn connect(url: &str) -> ReplicationConnection {
+    ReplicationConnection::connect(&Config::parse(url).unwrap()).await.unwrap()
+}
+
+/// A database with a table of notes, all tables published as `everything`.
+fn with_notes(test: impl AsyncFnOnce(&Database)) {
+    with_database_on(server(), async |database| {
+        database.run("create table notes (id int8 primary key, body text)").unwrap();
+        database.run("create publication everything for all tables").unwrap();
+        test(database).await;
+    });
+}
+
+/// A connection with a new slot, and what streams from it.
+async fn with_slot(database: &Database) -> (ReplicationConnection, LogicalOptions) {
+    let mut replication = connect(&database.url()).await;
+    let name = slot_name();
+    replication.create_slot(&NewSlot::logical(&name)).await.unwrap();
+    (replication, LogicalOptions::new(&name, ["everything"]))
+}
+
+fn one(database: &Database, sql: &str) -> String {
+    let rows = database.run(sql).unwrap();
+    rows.into_iter().flatten().flatten().next().unwrap_or_default()
+}
