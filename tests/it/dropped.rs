@@ -23,7 +23,7 @@ async fn connect(database: &Database) -> Connection {
 }
 
 /// Polls a future `polls` times at the most, each time it wakes, and drops it. Returns whether it had ended.
-async fn poll_and_drop<F: Future>(polls: usize, future: F) -> bool {
+pub(crate) async fn poll_and_drop<F: Future>(polls: usize, future: F) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
         let mut ended = false;
