@@ -154,8 +154,8 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
         assert_eq!(error.to_string(), "the statement took longer than 30ms, and was cancelled");
         assert_eq!(error.sql(), Some("select 1 from pg_sleep(60)"));
         assert!(!error.is_fatal());
-        assert!(connection.is_quiet());
         one(&mut connection, 1).await;
+        assert!(connection.is_quiet());
         let running = "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(60)%' \
                        and pid <> pg_backend_pid()";
         assert_eq!(connection.query_one::<(i64,)>(running, ()).await.unwrap(), (0,));
@@ -241,24 +241,31 @@ fn a_late_cancellation_never_hits_the_next_statement() {
 }
 
 #[test]
-fn while_a_cancellation_is_under_way_no_call_begins() {
+fn while_a_cancellation_is_under_way_no_statement_is_sent() {
     with_database(async |database| {
         let proxy = Proxy::start(database.tcp()).unwrap();
         let mut connection = Connection::connect(&through(database, proxy.port())).await.unwrap();
-        // Everything is held up for longer than a call waits for its cancellation.
-        proxy.set_delay(Duration::from_millis(150), Duration::ZERO);
-        let limit = Duration::from_millis(20);
-        let error =
-            connection.with_limit(limit).execute("select pg_sleep(60)", ()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert!(error.to_string().contains("not known"), "{error}");
-        assert!(!connection.is_quiet());
-        let error = connection.execute("select 1", ()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
-        proxy.set_delay(Duration::ZERO, Duration::ZERO);
-        connection.drain(Duration::from_secs(20)).await.unwrap();
-        assert!(connection.is_quiet());
-        one(&mut connection, 1).await;
+        for held_up in 0..4 {
+            // Everything is held up for longer than a call waits for its cancellation.
+            proxy.set_delay(Duration::from_millis(150), Duration::ZERO);
+            let limit = Duration::from_millis(20);
+            let error =
+                connection.with_limit(limit).execute("select pg_sleep(60)", ()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            assert!(error.to_string().contains("not known"), "{error}");
+            assert!(!connection.is_quiet());
+            assert_eq!(connection.batch().unwrap_err().kind(), ErrorKind::Usage);
+            // Whatever waits, waits for its end.
+            match held_up {
+                0 => one(&mut connection, 1).await,
+                1 => drop(connection.simple("select 1").await.unwrap()),
+                2 => drop(connection.query_rows("select 1", ()).await.unwrap()),
+                _ => connection.drain(Duration::from_secs(20)).await.unwrap(),
+            }
+            proxy.set_delay(Duration::ZERO, Duration::ZERO);
+            assert!(connection.is_quiet());
+            one(&mut connection, 2).await;
+        }
     });
 }
 

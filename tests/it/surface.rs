@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::dropped;
+use crate::{dropped, orm};
 
 /// What stands in a source file outside of its tests, without comments.
 fn code(path: &Path) -> String {
@@ -27,31 +27,33 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The public functions of a file that are futures: `pub async fn`, and `pub fn` that returns one.
+/// The public functions of a file that are futures: `pub async fn`, `pub fn` that returns one, and those of public traits.
 fn waiting(code: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut owner = String::new();
+    let (mut owner, mut is_trait) = (String::new(), false);
     let mut rest = code;
     while let Some(line_end) = rest.find('\n') {
         let line = &rest[..line_end];
-        if let Some(head) = line.strip_prefix("impl") {
-            owner = owner_of(head);
-        }
         let declared = line.trim_start();
+        if let Some(head) = declared.strip_prefix("impl") {
+            (owner, is_trait) = (owner_of(head), false);
+        } else if let Some(head) = declared.strip_prefix("pub trait ") {
+            let name = head.split([':', '<', ' ', '{']).next();
+            (owner, is_trait) = (name.unwrap_or_default().to_owned(), true);
+        }
         let name = declared
             .strip_prefix("pub async fn ")
-            .map(|name| (name, true))
-            .or_else(|| declared.strip_prefix("pub fn ").map(|name| (name, false)));
-        if let Some((name, is_async)) = name {
+            .or_else(|| declared.strip_prefix("pub fn "))
+            .or_else(|| declared.strip_prefix("fn ").filter(|_| is_trait));
+        if let Some(name) = name {
             let end = rest.find(['{', ';']).unwrap_or(rest.len());
-            let is_future = is_async || rest[..end].contains("-> impl Future<");
-            let name = name.split(['(', '<']).next().unwrap_or_default();
-            // A function of a module that is not public is not told apart: it is better listed than forgotten.
-            if is_future {
-                found.push(if line.starts_with("pub") {
-                    name.to_owned()
-                } else {
-                    format!("{owner}::{name}")
+            let is_async = declared.starts_with("pub async fn ");
+            if is_async || rest[..end].contains("-> impl Future<") {
+                let name = name.split(['(', '<']).next().unwrap_or_default();
+                // A function outside of an `impl` stands at the beginning of its line.
+                found.push(match line.starts_with("pub") {
+                    true => name.to_owned(),
+                    false => format!("{owner}::{name}"),
                 });
             }
         }
@@ -78,8 +80,8 @@ fn owner_of(head: &str) -> String {
     plain.split([' ', '{']).find(|word| !word.is_empty()).unwrap_or_default().to_owned()
 }
 
-/// Rooms of which every item is dropped here; the others have their own list in their own tests.
-const ROOMS: [&str; 1] = ["client"];
+/// The rooms that a program meets.
+const ROOMS: [&str; 3] = ["client", "pool", "orm"];
 
 #[test]
 fn every_public_function_that_waits_is_dropped_at_every_poll() {
@@ -94,7 +96,9 @@ fn every_public_function_that_waits_is_dropped_at_every_poll() {
     }
     public.sort();
     public.dedup();
-    let listed: Vec<&str> = dropped::CASES.iter().flat_map(|case| case.items).copied().collect();
+    let of_client = dropped::CASES.iter().flat_map(|case| case.items);
+    let of_models = orm::dropped::CASES.iter().flat_map(|case| case.items);
+    let listed: Vec<&str> = of_client.chain(of_models).copied().collect();
     let missing: Vec<&String> =
         public.iter().filter(|name| !listed.contains(&name.as_str())).collect();
     assert!(missing.is_empty(), "no case of `dropped.rs` drops {missing:#?}");
@@ -102,14 +106,15 @@ fn every_public_function_that_waits_is_dropped_at_every_poll() {
         listed.iter().filter(|name| !public.iter().any(|known| known == *name)).collect();
     assert!(gone.is_empty(), "`dropped.rs` lists what is no public function that waits: {gone:#?}");
     println!("{} public functions that wait", public.len());
-    assert!(public.len() >= 30, "{} are too few to have been found", public.len());
+    assert!(public.len() >= 60, "{} are too few to have been found", public.len());
 }
 
 #[test]
 fn functions_that_wait_are_found() {
     let code = "impl<'c> Rows<'c> {\n    pub async fn next(&mut self) {}\n    pub fn len(&self) -> usize { 0 }\n}\n\
                 impl Connection {\n    pub fn run<'c>(\n        &'c mut self,\n    ) -> impl Future<Output = ()> + Send {\n    }\n    async fn hidden() {}\n}\n\
-                pub async fn alone() {}\n";
-    assert_eq!(waiting(code), ["Rows::next", "Connection::run", "alone"]);
+                pub async fn alone() {}\n\
+                pub trait Entity: Model {\n    fn get(\n    ) -> impl Future<Output = ()> + Send {\n    }\n    fn plain();\n}\n";
+    assert_eq!(waiting(code), ["Rows::next", "Connection::run", "alone", "Entity::get"]);
     assert_eq!(owner_of("<T: Into<A>> Stream for RowStream<'_, T> {"), "RowStream");
 }

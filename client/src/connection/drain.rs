@@ -79,25 +79,36 @@ impl Connection {
     /// # Cancel safety
     /// It can be called again.
     pub(super) async fn finish_cancelling(&mut self) -> Result<()> {
-        poll_fn(|cx| {
-            let Some(cancelling) = &mut self.cancelling else { return Poll::Ready(Ok(())) };
+        poll_fn(|cx| self.poll_finish_cancelling(cx)).await
+    }
+
+    /// As [`Connection::finish_cancelling`], where there is a cancellation at all.
+    pub(super) async fn settled(&mut self) -> Result<()> {
+        if self.cancelling.is_some() { self.finish_cancelling().await } else { Ok(()) }
+    }
+
+    #[cold]
+    pub(super) fn poll_finish_cancelling(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(cancelling) = &mut self.cancelling {
             let ended = Pin::new(cancelling).poll(cx);
+            if ended.is_ready() {
+                self.cancelling = None;
+            }
             // The server may have much to say before it comes to where it looks for cancellations.
-            let passed = self.poll_pass_over(cx);
-            if let Poll::Ready(Err(error)) = passed {
+            if let Poll::Ready(Err(error)) = self.poll_pass_over(cx) {
                 return Poll::Ready(Err(error));
             }
             let ended = ready!(ended).unwrap_or_else(|error| {
                 Err(Error::with_source(ErrorKind::Closed, "the cancellation was stopped", error))
             });
-            // Whether a request that failed reaches the server all the same is not known.
-            Poll::Ready(ended.inspect_err(|_| self.driver.abort()))
-        })
-        .await?;
-        if self.cancelling.take().is_some() {
+            if let Err(error) = ended {
+                // Whether a request that failed reaches the server all the same is not known.
+                self.driver.abort();
+                return Poll::Ready(Err(error));
+            }
             self.sync()?;
+            self.driver.conversation.abandon();
         }
-        self.driver.conversation.abandon();
-        self.pass_over().await
+        self.poll_pass_over(cx)
     }
 }

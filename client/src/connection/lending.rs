@@ -144,7 +144,10 @@ impl Rows<'_> {
             }
             let ticket = match self.ticket {
                 Some(ticket) => ticket,
-                None => *self.ticket.insert(self.connection.submit_alone(&self.sql, &self.params)?),
+                None => {
+                    self.connection.settled().await?;
+                    *self.ticket.insert(self.connection.submit_alone(&self.sql, &self.params)?)
+                }
             };
             let step = self.step(ticket);
             match step.map_err(|error| self.connection.refuse(error))? {

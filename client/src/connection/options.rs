@@ -59,8 +59,8 @@ impl QueryOptions {
     /// When the limit is over the statement is cancelled at the server, over a connection of its own, and the call fails
     /// with [`ErrorKind::Timeout`]. It waits 50 ms more for what the server says: a statement that was done by then was
     /// done, and the call returns its result. Where that is not enough, the connection is left with a cancellation under
-    /// way. [`Connection::drain`] waits for it, which a pool does by itself; until then a call on the connection is
-    /// refused with [`ErrorKind::Usage`], so that the cancellation never hits another statement.
+    /// way, and the next call waits for its end, so that it never hits another statement. [`Connection::drain`], which a
+    /// pool calls by itself, waits for it too; a batch is refused with [`ErrorKind::Usage`] until then.
     #[must_use]
     pub const fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
@@ -306,6 +306,7 @@ impl Connection {
         let before = collect((mode,))?;
         let mut again = false;
         loop {
+            self.settled().await?;
             self.begin_batch()?;
             let first = self.submit(&PLAN_BEFORE, &before)?;
             let ticket = self.submit(statement, params)?;

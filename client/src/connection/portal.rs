@@ -144,6 +144,7 @@ impl Portal {
                 "a portal lives inside a transaction, and none is open",
             ));
         }
+        connection.settled().await?;
         connection.begin_batch()?;
         let is_first = self.name.is_none();
         if is_first {

@@ -37,6 +37,7 @@ impl Connection {
         &mut self,
         statements: impl IntoIterator<Item = (&'s str, &'s [Oid])>,
     ) -> Result<()> {
+        self.settled().await?;
         self.begin_batch()?;
         if !self.cache.is_unnamed() {
             for (sql, types) in statements {

@@ -198,7 +198,15 @@ impl Connection {
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
-                None => *progress.ticket.insert(self.submit_alone(statement, params)?),
+                None => match self.submit_alone(statement, params) {
+                    Ok(ticket) => *progress.ticket.insert(ticket),
+                    // What the limit of the call before has cancelled is waited for.
+                    Err(_) if self.cancelling.is_some() => {
+                        ready!(self.poll_finish_cancelling(cx))?;
+                        continue;
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
             };
             if let Some(completion) = progress.held {
                 ready!(self.poll_look_up(cx))?;

@@ -52,6 +52,7 @@ impl Connection {
     }
 
     async fn simple_results(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
+        self.settled().await?;
         self.begin_batch()?;
         self.driver.conversation.query(sql).map_err(Error::encode)?;
         self.close_batch();

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod constraints;
+pub(crate) mod dropped;
 mod errors;
 mod joins;
 mod keys;

@@ -1,0 +1,212 @@
+//! Futures of models and of the pool that are dropped at every poll.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use stellata::prelude::*;
+use stellata::{Config, Error, PoolOptions};
+use stellata_testkit::{Database, Server, run_within};
+
+use super::models::*;
+use crate::dropped::poll_and_drop;
+
+type Running<'d> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'd>>;
+
+/// A use of public functions that wait.
+pub(crate) struct Case {
+    /// What it uses, as `room Type::function`.
+    pub(crate) items: &'static [&'static str],
+    work: for<'d> fn(&'d Db) -> Running<'d>,
+}
+
+/// A name that no row has yet.
+fn fresh() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("name {}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        items: &["orm Query::all", "orm Query::count", "orm Query::exists"],
+        work: |db| {
+            Box::pin(async {
+                Artist::query().include(|a| (a.albums(), a.label())).all(db).await?;
+                Artist::query().count(db).await?;
+                Artist::query().exists(db).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["orm Query::first", "orm Query::one"],
+        work: |db| {
+            Box::pin(async {
+                Album::query().filter(|a| a.title.eq("Drunk")).first(db).await?;
+                Album::query().filter(|a| a.title.eq("Drunk")).one(db).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["orm $name::exec", "orm $name::all"],
+        work: |db| {
+            Box::pin(async {
+                let drunk = Album::query().filter(|a| a.title.eq("Drunk"));
+                drunk.clone().update(|a| a.plays.set(a.plays + 1)).exec(db).await?;
+                drunk.update(|a| a.plays.set(a.plays + 1)).all(db).await?;
+                Label::query().filter(|l| l.name.eq("nobody")).delete().exec(db).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["orm UpsertUpdate::one", "orm InsertMissing::one"],
+        work: |db| {
+            Box::pin(async {
+                let new = || new!(Artist { name: "Madlib", label_id: None });
+                Artist::upsert(new())
+                    .on(|a| a.name)
+                    .update(|a, _| a.name.set(a.name))
+                    .one(db)
+                    .await?;
+                Artist::upsert(new()).on(|a| a.name).do_nothing().one(db).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &[
+            "orm Insert::insert",
+            "orm Entity::get",
+            "orm Entity::find",
+            "orm Entity::save",
+            "orm Entity::update",
+            "orm Entity::reload",
+            "orm Entity::delete",
+        ],
+        work: |db| {
+            Box::pin(async {
+                let mut label = new!(Label { name: fresh() }).insert(db).await?;
+                label.name = fresh();
+                label.save(db).await?;
+                label.update(|l| l.name.set("other"), db).await?;
+                label.reload(db).await?;
+                Label::get(label.id, db).await?;
+                label.delete(db).await?;
+                Label::find(label.id, db).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["orm InsertMany::exec", "orm InsertMany::all"],
+        work: |db| {
+            Box::pin(async {
+                let rows = || (0..3).map(|_| new!(Label { name: fresh() }));
+                Label::insert_many(rows()).exec(db).await?;
+                Label::insert_many(rows()).all(db).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["orm Db::transaction", "orm Transaction::transaction"],
+        work: |db| {
+            Box::pin(async {
+                db.transaction(async |tx| {
+                    new!(Label { name: fresh() }).insert(tx).await?;
+                    let undone = tx
+                        .transaction(async |inner| {
+                            new!(Label { name: fresh() }).insert(inner).await?;
+                            Err::<(), _>(Label::get(-1, inner).await.unwrap_err())
+                        })
+                        .await;
+                    assert!(undone.is_err());
+                    new!(Label { name: fresh() }).insert(tx).await.map(drop)
+                })
+                .await
+            })
+        },
+    },
+    Case {
+        items: &["orm Db::create_all", "orm Db::create_missing", "orm Db::drop_all"],
+        work: |db| {
+            Box::pin(async {
+                let schema = Schema::new().model::<Folder>();
+                // What was dropped before may have left the table, or taken it away.
+                db.drop_all(&schema).await?;
+                db.create_all(&schema).await?;
+                db.create_missing(&schema).await
+            })
+        },
+    },
+    Case {
+        items: &["orm Sql::all", "orm Sql::first", "orm Sql::one", "orm Sql::exec"],
+        work: |db| {
+            Box::pin(async {
+                db.sql("select name from label").all::<(String,)>().await?;
+                db.sql("select name from label").first::<(String,)>().await?;
+                db.sql("select $1 + 1").bind(1).one::<(i32,)>().await?;
+                db.sql("select 1").exec().await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["pool Pool::acquire"],
+        work: |db| {
+            Box::pin(async {
+                let first = db.pool().acquire().await;
+                let second = db.pool().acquire().await;
+                drop((first, second));
+                Ok(())
+            })
+        },
+    },
+    // Below is what has a database of its own.
+    Case {
+        items: &["orm Db::connect", "orm Db::connect_with"],
+        work: |_| Box::pin(async { Ok(()) }),
+    },
+];
+
+/// The pool gives the answer to the question, with as many connections as before.
+async fn is_whole(db: &Db, question: i32) {
+    let (answer,): (i32,) = db.sql("select $1 + 0").bind(question).one().await.unwrap();
+    assert_eq!(answer, question);
+}
+
+#[test]
+fn every_call_on_a_pool_is_dropped_at_every_poll() {
+    let database = Database::create(Server::shared().unwrap()).unwrap();
+    run_within(Duration::from_secs(120), async {
+        drop(filled(&database).await);
+        let config = Config::parse(&database.url())
+            .unwrap()
+            .with_setting("application_name", "dropped_pool");
+        let options = PoolOptions::new().max(2);
+        let db = Db::connect_with(config.clone(), options).await.unwrap();
+        let mut question = 0;
+        for case in CASES {
+            let mut polls = 0;
+            loop {
+                let ended = poll_and_drop(polls, (case.work)(&db)).await;
+                question += 1;
+                is_whole(&db, question).await;
+                if ended || polls > 400 {
+                    break;
+                }
+                polls += 1;
+            }
+            (case.work)(&db).await.unwrap();
+        }
+        for polls in 0..12 {
+            poll_and_drop(polls, Db::connect_with(config.clone(), options)).await;
+            poll_and_drop(polls, Db::connect(&database.url())).await;
+        }
+        let busy = "select state, query from pg_stat_activity \
+                    where application_name = 'dropped_pool' and state <> 'idle'";
+        let quiet = async {
+            while !database.run(busy).unwrap().is_empty() || db.pool().status().lent > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2), quiet).await.unwrap();
+        assert!(question > 50, "{question}");
+    });
+}
