@@ -70,7 +70,8 @@ impl World {
         tokio::spawn(async move {
             let _ = serve(server, clogged).await;
         });
-        Connection::over(client, &Config::new("in.memory", "me")).await
+        let config = Config::parse("postgres://me@in.memory/x?sslmode=disable")?;
+        Connection::over(client, &config).await
     }
 }
 
