@@ -27,6 +27,11 @@ impl<T> Kept<T> {
         dropped
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Takes the oldest.
     pub(super) fn pop(&mut self) -> Option<T> {
         let (item, bytes) = self.items.pop_front()?;
