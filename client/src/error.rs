@@ -235,7 +235,12 @@ impl Error {
             SqlState::INVALID_SQL_STATEMENT_NAME => {
                 server.routine() == Some("FetchPreparedStatement")
             }
-            _ => false,
+            // A type that the statement was prepared with was dropped. The server never translates this message.
+            code => match code.as_str() {
+                "XX000" => server.message.starts_with("cache lookup failed for type"),
+                "42704" => server.routine() == Some("lookup_type_cache"),
+                _ => false,
+            },
         })
     }
 

@@ -26,6 +26,7 @@
 mod error;
 mod tls;
 mod token;
+mod types;
 mod config;
 mod socket;
 mod statement;
@@ -35,7 +36,7 @@ pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
     Process, ProtocolVersion, TargetSessionAttrs,
 };
-pub use connection::{Completion, Connection, SimpleResult, Ticket};
+pub use connection::{Completion, Connection, Rows, SimpleResult, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
@@ -43,7 +44,8 @@ pub use stellata_protocol::auth::{
 };
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
-    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Params, SqlState,
+    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Oid, Params, SqlState, TypeKind,
+    UserType,
 };
 pub use tls::{
     Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,

@@ -1,6 +1,6 @@
-//! The derive macro of stellata. Users meet it as `stellata::Model`.
+//! The derive macros of stellata. Users meet them as `stellata::Model`, `PgEnum`, `PgComposite` and `PgDomain`.
 //!
-//! It works in three steps, one module each: `input` and `attr` read the struct, `check` finds what it means and all that
+//! That of models works in three steps, one module each: `input` and `attr` read the struct, `check` finds what it means and all that
 //! is wrong with it, `expand` writes data and straight-line code. Behaviour lives in `stellata`, not here.
 
 mod names;
@@ -16,6 +16,8 @@ mod input;
 mod check;
 
 mod expand;
+
+mod user_type;
 
 #[cfg(test)]
 mod golden;
@@ -99,6 +101,117 @@ use crate::problems::Problems;
 #[proc_macro_derive(Model, attributes(model))]
 pub fn derive_model(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into()).into()
+}
+
+/// Makes an enum stand for an enum of the database: its variants are the labels.
+///
+/// ```
+/// use stellata::{PgEnum, PgType};
+///
+/// #[derive(PgEnum, Debug, Clone, Copy, PartialEq)]
+/// #[pg(name = "mood", schema = "app", rename_all = "kebab-case")]
+/// enum Mood {
+///     Sad,
+///     VeryHappy,
+///     #[pg(rename = "so so")]
+///     Mixed,
+/// }
+///
+/// assert_eq!(Mood::TYPE.name, r#""app"."mood""#);
+/// ```
+///
+/// | option | meaning | without it |
+/// |---|---|---|
+/// | `name = "mood"` | the type's name | the enum's name in snake_case |
+/// | `schema = "app"` | its schema | any, and in `create table` the first of the search path |
+/// | `rename_all = ".."` | how labels are written: `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case`, `camelCase`, `PascalCase`, `lowercase`, `UPPERCASE`, `verbatim` | `snake_case` |
+/// | `rename = ".."`, on a variant | its label | by the rule |
+///
+/// Reading a label that no variant has is an error that names the label and the type.
+#[proc_macro_derive(PgEnum, attributes(pg))]
+pub fn derive_enum(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive_user_type(input.into(), user_type::enumeration).into()
+}
+
+/// Makes a struct stand for a composite type of the database: its fields are the attributes, in the same order.
+///
+/// ```
+/// use stellata::{PgComposite, PgType};
+///
+/// #[derive(PgComposite, Debug, Clone, PartialEq)]
+/// struct Address {
+///     street: String,
+///     #[pg(rename = "zip", sql_type = "varchar(5)")]
+///     zip_code: Option<String>,
+///     lines: Vec<String>,
+/// }
+///
+/// assert_eq!(Address::TYPE.name, r#""address""#);
+/// ```
+///
+/// | option | meaning | without it |
+/// |---|---|---|
+/// | `name = "address"` | the type's name | the struct's name in snake_case |
+/// | `schema = "app"` | its schema | any, and in `create table` the first of the search path |
+/// | `rename_all = ".."` | how attributes are written, as for `PgEnum` | `verbatim` |
+/// | `rename = ".."`, on a field | the attribute's name | by the rule |
+/// | `sql_type = "varchar(5)"`, on a field | the attribute's type, where it is not the Rust type's own | the Rust type's own |
+///
+/// An attribute can be NULL where its field is an `Option`. Names, order and types are held against the database once per
+/// statement. Composites may hold arrays, ranges and other composites.
+#[proc_macro_derive(PgComposite, attributes(pg))]
+pub fn derive_composite(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive_user_type(input.into(), user_type::composite).into()
+}
+
+/// Makes a struct around one value stand for a type of its own name: a domain over the value's type, or a range that you
+/// made. `#[pg(transparent)]` makes it stand for the value's own type instead.
+///
+/// ```
+/// use stellata::{PgDomain, PgType, types::Range};
+///
+/// #[derive(PgDomain, Debug, Clone, PartialEq)]
+/// #[pg(name = "email", check = "value ~ '@'")]
+/// struct Email(String);
+///
+/// #[derive(PgDomain)]
+/// #[pg(name = "floatrange")]
+/// struct FloatRange(Range<f64>);
+///
+/// #[derive(PgDomain)]
+/// #[pg(transparent)]
+/// struct Celsius(f64);
+///
+/// assert_eq!(Email::TYPE.name, r#""email""#);
+/// assert_eq!(Celsius::TYPE, f64::TYPE);
+/// ```
+///
+/// | option | meaning | without it |
+/// |---|---|---|
+/// | `name = "email"` | the type's name | the struct's name in snake_case |
+/// | `schema = "app"` | its schema | any, and in `create table` the first of the search path |
+/// | `check = "value ~ '@'"` | what `create domain` checks | nothing |
+/// | `transparent` | no type of its own | a type of its own |
+#[proc_macro_derive(PgDomain, attributes(pg))]
+pub fn derive_domain(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive_user_type(input.into(), user_type::domain).into()
+}
+
+fn derive_user_type(
+    input: TokenStream,
+    expand: fn(&DeriveInput, &mut Problems) -> TokenStream,
+) -> TokenStream {
+    let mut problems = Problems::default();
+    let code = match syn::parse2(input) {
+        Ok(parsed) => expand(&parsed, &mut problems),
+        Err(error) => {
+            problems.push(error);
+            TokenStream::new()
+        }
+    };
+    let mut out = problems.into_tokens();
+    out.extend(code);
+    out
 }
 
 fn derive(input: TokenStream) -> TokenStream {

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use stellata_protocol::{Buffer, Decode, Encode, ErrorKind, IsNull, Json, Oid, PgType};
+use stellata_protocol::{
+    Array, Buffer, Cube, Decode, Dimension, Encode, ErrorKind, Hstore, IsNull, Json, Ltree,
+    Multirange, Oid, PgType, Range, RawBuf, SparseVector, Vector,
+};
 use uuid::Uuid;
 
 /// The types that are tried besides each Rust type's own.
@@ -113,7 +116,25 @@ pub(crate) const READERS: &[Reader] = readers! {
     Vec<Decimal> = vec![Decimal::new(-1_234_567, 3)];
     Vec<Value> = vec![json!({"a": [null]})];
     Vec<Json<f64>> = vec![Json(2.5)];
+    Array<Option<i32>> = square();
+    Array<String> = Array::from(vec!["grüße".to_owned()]);
+    Range<i32> = Range::from(1..10);
+    Range<String> = Range::from("a".to_owned()..="b".to_owned());
+    Multirange<i64> = [Range::from(1..3), Range::from(7..)].into_iter().collect();
+    Vec<Range<i32>> = vec![Range::from(..), Range::empty()];
+    Hstore = [("a", Some("b")), ("c", None)].into_iter().collect();
+    Ltree = Ltree::from("a.b");
+    Cube = Cube::point(vec![1.0, -2.5]);
+    Vector = Vector::from([1.0, -2.5]);
+    SparseVector = SparseVector::new(5, vec![(0, 1.0), (2, 2.0)]).expect("places in order");
+    RawBuf = RawBuf { oid: Oid::UNSPECIFIED, bytes: vec![0, 255] };
 };
+
+/// `'[-1:0][5:6]={{1,NULL},{3,4}}'`.
+fn square() -> Array<Option<i32>> {
+    let dimensions = [-1, 5].map(|lower| Dimension { length: 2, lower });
+    Array::new(dimensions, vec![Some(1), None, Some(3), Some(4)]).expect("four elements")
+}
 
 /// 2024-02-29 23:59:59.123456.
 fn moment() -> NaiveDateTime {

@@ -1,8 +1,13 @@
 //! What derived code names. No part of the public API: it may change with every version.
 
-pub use stellata_protocol::{Buffer, ColumnError, Columns, Expect, FromRow, Oid, Params};
+pub use std::string::String;
 
-use stellata_protocol::{Decode, Encode, Error, ErrorKind, IsNull};
+pub use stellata_protocol::{
+    ArrayElement, Buffer, ColumnError, Columns, CompositeReader, CompositeWriter, Decode, Encode,
+    Expect, FromRow, IsNull, Oid, Params, PgType, Type, Types,
+};
+
+use stellata_protocol::{Error, ErrorKind};
 
 pub use crate::model::column::Column;
 pub use crate::model::path::Path;
@@ -15,6 +20,7 @@ pub use crate::new::require;
 use crate::new::{Field, equal};
 pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
 pub use crate::relation::handle::{Many, One};
+pub use crate::schema::user_type::{UserDefined, create_composite, create_domain, create_enum};
 
 /// What reading columns returns.
 pub type Read<T> = Result<T, ColumnError>;
@@ -24,6 +30,27 @@ pub type Found<'s> = Option<&'s mut dyn Slot>;
 
 /// What writing a value returns.
 pub type Written = stellata_protocol::Result<()>;
+
+/// What encoding a value returns.
+pub type Encoded = stellata_protocol::Result<IsNull>;
+
+/// What decoding a value returns.
+pub type Decoded<T> = stellata_protocol::Result<T>;
+
+/// The error of a label that no variant of an enum has.
+///
+/// # Errors
+/// Always.
+#[cold]
+pub fn unknown_label<T>(message: &'static str) -> Decoded<T> {
+    Err(Error::new(ErrorKind::UnknownLabel, message))
+}
+
+/// The type in whose form the value inside a type of its own name is written and read.
+#[must_use]
+pub fn inner_type<T: PgType>(oid: Oid) -> Oid {
+    if oid != Oid::UNSPECIFIED && T::accepts(oid) { oid } else { T::TYPE.oid }
+}
 
 /// A type that a column can have. All derived code goes through it, always by the field's type, so that a type that is
 /// none is reported once.
@@ -112,6 +139,57 @@ impl<T: Encode + for<'a> Decode<'a>> Cell for T {
             let _: IsNull = value.encode_sized(oid, out)?;
         }
         Ok(())
+    }
+}
+
+/// A type that an attribute of a composite can have. What `PgComposite` derives goes through it, always by the field's type,
+/// so that a type that is none is reported once.
+#[diagnostic::on_unimplemented(
+    message = "an attribute can't be of type `{Self}`",
+    label = "PostgreSQL has no type for this",
+    note = "types of other crates are features of stellata; a type of your own implements `PgType`, `Encode` and `Decode`"
+)]
+pub trait Part: Sized {
+    /// The type's name in `create type`.
+    const NAME: &'static str;
+
+    /// The type in whose form the attribute is written.
+    const OID: Oid;
+
+    /// Whether an attribute of the type `oid` can be read.
+    ///
+    /// # Errors
+    /// When it can't.
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Written;
+
+    /// Appends the attribute in the form of `oid`.
+    ///
+    /// # Errors
+    /// When the type can't hold it.
+    fn write(&self, oid: Oid, out: &mut CompositeWriter<'_>) -> Written;
+
+    /// Reads the next attribute.
+    ///
+    /// # Errors
+    /// When it is not such a value.
+    fn read(attributes: &mut CompositeReader<'_>) -> Decoded<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Encode + for<'a> Decode<'a>> Part for T {
+    const NAME: &'static str = T::TYPE.name;
+    const OID: Oid = T::TYPE.oid;
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Written {
+        <T as PgType>::fits(oid, types)
+    }
+
+    fn write(&self, oid: Oid, out: &mut CompositeWriter<'_>) -> Written {
+        out.attribute_as(oid, self)
+    }
+
+    fn read(attributes: &mut CompositeReader<'_>) -> Decoded<Self> {
+        attributes.next()
     }
 }
 

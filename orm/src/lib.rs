@@ -12,6 +12,7 @@ mod transaction;
 mod db;
 mod query;
 mod raw;
+pub mod types;
 pub mod prelude;
 #[doc(hidden)]
 pub mod __private;
@@ -45,10 +46,12 @@ pub use raw::Sql;
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
+pub use schema::user_type::UserDefined;
 pub use schema::{Schema, SchemaError};
 pub use stellata_client::{Config, ServerError, SqlState};
-pub use stellata_derive::Model;
+pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
 pub use stellata_pool::{Pool, PoolOptions};
+pub use stellata_protocol::PgType;
 pub use transaction::Transaction;
 
 /// The example of the README is compiled with the other examples.

@@ -11,7 +11,7 @@ pub use crate::query::upsert::Insert;
 pub use crate::relation::field::{BelongsTo, HasMany, HasOne};
 pub use crate::schema::Schema;
 pub use crate::transaction::Transaction;
-pub use stellata_derive::Model;
+pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
 
 #[cfg(feature = "chrono")]
 pub use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};

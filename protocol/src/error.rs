@@ -33,6 +33,10 @@ pub enum ErrorKind {
     UnexpectedNull,
     /// A PostgreSQL type that the Rust type does not stand for.
     WrongType,
+    /// A type that the database numbers by itself, and of which its catalogue has not been asked yet.
+    UnknownType,
+    /// A label of an enum that the Rust type does not have. The error's offset is where the label begins.
+    UnknownLabel,
     /// A row with another number of columns than expected.
     ColumnCount,
     /// Something larger than the protocol or a limit allows.
@@ -56,6 +60,13 @@ impl Error {
     #[must_use]
     pub const fn at(self, offset: u32) -> Self {
         Self { offset, ..self }
+    }
+
+    /// The same error of a value that begins `bytes` further on.
+    #[must_use]
+    #[cold]
+    pub(crate) const fn shifted(self, bytes: u32) -> Self {
+        Self { offset: self.offset.saturating_add(bytes), ..self }
     }
 
     /// The family of the error.

@@ -44,18 +44,24 @@ pub use oid::Oid;
 pub use row::{ColumnError, Columns, Expect, FromRow};
 pub use sqlstate::SqlState;
 pub use types::array::ArrayElement;
+pub use types::catalog::{Attribute, Catalog, Fits, TypeKind, Types, UserType};
+pub use types::composite::{CompositeReader, CompositeWriter};
 #[cfg(feature = "serde_json")]
 pub use types::json::Json;
 pub use types::money::Money;
 pub use types::numeric::Numeric;
 pub use types::params::{IntoParams, Parameter, Params};
+pub use types::range::{Range, RangeElement};
 pub use types::times::date::Date;
 pub use types::times::interval::Interval;
 pub use types::times::or_infinity::OrInfinity;
 pub use types::times::time::Time;
 pub use types::times::timestamp::{Timestamp, TimestampTz};
 pub use types::times::timetz::TimeTz;
-pub use types::{Decode, Encode, IsNull, PgType, Type};
+pub use types::{
+    Array, ArrayRef, Citext, Cube, Decode, Dimension, Encode, Hstore, IsNull, Lquery, Ltree,
+    Ltxtquery, Multirange, PgType, Raw, RawBuf, Record, SparseVector, Type, Vector,
+};
 pub use wire::buffer::Buffer;
 pub use wire::frame::{Frame, frame};
 pub use wire::reader::Reader;

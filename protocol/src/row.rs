@@ -5,6 +5,7 @@ use core::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::row::FieldDescription;
 use crate::oid::Oid;
+use crate::types::catalog::{Catalog, Types};
 use crate::types::{Decode, PgType};
 use crate::wire::reader::Reader;
 
@@ -124,19 +125,34 @@ impl core::error::Error for ColumnError {}
 pub struct Expect<'d> {
     fields: &'d [FieldDescription],
     index: usize,
+    types: Types<'d>,
 }
 
 impl<'d> Expect<'d> {
     /// Starts at the first column.
     #[must_use]
     pub fn new(fields: &'d [FieldDescription]) -> Self {
-        Self { fields, index: 0 }
+        Self { fields, index: 0, types: Types::default() }
+    }
+
+    /// The same columns in a database of which `catalog` is known. Without it no type that a database numbers by itself is
+    /// known.
+    #[must_use]
+    pub fn with_catalog(self, catalog: &'d Catalog) -> Self {
+        Self { types: Types::new(catalog), ..self }
+    }
+
+    /// What was asked of the catalogue, and why a column did not fit, where that can be told in words.
+    #[must_use]
+    pub fn types(&self) -> &Types<'d> {
+        &self.types
     }
 
     /// The next column must be there and of a type that `T` reads.
     ///
     /// # Errors
-    /// A [`ColumnError`] with [`ErrorKind::WrongType`] or [`ErrorKind::ColumnCount`].
+    /// A [`ColumnError`] with [`ErrorKind::WrongType`] or [`ErrorKind::ColumnCount`], or with [`ErrorKind::UnknownType`]
+    /// where the catalogue has to be asked first.
     pub fn column<T: PgType>(&mut self) -> Result<(), ColumnError> {
         let index = self.index;
         let Some(field) = self.fields.get(index) else {
@@ -146,14 +162,14 @@ impl<'d> Expect<'d> {
             ));
         };
         self.index = self.index.saturating_add(1);
-        if T::accepts(field.type_oid) {
+        let fits = if field.type_oid.is_user_defined() {
+            T::fits(field.type_oid, &mut self.types)
+        } else if T::accepts(field.type_oid) {
             Ok(())
         } else {
-            Err(ColumnError::new::<T>(
-                index,
-                Error::new(ErrorKind::WrongType, "the column has another type"),
-            ))
-        }
+            Err(Error::new(ErrorKind::WrongType, "the column has another type"))
+        };
+        fits.map_err(|error| ColumnError::new::<T>(index, error))
     }
 
     /// There must be no further column.

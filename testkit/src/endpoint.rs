@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use std::fmt;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 /// The place a server listens at.
@@ -154,6 +155,14 @@ impl fmt::Debug for Endpoint {
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
+}
+
+/// A TCP port of 127.0.0.1 that nobody listens at; another process may be quicker to take it.
+pub(crate) fn free_port() -> Result<u16, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|cause| Error::while_doing("looking for a free port", cause))
 }
 
 /// Percent-encodes what has a meaning of its own in a URL; a folder's slashes stay readable.

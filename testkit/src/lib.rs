@@ -1,6 +1,6 @@
 //! What the tests of stellata stand on: a throwaway PostgreSQL server, a fresh database for each
-//! test, a proxy that delays, counts, records and cuts, a server that plays scripts, and streams
-//! that fail when they are told to.
+//! test, a standby and a pooler to go with it, a proxy that delays, counts, records and cuts, a
+//! server that plays scripts, and streams that fail when they are told to.
 //!
 //! ```no_run
 //! use stellata_testkit::Database;
@@ -21,19 +21,25 @@
 #![cfg(unix)]
 
 mod certificates;
+mod bouncer;
+mod cluster;
 mod database;
 mod endpoint;
 mod error;
+mod kept;
 mod pipe;
 mod proxy;
 mod run;
 mod scripted;
 mod server;
+mod shelf;
 mod skip;
 pub mod sql;
 mod unique;
 
+pub use bouncer::{Bouncer, BouncerOptions};
 pub use certificates::{Authority, Certificate, KeyKind, Leaf, Validity};
+pub use cluster::Cluster;
 pub use database::Database;
 pub use endpoint::{Endpoint, Host};
 pub use error::Error;
@@ -41,6 +47,8 @@ pub use pipe::{Fault, Operation, Operations, Pipe, PipeControl};
 pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Recording, Sent};
 pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
 pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
-pub use server::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown};
+pub use server::{
+    MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown, VERSIONS,
+};
 pub use skip::skip;
 pub use stellata_testkit_macros::test;

@@ -1,23 +1,22 @@
 //! A throwaway PostgreSQL server.
 
-mod account;
 mod binaries;
-mod folder;
-mod keeper;
+mod copy;
 mod options;
+mod standby;
 mod template;
 
 pub use options::ServerOptions;
 
-use crate::endpoint::{Endpoint, Host};
+use crate::endpoint::{self, Endpoint, Host};
 use crate::error::Error;
+use crate::kept::folder::Folder;
+use crate::kept::keeper::{Death, Keeper, send_signal};
 use crate::sql::{self, Session};
 use binaries::Binaries;
-use folder::Folder;
-use keeper::{Death, Keeper};
+
 use std::env;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
@@ -32,6 +31,9 @@ pub const SCRAM_USER: &str = "scram_user";
 pub const PASSWORD_USER: &str = "password_user";
 /// The password of the three roles above. It has characters that a URL must encode.
 pub const PASSWORD: &str = "a passw0rd: 'quoted' @ 100%";
+
+/// The major versions that stellata supports.
+pub const VERSIONS: [u32; 5] = [14, 15, 16, 17, 18];
 
 /// How long a server may take to answer its first query.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -103,6 +105,8 @@ struct Own {
     keeper: Mutex<Keeper>,
     folder: Folder,
     binaries: Binaries,
+    /// What it was started with, for a standby to be like it.
+    options: ServerOptions,
 }
 
 impl Server {
@@ -119,6 +123,26 @@ impl Server {
             _ => Server::start(ServerOptions::new()),
         });
         made.as_ref().map_err(Error::clone)
+    }
+
+    /// The server of this major version, 18 say, that all tests of this process share, started at
+    /// the first call; `None` where that version is neither installed nor fetched (see
+    /// [`ServerOptions::of_version`]). It is [`Server::shared`] where that has the version.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; the same at each call.
+    pub fn of_version(major: u32) -> Result<Option<&'static Server>, Error> {
+        static SHARED: [OnceLock<Result<Option<Server>, Error>>; VERSIONS.len()] =
+            [const { OnceLock::new() }; VERSIONS.len()];
+        if let Some(shared) = Server::shared().ok().filter(|shared| shared.version() == major) {
+            return Ok(Some(shared));
+        }
+        let Some(place) = VERSIONS.iter().position(|version| *version == major) else {
+            return Err(Error::new(format!("PostgreSQL {major} is not supported")));
+        };
+        let made = SHARED[place]
+            .get_or_init(|| ServerOptions::of_version(major).map(Server::start).transpose());
+        made.as_ref().map(Option::as_ref).map_err(Error::clone)
     }
 
     /// A server that somebody else runs; its superuser, or one who may create databases, is
@@ -152,14 +176,14 @@ impl Server {
         let version = binaries.version(folder.account())?;
         let template = Template::of(&binaries, &version, partial);
         let guard = template.fill(&folder, &binaries, guard)?;
-        configure(&folder, &options)?;
+        configure(&folder, &options, &[])?;
         let (keeper, endpoint) = launch_somewhere(&folder, &binaries)?;
         guard.leave();
         let maintenance = SUPERUSER.to_owned();
         let version = ask_version(&endpoint, &maintenance)?;
         sql::run(&endpoint, SUPERUSER, &login_roles())?;
         let tcp = endpoint.at("127.0.0.1", endpoint.port());
-        let own = Own { keeper: Mutex::new(keeper), folder, binaries };
+        let own = Own { keeper: Mutex::new(keeper), folder, binaries, options };
         Ok(Server { endpoint, tcp, maintenance, version, own: Some(own), tidied: Once::new() })
     }
 
@@ -294,6 +318,49 @@ impl Server {
         self.start_again()
     }
 
+    /// Kills the process of a session at once (SIGKILL), as lack of memory would. The server then
+    /// ends all other sessions too and recovers; [`Server::wait_until_ready`] waits for that.
+    ///
+    /// # Errors
+    /// When this server has no session of that process, or is not a server of our own.
+    pub fn kill_backend(&self, process: u32) -> Result<(), Error> {
+        self.own()?;
+        let sessions =
+            format!("select pid from pg_catalog.pg_stat_get_activity(null) where pid = {process}");
+        if sql::run(&self.endpoint, &self.maintenance, &sessions)?.is_empty() {
+            return Err(Error::new(format!("process {process} is no session of this server")));
+        }
+        send_signal(process, "KILL");
+        Ok(())
+    }
+
+    /// Waits until the server answers, 60 seconds at most.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_until_ready(&self) -> Result<(), Error> {
+        self.wait_for("its first answer", |server| {
+            Ok(sql::run(&server.endpoint, &server.maintenance, "select 1").is_ok())
+        })
+    }
+
+    /// Asks again and again until the answer is yes, 60 seconds at most.
+    pub(crate) fn wait_for(
+        &self,
+        what: &str,
+        is_so: impl Fn(&Server) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let begun = Instant::now();
+        while !is_so(self)? {
+            if begun.elapsed() > START_LIMIT {
+                let waiting = format!("{what} did not come within {START_LIMIT:?}");
+                return Err(Error::while_doing(waiting, self.log()));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Where tidying up what other processes left is done once.
     pub(crate) fn tidied(&self) -> &Once {
         &self.tidied
@@ -327,11 +394,12 @@ fn ask_version(endpoint: &Endpoint, database: &str) -> Result<u32, Error> {
     answer.parse().map_err(|_| Error::new(format!("{answer:?} is no version of a server")))
 }
 
-fn configure(folder: &Folder, options: &ServerOptions) -> Result<(), Error> {
+/// Writes the configuration; `more` are settings that win over all others.
+fn configure(folder: &Folder, options: &ServerOptions, more: &[(&str, &str)]) -> Result<(), Error> {
     let data = folder.data();
     let mut settings = String::new();
     let given = options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in SETTINGS.into_iter().chain(given) {
+    for (name, value) in SETTINGS.into_iter().chain(given).chain(more.iter().copied()) {
         settings += &format!("{name} = {}\n", sql::quote_literal(value));
     }
     let mut rules = String::new();
@@ -371,10 +439,7 @@ fn launch_somewhere(folder: &Folder, binaries: &Binaries) -> Result<(Keeper, End
     let mut tries = 0;
     loop {
         tries += 1;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|cause| Error::while_doing("looking for a free port", cause))?
-            .port();
+        let port = endpoint::free_port()?;
         let endpoint = Endpoint::unix(folder.sockets(), port, SUPERUSER);
         match launch(folder, binaries, &endpoint) {
             Ok(keeper) => return Ok((keeper, endpoint)),

@@ -1,8 +1,11 @@
 //! Makes the recorded streams in `tests/data/streams`: one session each against a real server, both ways.
 //!
 //! ```sh
-//! cargo run -p stellata-tests --example record
+//! cargo run -p stellata-tests --example record -- [14] [15] [18]
 //! ```
+//!
+//! With version 15 all sessions are recorded, with 14 and 18, into folders of their own, those in which servers differ: the
+//! login with what it reports, the start of protocol 3.2, the fields of errors, and cancelling.
 //!
 //! The client is a bare [`Conversation`] with a fixed nonce, so that a replay sends the very same bytes.
 
@@ -13,6 +16,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
+use stellata_protocol::message::PROTOCOL_3_2;
 use stellata_protocol::{Conversation, Event, Format, Login, Oid, Params};
 use stellata_testkit::{
     Database, Endpoint, MD5_USER, PASSWORD, PASSWORD_USER, Proxy, SCRAM_USER, Server,
@@ -29,12 +33,7 @@ struct Client {
 }
 
 impl Client {
-    fn connect(proxy: &Proxy, user: &str, password: &str, database: &str) -> Self {
-        let login = Login::new(user, NONCE)
-            .parameter("database", database)
-            .parameter("client_encoding", "UTF8")
-            .password(password.as_bytes())
-            .allow_cleartext(true);
+    fn connect(proxy: &Proxy, login: Login) -> Self {
         let stream = TcpStream::connect(proxy.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let conversation = Conversation::start(login).unwrap();
@@ -317,22 +316,43 @@ const SESSIONS: [Session; 29] = [
             conversation.call_function(Oid(1), &arguments, Format::Binary).unwrap();
         });
     }),
-    ("cancel-and-terminate", NOBODY, |client| {
-        let mut cancel = stellata_protocol::Buffer::new();
-        let key = client.conversation.backend_key().unwrap();
-        key.write_cancel_request(&mut cancel).unwrap();
-        let proxy = client.proxy;
-        let canceller = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
-            let mut stream = TcpStream::connect(("127.0.0.1", proxy)).unwrap();
-            stream.write_all(cancel.as_slice()).unwrap();
-            let _ = stream.read(&mut [0]);
-        });
-        client.run("select pg_sleep(60)", Format::Binary);
-        canceller.join().unwrap();
-        client.run("select pg_terminate_backend(pg_backend_pid())", Format::Binary);
-    }),
+    ("cancel-and-terminate", NOBODY, cancel_and_terminate),
 ];
+
+/// Sessions that ask for protocol 3.2.
+const NEWER: [Session; 3] = [
+    ("newer-login-scram", SCRAM_USER, |_| {}),
+    ("newer-unknown-option", NOBODY, |_| {}),
+    ("newer-cancel-and-terminate", NOBODY, cancel_and_terminate),
+];
+
+/// Of the others, those in which versions differ.
+const DIFFERENT: [&str; 8] = [
+    "login-trust",
+    "login-scram",
+    "login-refused",
+    "simple-error",
+    "extended-error",
+    "pipeline-error-in-a-group",
+    "settings",
+    "cancel-and-terminate",
+];
+
+fn cancel_and_terminate(client: &mut Client) {
+    let mut cancel = stellata_protocol::Buffer::new();
+    let key = client.conversation.backend_key().unwrap();
+    key.write_cancel_request(&mut cancel).unwrap();
+    let proxy = client.proxy;
+    let canceller = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        let mut stream = TcpStream::connect(("127.0.0.1", proxy)).unwrap();
+        stream.write_all(cancel.as_slice()).unwrap();
+        let _ = stream.read(&mut [0]);
+    });
+    client.run("select pg_sleep(60)", Format::Binary);
+    canceller.join().unwrap();
+    client.run("select pg_terminate_backend(pg_backend_pid())", Format::Binary);
+}
 
 const EVERY_TYPE: &str = "select true, 1::int2, 2::int4, 3::int8, 1.5::float4, -0.25::float8, 12345.6789::numeric, \
      'text', 'name'::name, '\\x00ff'::bytea, date '2000-01-02', timestamptz '2024-02-29 12:34:56.789+00', \
@@ -351,12 +371,23 @@ fn copy_in(client: &mut Client, sql: &str, pieces: &[&[u8]]) {
     client.go_on(|_| false);
 }
 
-fn record(server: &Server, database: &Database, (name, user, session): Session) {
-    let endpoint: &Endpoint = server.tcp();
+fn record(database: &Database, folder: &Path, (name, user, session): Session) {
+    let endpoint: &Endpoint = database.tcp();
     let proxy = Proxy::start(endpoint).unwrap();
     proxy.set_keeping(true);
     let (user, password) = if user == "wrong" { (SCRAM_USER, "wrong") } else { (user, PASSWORD) };
-    let mut client = Client::connect(&proxy, user, password, database.name());
+    let mut login = Login::new(user, NONCE)
+        .parameter("database", database.name())
+        .parameter("client_encoding", "UTF8")
+        .password(password.as_bytes())
+        .allow_cleartext(true);
+    if name.starts_with("newer") {
+        login = login.version(PROTOCOL_3_2);
+    }
+    if name.ends_with("unknown-option") {
+        login = login.parameter("_pq_.stellata", "on");
+    }
+    let mut client = Client::connect(&proxy, login);
     client.go_on(|_| false);
     session(&mut client);
     client.conversation.terminate();
@@ -364,17 +395,28 @@ fn record(server: &Server, database: &Database, (name, user, session): Session) 
     // The server closes when it has taken the goodbye, which the proxy has then seen too.
     while client.stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
     let recording = proxy.recordings().swap_remove(0);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/streams").join(name);
-    let path = path.with_extension("bin");
+    let path = folder.join(name).with_extension("bin");
     recording.write(&path).unwrap();
-    println!("{name}: {} bytes", std::fs::metadata(path).unwrap().len());
+    println!("{}: {} bytes", path.display(), std::fs::metadata(&path).unwrap().len());
 }
 
 fn main() {
-    let server = Server::shared().unwrap();
-    assert!(server.is_own(), "the streams are made with a server of the testkit's own");
-    let database = Database::create(server).unwrap();
-    for session in SESSIONS {
-        record(server, &database, session);
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let streams = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/streams");
+    for version in [14, 15, 18] {
+        if !wanted.is_empty() && !wanted.contains(&version.to_string()) {
+            continue;
+        }
+        let server = Server::of_version(version).unwrap().unwrap();
+        assert!(server.is_own(), "the streams are made with a server of the testkit's own");
+        let database = Database::create(server).unwrap();
+        let folder =
+            if version == 15 { streams.clone() } else { streams.join(version.to_string()) };
+        std::fs::create_dir_all(&folder).unwrap();
+        for session in SESSIONS.into_iter().chain(NEWER) {
+            if version == 15 || DIFFERENT.contains(&session.0) || session.0.starts_with("newer") {
+                record(&database, &folder, session);
+            }
+        }
     }
 }

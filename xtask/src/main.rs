@@ -8,7 +8,9 @@ mod shell;
 mod workspace;
 
 mod apt;
+mod shelf;
 
+mod pooler;
 mod server;
 
 mod data;

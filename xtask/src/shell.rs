@@ -29,9 +29,14 @@ pub(crate) fn capture(command: &mut Command) -> Option<String> {
 
 /// Runs the command silently; when it fails, what it wrote to standard error is part of the failure.
 pub(crate) fn succeed(command: &mut Command) -> Outcome {
+    output(command).map(drop)
+}
+
+/// As [`succeed`], and gives what the command wrote to standard output.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().map_err(|error| not_started(command, &error))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(Failure::new(format!("{} failed ({}): {}", line(command), output.status, said.trim())))

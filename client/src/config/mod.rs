@@ -20,6 +20,7 @@ mod read;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::Limits;
@@ -29,6 +30,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls::TlsSettings;
 use crate::token::TokenProvider;
+use crate::types::{DatabaseTypes, TypeCache};
 
 pub use endpoint::{Endpoint, Host};
 pub use environment::{Environment, Process};
@@ -124,6 +126,7 @@ pub struct Config {
     statement_cache: usize,
     limits: Limits,
     tls: TlsSettings,
+    types: TypeCache,
 }
 
 /// What the password file gave.
@@ -171,6 +174,7 @@ impl Config {
             cleartext_password: false,
             statement_cache: defaults::STATEMENT_CACHE,
             limits: Limits::default(),
+            types: TypeCache::default(),
             tls: TlsSettings::default(),
         }
     }
@@ -408,6 +412,11 @@ impl Config {
 
     pub(crate) const fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What is known of the types of the database at `server`; all clones of this configuration share it.
+    pub(crate) fn types(&self, server: &str) -> Arc<DatabaseTypes> {
+        self.types.of(format!("{server} {:?}", self.database().unwrap_or(&self.user)))
     }
 }
 

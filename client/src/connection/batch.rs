@@ -8,10 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use stellata_protocol::message::{CommandTag, TransactionStatus, read_row_description};
 use stellata_protocol::{
-    ColumnError, Columns, Conversation, Event, Expect, FieldDescription, Oid, Params,
+    ColumnError, Columns, Conversation, Event, Expect, FieldDescription, Params,
 };
 
 use crate::connection::Connection;
+use crate::connection::columns::{Check, Sink, decode_error};
+use crate::connection::discovery::Discovery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
 use crate::statement::cache::{Prepared, Slot, SlotId};
@@ -19,8 +21,8 @@ use crate::statement::cache::{Prepared, Slot, SlotId};
 /// A statement that was submitted, to be handed to [`Connection::rows`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    slot: SlotId,
-    call: u64,
+    pub(super) slot: SlotId,
+    pub(super) call: u64,
 }
 
 /// How a statement ended.
@@ -191,11 +193,19 @@ impl Connection {
         if ticket.call != self.call {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
         }
+        if self.discovery.holds(self.call) {
+            return self.rows_behind(ticket.slot, check, sink).await;
+        }
         loop {
             let step = self.read_rows(ticket.slot, check, sink);
             match step.map_err(|error| self.refuse(error))? {
                 Step::Wait => self.driver.fill().await?,
-                Step::Done(completion) => return Ok(completion),
+                Step::Done(completion) => {
+                    if self.discovery.holds(self.call) {
+                        self.resolve(ticket.slot, check, sink).await?;
+                    }
+                    return Ok(completion);
+                }
                 Step::Failed(error) => {
                     if let Err(broken) = self.read_to_ready().await {
                         return Err(broken.after(Some(error)));
@@ -277,7 +287,7 @@ impl Connection {
         loop {
             while let Some(body) = self.driver.conversation.next_row() {
                 let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
-                read_row(body, entry, check, sink)?;
+                read_row(body, entry, &mut self.discovery, self.call, check, sink)?;
             }
             if let Some(body) = self.driver.conversation.next_complete() {
                 if let Some(rows) = CommandTag::everyday(body) {
@@ -293,7 +303,8 @@ impl Connection {
             match event {
                 Event::DataRow => {
                     let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
-                    read_row(self.driver.conversation.body(), entry, check, sink)?;
+                    let body = self.driver.conversation.body();
+                    read_row(body, entry, &mut self.discovery, self.call, check, sink)?;
                 }
                 Event::CommandComplete => {
                     return Ok(Step::Done(completion(self.driver.conversation.body())?));
@@ -331,6 +342,9 @@ impl Connection {
     /// When the future is dropped the next call passes over what is still to come.
     #[inline]
     pub async fn ready(&mut self) -> Result<TransactionStatus> {
+        if self.discovery.holds(self.call) {
+            return self.ready_behind();
+        }
         let mut failed: Option<Error> = None;
         loop {
             match self.advance()? {
@@ -358,7 +372,7 @@ impl Connection {
     }
 
     /// Reads to the end of the batch after an error, so that the status is known.
-    async fn read_to_ready(&mut self) -> Result<()> {
+    pub(super) async fn read_to_ready(&mut self) -> Result<()> {
         // A server that ended the session sends no ReadyForQuery.
         while !self.driver.is_closed() {
             match self.advance()? {
@@ -409,7 +423,7 @@ impl Connection {
     }
 
     /// Forgets a statement, and has the server forget it with the next flush.
-    fn forget(&mut self, slot: SlotId) {
+    pub(super) fn forget(&mut self, slot: SlotId) {
         if let Some(entry) = self.cache.remove(slot)
             && entry.prepared == Prepared::Yes
         {
@@ -428,7 +442,7 @@ impl Connection {
 
 /// What the body of a CommandComplete tells.
 #[inline]
-fn completion(body: &[u8]) -> Result<Completion> {
+pub(super) fn completion(body: &[u8]) -> Result<Completion> {
     Ok(Completion {
         rows: CommandTag::count(body).map_err(Error::protocol)?,
         rolled_back: body == b"ROLLBACK\0",
@@ -451,28 +465,42 @@ fn prepare(
     conversation.describe_statement(&entry.name)
 }
 
-/// Hands one row to the caller, after its columns have been checked.
+/// Hands one row to the caller, after its columns have been checked; or holds it, until it is known what their types are.
 #[inline]
-fn read_row(
+pub(super) fn read_row(
     body: &[u8],
     entry: &mut Slot,
-    check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-    sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    discovery: &mut Discovery,
+    call: u64,
+    check: Check,
+    sink: Sink<'_>,
 ) -> Result<()> {
-    if entry.checked != check as usize {
-        let fields = entry.fields.as_deref().unwrap_or_default();
-        check(&mut Expect::new(fields)).map_err(|error| decode_error(error, fields, &entry.sql))?;
-        entry.checked = check as usize;
+    if entry.checked != check as usize && !discovery.first_row(body, entry, call, check)? {
+        return Ok(());
     }
     let mut columns = Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
-    sink(&mut columns).map_err(|error| {
-        decode_error(error, entry.fields.as_deref().unwrap_or_default(), &entry.sql)
-    })?;
-    columns.end().map_err(Error::protocol)
+    match sink(&mut columns) {
+        Ok(()) => columns.end().map_err(Error::protocol),
+        Err(error) => Err(refused(error, body, entry, discovery)),
+    }
+}
+
+/// A value that can't be read, of a type that may have been changed since it was asked for.
+#[cold]
+fn refused(error: ColumnError, body: &[u8], entry: &mut Slot, discovery: &Discovery) -> Error {
+    let fields = entry.fields.as_deref().unwrap_or_default();
+    let refused = decode_error(error, fields, &entry.sql, &discovery.catalog(), None, Some(body));
+    if let Some(field) = fields.get(error.index)
+        && field.type_oid.is_user_defined()
+    {
+        discovery.doubt(field.type_oid);
+        entry.checked = 0;
+    }
+    refused
 }
 
 #[cold]
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     Error::new(ErrorKind::Usage, "the statement is gone from the cache")
 }
 
@@ -481,29 +509,4 @@ enum Step {
     Wait,
     Done(Completion),
     Failed(Error),
-}
-
-/// Says which column, which Rust type, which PostgreSQL type, and what is wrong.
-#[cold]
-fn decode_error(
-    error: ColumnError,
-    fields: &[FieldDescription],
-    sql: &std::sync::Arc<str>,
-) -> Error {
-    let message = match fields.get(error.index) {
-        Some(field) => format!(
-            "column {} `{}` of type {} can't be read as `{}`: {}",
-            error.index + 1,
-            field.name,
-            type_name(field.type_oid),
-            error.rust_type,
-            error.error
-        ),
-        None => error.to_string(),
-    };
-    Error::new(ErrorKind::Decode, message).with_sql(Some(sql.clone()))
-}
-
-fn type_name(oid: Oid) -> String {
-    oid.name().map_or_else(|| format!("with OID {oid}"), str::to_owned)
 }

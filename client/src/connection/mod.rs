@@ -4,8 +4,12 @@ mod driver;
 mod limit;
 mod login;
 mod attempt;
+mod columns;
+mod discovery;
 mod batch;
+mod resolve;
 mod query;
+mod lending;
 mod simple;
 mod open;
 
@@ -18,6 +22,7 @@ use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
+use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::cache::Cache;
@@ -25,6 +30,7 @@ use crate::statement::cache::Cache;
 use crate::tls::SslMode;
 
 pub use batch::{Completion, Ticket};
+pub use lending::Rows;
 pub use simple::SimpleResult;
 
 /// A session with a server.
@@ -37,6 +43,8 @@ pub struct Connection {
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
+    /// What is known of the types that the database numbers by itself.
+    discovery: Discovery,
     /// Statements that the server is to forget with the next flush.
     forgotten: Vec<Box<str>>,
     /// The number of the call that is being put together or answered.
@@ -99,11 +107,13 @@ impl Connection {
         open::over(stream, config).await
     }
 
-    fn new(driver: Driver, config: &Config) -> Self {
+    /// `server` tells the server from others whose types have other numbers.
+    fn new(driver: Driver, config: &Config, server: &str) -> Self {
         Self {
             driver,
             cache: Cache::new(config.statement_cache()),
             parsing: VecDeque::new(),
+            discovery: Discovery::new(config.types(server)),
             forgotten: Vec::new(),
             call: 0,
             open: false,

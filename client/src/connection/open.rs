@@ -65,7 +65,7 @@ pub(super) async fn over(
     let endpoint = config.endpoint();
     let attempt = attempt::over(Socket::over(stream), config);
     match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
-        Ok(driver) => Ok(Connection::new(driver, config)),
+        Ok(driver) => Ok(Connection::new(driver, config, &endpoint.to_string())),
         Err(error) => Err(remark(error, endpoint, config)),
     }
 }
@@ -114,7 +114,7 @@ async fn try_address(
     config: &Config,
 ) -> Result<Connection> {
     let driver = attempt::at(endpoint, address, config).await?;
-    let mut connection = Connection::new(driver, config);
+    let mut connection = Connection::new(driver, config, &format!("{address:?}"));
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {

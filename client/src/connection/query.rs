@@ -167,7 +167,15 @@ impl Connection {
                 Some(ticket) => ticket,
                 None => *progress.ticket.insert(self.submit_alone(statement, params)?),
             };
+            if let Some(completion) = progress.held {
+                ready!(self.poll_look_up(cx))?;
+                self.read_held(ticket.slot, *check, *sink)?;
+                return Poll::Ready(Ok(completion));
+            }
             match ready!(self.poll_alone(cx, ticket, *check, *sink, &mut progress.outcome)) {
+                Ok(completion) if self.discovery.holds(self.call) => {
+                    progress.held = Some(completion);
+                }
                 Err(error)
                     if !progress.again
                         && error.is_stale_statement()
@@ -176,7 +184,12 @@ impl Connection {
                 {
                     *progress = Progress { again: true, ..Progress::default() };
                 }
-                ran => return Poll::Ready(ran),
+                ran => {
+                    if ran.is_err() {
+                        self.discovery.release();
+                    }
+                    return Poll::Ready(ran);
+                }
             }
         }
     }
@@ -196,6 +209,8 @@ struct Run<'c, S: ?Sized> {
 struct Progress {
     ticket: Option<Ticket>,
     outcome: Option<Result<Completion>>,
+    /// It is over, and its rows wait until it is known what their types are.
+    held: Option<Completion>,
     /// It runs for the second time.
     again: bool,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use stellata_protocol::{Buffer, Decode, Encode, IsNull, Oid, PgType, Type};
+use stellata_protocol::{Buffer, Decode, Encode, IsNull, Oid, PgType, Type, Types};
 
 /// The key of a row of the model `M`, so that a post's key can't be passed where a user's is wanted.
 ///
@@ -89,6 +89,10 @@ impl<M, T: PgType> PgType for Id<M, T> {
 
     fn accepts(oid: Oid) -> bool {
         T::accepts(oid)
+    }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> stellata_protocol::Result<()> {
+        T::fits(oid, types)
     }
 }
 

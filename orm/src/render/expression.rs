@@ -206,7 +206,17 @@ impl Writer {
         };
         self.write(left, at_left, out)?;
         out.push_str(text);
-        self.write(right, at_right, out)
+        self.write(right, at_right, out)?;
+        if let (Node::Column { path, index }, Node::Param(_)) = (left, right)
+            && matches!(op, token::EQ..=token::NOT_DISTINCT)
+        {
+            let column = self.definition(*path, *index)?;
+            if is_own(column) {
+                out.push_str("::");
+                out.push_str(&bare_type(column.sql_type));
+            }
+        }
+        Ok(())
     }
 
     /// `= any($1)` or `<> all($1)`, with a cast where the array's type is not the column's.
@@ -216,7 +226,7 @@ impl Writer {
         self.bare(array, out)?;
         if let (Node::Column { path, index }, Node::Array(_, element)) = (value, array) {
             let column = self.definition(*path, *index)?;
-            if needs_cast(column.oid, *element) {
+            if needs_cast(column.oid, *element) || is_own(column) {
                 out.push_str("::");
                 out.push_str(&bare_type(column.sql_type));
                 out.push_str("[]");
@@ -331,6 +341,12 @@ impl Scope {
         }
         Ok(())
     }
+}
+
+/// Whether a column is of a type that the program declares itself: only those have quoted names. The server takes a composite
+/// beside one for an anonymous record, which it can't read, unless it is told.
+fn is_own(column: &ColumnDef) -> bool {
+    column.oid == Oid::UNSPECIFIED && column.sql_type.starts_with('"')
 }
 
 /// Whether an array of `element`s must be cast to be held against a column of the type `oid`.

@@ -2,6 +2,8 @@
 
 pub(crate) mod names;
 
+pub(crate) mod user_type;
+
 mod order;
 
 mod ddl;
@@ -15,6 +17,7 @@ use std::fmt;
 use crate::model::Model;
 use crate::model::table::Table;
 use crate::schema::ddl::Existing;
+use crate::schema::user_type::UserDefined;
 
 /// The models of an application.
 ///
@@ -36,6 +39,8 @@ use crate::schema::ddl::Existing;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
+    /// The statements that make the user-defined types.
+    types: Vec<String>,
     tables: Vec<&'static Table>,
 }
 
@@ -71,6 +76,34 @@ impl Schema {
         self
     }
 
+    /// Adds a type of the database's own, which columns may have: what `PgEnum`, `PgComposite` and `PgDomain` derive. Add
+    /// a type before the types that hold it.
+    ///
+    /// A type is made before all tables, unless one of its name is there; such a one is left as it is. Dropping the tables
+    /// leaves it too.
+    ///
+    /// ```
+    /// # use stellata::{PgEnum, Schema};
+    /// #[derive(PgEnum)]
+    /// enum Mood {
+    ///     Sad,
+    ///     Happy,
+    /// }
+    ///
+    /// let statements = Schema::new().user_type::<Mood>().create_sql()?;
+    /// assert!(statements[0].contains(r#"create type "mood" as enum"#));
+    /// # Ok::<(), stellata::SchemaError>(())
+    /// ```
+    #[must_use]
+    pub fn user_type<T: UserDefined>(mut self) -> Self {
+        for statement in user_type::statements::<T>() {
+            if !self.types.contains(&statement) {
+                self.types.push(statement);
+            }
+        }
+        self
+    }
+
     fn add(&mut self, table: &'static Table) {
         if !order::contains(&self.tables, table) {
             self.tables.push(table);
@@ -90,7 +123,7 @@ impl Schema {
     /// A [`SchemaError`] when the models don't fit together.
     pub fn create_sql(&self) -> Result<Vec<String>, SchemaError> {
         self.check()?;
-        Ok(ddl::create(&order::order(&self.tables), Existing::Refuse))
+        Ok(self.with_types(ddl::create(&order::order(&self.tables), Existing::Refuse)))
     }
 
     /// Like [`create_sql`](Self::create_sql), but what exists by its name is left as it is.
@@ -99,7 +132,11 @@ impl Schema {
     /// A [`SchemaError`] when the models don't fit together.
     pub fn create_missing_sql(&self) -> Result<Vec<String>, SchemaError> {
         self.check()?;
-        Ok(ddl::create(&order::order(&self.tables), Existing::Keep))
+        Ok(self.with_types(ddl::create(&order::order(&self.tables), Existing::Keep)))
+    }
+
+    fn with_types(&self, tables: Vec<String>) -> Vec<String> {
+        self.types.iter().cloned().chain(tables).collect()
     }
 
     /// The statement that drops all tables that exist, with their rows; `None` where there are no models. It is refused

@@ -23,8 +23,10 @@ const MAX_DOCUMENT: usize = 64 * 1024;
 /// An OAuth 2.0 bearer token.
 ///
 /// Who has it can log in, so it stands in no `Debug` and is overwritten when it is dropped.
-#[derive(Clone, ZeroizeOnDrop)]
-pub struct BearerToken(String);
+#[derive(Clone)]
+pub struct BearerToken(Zeroizing<String>);
+
+impl ZeroizeOnDrop for BearerToken {}
 
 impl BearerToken {
     /// Takes a token: letters, digits, `-._~+/`, and `=` at the end (`b64token` of RFC 6750, section 2.1). Without the
@@ -40,7 +42,7 @@ impl BearerToken {
     /// [`ErrorKind::Authentication`] for an empty token, or one with other characters: behind such a one a server would
     /// read what was never meant for it. [`ErrorKind::TooLarge`] above 65 279 bytes. The token is overwritten then too.
     pub fn new(token: impl Into<String>) -> Result<Self> {
-        let token = Self(token.into());
+        let token = Self(Zeroizing::new(token.into()));
         let body = token.0.trim_end_matches('=');
         let is_sound = !body.is_empty()
             && body.bytes().all(|byte| {

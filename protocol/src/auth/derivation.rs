@@ -17,12 +17,9 @@ pub(super) type Hash = [u8; 32];
 /// [`Scram::handle_server_first`](super::Scram::handle_server_first) gives it, and
 /// [`Scram::client_final`](super::Scram::client_final) takes what it makes. The password is overwritten when it is
 /// dropped.
-#[derive(ZeroizeOnDrop)]
 pub struct KeyDerivation {
     password: Zeroizing<Vec<u8>>,
-    #[zeroize(skip)]
     salt: Vec<u8>,
-    #[zeroize(skip)]
     iterations: NonZeroU32,
 }
 
@@ -30,11 +27,14 @@ pub struct KeyDerivation {
 ///
 /// Who has them can log in, so they are overwritten when they are dropped. They lie on the heap: what is moved from one
 /// thread to another leaves its bytes behind.
-#[derive(ZeroizeOnDrop)]
 pub struct Keys {
-    pub(super) client: Box<Hash>,
-    pub(super) server: Box<Hash>,
+    pub(super) client: Box<Zeroizing<Hash>>,
+    pub(super) server: Box<Zeroizing<Hash>>,
 }
+
+impl ZeroizeOnDrop for KeyDerivation {}
+impl ZeroizeOnDrop for Keys {}
+impl ZeroizeOnDrop for MacKey {}
 
 impl KeyDerivation {
     pub(super) const fn new(
@@ -82,7 +82,6 @@ impl fmt::Debug for Keys {
 }
 
 /// A key of HMAC-SHA-256, brought to the size of a block.
-#[derive(ZeroizeOnDrop)]
 pub(super) struct MacKey(Zeroizing<[u8; 64]>);
 
 impl MacKey {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::buffer::Buffer;
@@ -172,13 +172,15 @@ impl<'a> NegotiateProtocolVersion<'a> {
 /// What a server gives a session so that another connection may cancel its query: BackendKeyData (`K`).
 ///
 /// Layout: Int32 process, then the secret up to the end of the message: 4 bytes, in protocol 3.2 up to 256.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BackendKey {
     /// The process at the server.
     pub process_id: i32,
     /// The secret: exactly 4 bytes in protocol 3.0, 4 to 256 in protocol 3.2.
-    secret: Vec<u8>,
+    secret: Zeroizing<Vec<u8>>,
 }
+
+impl ZeroizeOnDrop for BackendKey {}
 
 impl BackendKey {
     /// A key with its parts.
@@ -187,7 +189,7 @@ impl BackendKey {
     /// [`ErrorKind::InvalidLength`] for a secret that is shorter than 4 bytes or longer than 256.
     pub fn new(process_id: i32, secret: &[u8]) -> Result<Self> {
         if (4..=256).contains(&secret.len()) {
-            Ok(Self { process_id, secret: secret.to_vec() })
+            Ok(Self { process_id, secret: Zeroizing::new(secret.to_vec()) })
         } else {
             Err(Error::new(ErrorKind::InvalidLength, "a cancel key has 4 to 256 bytes"))
         }

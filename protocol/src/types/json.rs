@@ -18,7 +18,8 @@ use crate::wire::buffer::Buffer;
 
 /// A value that is stored as JSON.
 ///
-/// Its type is `jsonb`; columns of type `json` are read and written too.
+/// Its type is `jsonb`; columns of type `json` are read and written too. `Json<&RawValue>` is the text as it was read, checked
+/// and not copied.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -173,6 +174,7 @@ impl io::Write for Writer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use ::serde_json::value::RawValue;
     use std::collections::BTreeMap;
 
     use super::*;
@@ -185,6 +187,16 @@ mod tests {
     struct Address {
         street: String,
         number: Option<u32>,
+    }
+
+    #[test]
+    fn borrowed_json_points_into_what_was_read() {
+        let raw = b"\x01{\"a\": [1, 2.50]}";
+        let json: Json<&RawValue> = decode(Oid::JSONB, raw).unwrap();
+        assert_eq!(json.get(), "{\"a\": [1, 2.50]}");
+        assert_eq!(json.get().as_ptr(), raw[1..].as_ptr());
+        assert_eq!(encode(Oid::JSONB, &json), Ok(raw.to_vec()));
+        assert!(decode::<Json<&RawValue>>(Oid::JSONB, b"\x01{").is_err());
     }
 
     #[test]

@@ -64,8 +64,22 @@
 //! | [`Int2Vector`](system::Int2Vector), [`OidVector`](system::OidVector) | `int2vector`, `oidvector` | the empty one can only be read |
 //! | `()` | `void` | can only be read |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
+//! | [`Array<T>`](Array), borrowed [`ArrayRef<T>`](ArrayRef) | the same, of any dimension | |
+//! | [`Range<T>`](Range), [`Multirange<T>`](Multirange) | `int4range`, `int8range`, `numrange`, `daterange`, `tsrange`, `tstzrange`, the multiranges of those names, and those that users make over the type of `T` | what `T` loses |
+//! | `#[derive(PgEnum)]`; `String` | enums | a label that the Rust type does not have is refused |
+//! | `#[derive(PgComposite)]`; to read also tuples | composite types | a composite with other attributes is refused |
+//! | `#[derive(PgDomain)]`; the Rust type of what the domain restricts | domains | |
+//! | tuples, [`Record`], to read | `record` | it can't be sent: the server takes none |
+//! | [`Hstore`] | `hstore` | |
+//! | [`Ltree`], [`Lquery`], [`Ltxtquery`] | `ltree`, `lquery`, `ltxtquery` | a NUL is refused |
+//! | [`Citext`], `String` | `citext` | a NUL is refused |
+//! | [`Cube`] | `cube` | |
+//! | [`Vector`], [`SparseVector`] | `vector`, `sparsevec` of pgvector | |
+//! | [`Raw`], [`RawBuf`] | any type, as its number and its bytes | |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
+//!
+//! Types that each database numbers by itself (from enums to `hstore`) are known by their names: see [`PgType::fits`].
 //!
 //! The rows of `uuid`, `chrono`, `rust_decimal` and `serde_json` are features of those names, on by default; those of
 //! `ipnet`, `time`, `jiff` and `bigdecimal` are features of theirs, and those of `geo_types` the feature `geo`, all off by
@@ -73,11 +87,15 @@
 //! integers of 128 bits, and but for `oid` none without sign: of those, [`Numeric`](numeric::Numeric) is made, and they of
 //! it.
 //!
-//! `aclitem` and `gtsvector` have no binary form: no Rust type reads them but as text that the server makes of them
-//! (`relacl::text[]`).
+//! `aclitem`, `gtsvector` and the types of the extension `isn` have no binary form: no Rust type reads them but as text that
+//! the server makes of them (`relacl::text[]`).
 
+mod name;
+mod nesting;
+pub(crate) mod catalog;
 pub(crate) mod array;
 pub(crate) mod params;
+mod dimensions;
 pub(crate) mod fixed;
 mod pointer;
 mod boolean;
@@ -108,11 +126,34 @@ pub mod bits;
 pub mod geometry;
 pub mod text_search;
 pub mod system;
+pub(crate) mod range;
+mod multirange;
+mod raw;
+pub(crate) mod composite;
+mod record;
+mod hstore;
+mod ltree;
+mod citext;
+mod cube;
+mod vector;
 #[cfg(test)]
 pub(crate) mod proof;
 
+pub use citext::Citext;
+pub use cube::Cube;
+pub use dimensions::{Array, ArrayIter, ArrayRef, Dimension};
+pub use hstore::Hstore;
+pub use ltree::{Lquery, Ltree, Ltxtquery};
+pub use multirange::Multirange;
+pub use name::TypeName;
+pub use range::Range;
+pub use raw::{Raw, RawBuf};
+pub use record::Record;
+pub use vector::{SparseVector, Vector};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
+use crate::types::catalog::Types;
 use crate::wire::buffer::Buffer;
 
 /// A PostgreSQL type that a Rust type stands for.
@@ -139,6 +180,19 @@ pub trait PgType {
     #[must_use]
     fn accepts(oid: Oid) -> bool {
         oid == Self::TYPE.oid
+    }
+
+    /// Whether values of the type `oid`, which the database numbers by itself, can be read into this Rust type, by what the
+    /// database's catalogue tells of it. Asked once per statement, and never for built-in types, where
+    /// [`PgType::accepts`] is enough.
+    ///
+    /// There is no need to write this one for a type that stands for a built-in type: it then fits what it accepts, and
+    /// the domains over that. A type that stands for a user-defined one asks [`Types`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongType`] when they can't, [`ErrorKind::UnknownType`] when the catalogue has to be asked first.
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        if Self::accepts(oid) { Ok(()) } else { types.domain::<Self>(oid) }
     }
 }
 
@@ -212,6 +266,10 @@ impl<T: PgType> PgType for Option<T> {
     fn accepts(oid: Oid) -> bool {
         T::accepts(oid)
     }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        T::fits(oid, types)
+    }
 }
 
 impl<T: Encode> Encode for Option<T> {
@@ -254,6 +312,10 @@ impl<T: PgType + ?Sized> PgType for &T {
     fn accepts(oid: Oid) -> bool {
         T::accepts(oid)
     }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        T::fits(oid, types)
+    }
 }
 
 impl<T: Encode + ?Sized> Encode for &T {
@@ -265,5 +327,21 @@ impl<T: Encode + ?Sized> Encode for &T {
     #[inline]
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         (**self).encode_sized(oid, out)
+    }
+}
+
+/// The type in whose form a value of the type `oid` inside a value of the type `outer` is read: its own, or that of `T`
+/// where `oid` is a domain over it, which the statement's plan has made sure of.
+///
+/// # Errors
+/// [`ErrorKind::WrongType`] when it is no `T`.
+#[inline]
+pub(crate) fn nested_type<T: PgType>(outer: Oid, oid: Oid) -> Result<Oid> {
+    if T::accepts(oid) {
+        Ok(oid)
+    } else if outer.is_user_defined() && oid.is_user_defined() && T::TYPE.oid != Oid::UNSPECIFIED {
+        Ok(T::TYPE.oid)
+    } else {
+        Err(Error::new(ErrorKind::WrongType, "a value inside it is of another type"))
     }
 }

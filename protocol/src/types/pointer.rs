@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
+use crate::types::catalog::Types;
 use crate::types::{Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -17,6 +18,10 @@ macro_rules! pointers {
 
             fn accepts(oid: Oid) -> bool {
                 T::accepts(oid)
+            }
+
+            fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+                T::fits(oid, types)
             }
         }
 
@@ -44,6 +49,10 @@ impl<T: PgType + ToOwned + ?Sized> PgType for Cow<'_, T> {
 
     fn accepts(oid: Oid) -> bool {
         T::accepts(oid)
+    }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        T::fits(oid, types)
     }
 }
 

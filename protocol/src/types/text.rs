@@ -1,9 +1,8 @@
 //! `text` and the types that look like it.
 //!
-//! Text is read from `text`, `varchar`, `char(n)`, `name`, `refcursor`, from literals of no known type, and from every
-//! type that a database numbers by itself: the binary form of enums and of `citext` is their text. The bytes are checked:
-//! what is not UTF-8 is an error, and for those other types a NUL too, since no text of PostgreSQL's holds one but nearly
-//! every other binary form does (arrays, composites, ranges, `hstore`).
+//! Text is read from `text`, `varchar`, `char(n)`, `name`, `refcursor`, from literals of no known type, and from those
+//! types of a database's own whose binary form is their text: enums, `citext`, and domains over text. The bytes are checked:
+//! what is not UTF-8 is an error, and for those other types a NUL too.
 //!
 //! A `char(n)` comes with the blanks at its end, and a `name` of more than 63 bytes is refused by the server.
 //! `pg_node_tree` is read, but no server takes a value of it.
@@ -14,6 +13,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
+use crate::types::catalog::{TypeKind, Types};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::nul::holds_nul;
@@ -32,6 +32,16 @@ impl PgType for str {
                 | Oid::UNKNOWN
                 | Oid::PG_NODE_TREE
         ) || oid.is_user_defined()
+    }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        if !oid.is_user_defined() {
+            return if Self::accepts(oid) { Ok(()) } else { types.domain::<Self>(oid) };
+        }
+        match types.get(oid)?.kind {
+            TypeKind::Enum { .. } | TypeKind::Base { is_text: true } => Ok(()),
+            _ => types.domain::<Self>(oid),
+        }
     }
 }
 
@@ -66,6 +76,10 @@ impl PgType for String {
 
     fn accepts(oid: Oid) -> bool {
         str::accepts(oid)
+    }
+
+    fn fits(oid: Oid, types: &mut Types<'_>) -> Result<()> {
+        str::fits(oid, types)
     }
 }
 

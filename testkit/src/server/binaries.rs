@@ -1,7 +1,8 @@
 //! Finding PostgreSQL's programs.
 
-use super::account::Account;
 use crate::error::Error;
+use crate::kept::account::Account;
+use crate::shelf;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,25 @@ impl Binaries {
         }
     }
 
+    /// Those of a major version: installed, or fetched by `cargo xtask test`.
+    pub(super) fn of_version(major: u32) -> Option<Binaries> {
+        let fetched = shelf::folders().into_iter().map(|(name, folder)| {
+            let major = name.split('.').next().and_then(|major| major.parse().ok());
+            (major.unwrap_or_default(), folder.join("native/bin"))
+        });
+        versioned_folders()
+            .into_iter()
+            .chain(fetched)
+            .filter(|(version, _)| *version == major)
+            .map(|(_, folder)| folder)
+            .find(|folder| is_complete(folder))
+            .map(|folder| Binaries { folder })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
@@ -84,8 +104,15 @@ fn said_by_pg_config() -> Option<PathBuf> {
     output.status.success().then(|| PathBuf::from(folder.trim()))
 }
 
-/// Where packages put versions side by side, the newest first, then single places.
+/// Where packages put versions side by side, the newest of each place first, then single places.
 fn usual_folders() -> Vec<PathBuf> {
+    let versioned = versioned_folders().into_iter().map(|(_, folder)| folder);
+    let single =
+        ["/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql/bin", "/usr/libexec/postgresql"];
+    versioned.chain(single.map(PathBuf::from)).collect()
+}
+
+fn versioned_folders() -> Vec<(u32, PathBuf)> {
     let mut folders = Vec::new();
     for (parent, prefix) in [
         ("/usr/lib/postgresql", ""),
@@ -103,12 +130,8 @@ fn usual_folders() -> Vec<PathBuf> {
             })
             .collect();
         versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-        folders.extend(versions.into_iter().map(|(_, folder)| folder));
+        folders.append(&mut versions);
     }
-    folders.extend(
-        ["/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql/bin", "/usr/libexec/postgresql"]
-            .map(PathBuf::from),
-    );
     folders
 }
 

@@ -1,5 +1,6 @@
 //! How a private server differs from the ordinary one.
 
+use super::binaries::Binaries;
 use std::path::{Path, PathBuf};
 
 /// Settings, login rules and files for a server of its own.
@@ -15,6 +16,13 @@ impl ServerOptions {
     /// The ordinary server.
     pub fn new() -> ServerOptions {
         ServerOptions::default()
+    }
+
+    /// The ordinary server in this major version, 18 say, or `None` where it is neither installed
+    /// nor fetched; `cargo xtask test` fetches the newest one, and others as it is asked.
+    pub fn of_version(major: u32) -> Option<ServerOptions> {
+        let binaries = Binaries::of_version(major)?;
+        Some(ServerOptions::new().binaries(binaries.folder()))
     }
 
     /// Adds a line to `postgresql.conf`; the value needs no quotes. A later one wins.

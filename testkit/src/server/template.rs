@@ -2,9 +2,11 @@
 //! `initdb`.
 
 use super::binaries::Binaries;
-use super::folder::Folder;
-use super::keeper::{Death, Keeper};
+use super::copy;
 use crate::error::Error;
+use crate::kept::folder::Folder;
+use crate::kept::keeper::{Death, Keeper};
+use crate::shelf;
 use crate::unique;
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -53,7 +55,7 @@ impl Template {
     ) -> Result<Keeper, Error> {
         let data = folder.data();
         if is_ours(&self.kept) {
-            match copy(&self.kept, &data, Some(folder)) {
+            match copy::settled(&self.kept, &data, Some(folder)) {
                 Ok(()) => return Ok(guard),
                 // Somebody may be removing it (`cargo clean`): a fresh one will do.
                 Err(_) => {
@@ -90,7 +92,7 @@ impl Template {
         let parent = parent();
         DirBuilder::new().recursive(true).mode(0o700).create(&parent)?;
         sweep(&parent);
-        copy(data, &self.partial, None)?;
+        copy::settled(data, &self.partial, None)?;
         fs::rename(&self.partial, &self.kept)
     }
 }
@@ -107,12 +109,10 @@ fn start_initdb(folder: &Folder, binaries: &Binaries) -> Result<Keeper, Error> {
     folder.run(&command, Death::Awaited)
 }
 
-/// Cargo's target folder, which carries a tag, when our program is in one; else a folder of our
-/// own among the temporary files.
+/// Cargo's target folder when our program is in it; else a folder of our own among the temporary
+/// files.
 fn parent() -> PathBuf {
-    let program = env::current_exe().unwrap_or_default();
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    target.map_or_else(env::temp_dir, Path::to_owned).join("stellata-testkit")
+    shelf::target().unwrap_or_else(env::temp_dir).join("stellata-testkit")
 }
 
 /// Whether the template is there and was made by us: anybody may put a folder among the temporary
@@ -125,28 +125,6 @@ fn is_ours(kept: &Path) -> bool {
         (Ok(template), Err(_)) => own_process.is_ok_and(|ourselves| template == ourselves),
         (Err(_), _) => false,
     }
-}
-
-/// Copies a tree of folders and files; each new folder is given away before it is filled, so that
-/// the server's account could remove it at any moment.
-fn copy(from: &Path, to: &Path, give_to: Option<&Folder>) -> io::Result<()> {
-    let give = |path: &Path| match give_to {
-        Some(folder) => folder.hand_over(path).map_err(io::Error::other),
-        None => Ok(()),
-    };
-    DirBuilder::new().mode(0o700).create(to)?;
-    give(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target, give_to)?;
-        } else {
-            fs::copy(entry.path(), &target)?;
-            give(&target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes templates that were abandoned half-made.

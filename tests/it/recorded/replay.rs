@@ -7,21 +7,33 @@ use stellata_protocol::message::{
     TransactionStatus,
 };
 use stellata_protocol::{
-    Conversation, Error, Event, Format, Frame, Login, Oid, Params, Reader, frame,
+    Buffer, Conversation, Error, Event, Format, Frame, Login, Oid, Params, Reader, frame,
 };
 use stellata_testkit::{Direction, PASSWORD, Recording};
 
 /// What the recorder used in place of random bytes.
 const NONCE: [u8; 18] = *b"recorded, not new!";
 
-/// All streams that were recorded, with their names, in the order of the names.
+/// All streams that were recorded, with their names, in the order of the names. Those of other versions than 15 are in
+/// folders of their own, which their names begin with.
 pub(super) fn streams() -> Vec<(String, Recording)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/streams");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "bin"));
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/streams");
+    let mut files = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                Some(extension) if extension == "bin" => files.push(path),
+                _ if path.is_dir() => folders.push(path),
+                _ => {}
+            }
+        }
+    }
     files.sort();
-    let name = |file: &PathBuf| file.file_stem().unwrap().to_string_lossy().into_owned();
+    let name = |file: &PathBuf| {
+        file.strip_prefix(&root).unwrap().with_extension("").to_string_lossy().into_owned()
+    };
     files.iter().map(|file| (name(file), Recording::read(file).unwrap())).collect()
 }
 
@@ -35,6 +47,9 @@ pub(super) struct Seen {
     status: TransactionStatus,
     timezone: Option<String>,
     process: Option<i32>,
+    /// The protocol version that both sides speak, and the CancelRequest that the session's key makes.
+    pub(super) protocol: u32,
+    pub(super) cancel: Option<Vec<u8>>,
 }
 
 /// A session that is being played.
@@ -50,15 +65,17 @@ impl Player {
     pub(super) fn start(recording: &Recording) -> Self {
         let sent = recording.bytes(Direction::ToServer);
         let length = u32::from_be_bytes(sent[..4].try_into().unwrap()) as usize;
-        let FirstMessage::Startup { parameters, .. } =
+        let FirstMessage::Startup { version, parameters } =
             FirstMessage::read(&sent[4..length]).unwrap()
         else {
             panic!("the recording begins with no start-up message");
         };
         let refused = recording.bytes(Direction::ToClient).windows(6).any(|six| six == b"C28P01");
         let password = if refused { "wrong" } else { PASSWORD };
-        let login =
-            Login::new(parameters[0].1, NONCE).password(password.as_bytes()).allow_cleartext(true);
+        let login = Login::new(parameters[0].1, NONCE)
+            .version(version)
+            .password(password.as_bytes())
+            .allow_cleartext(true);
         let login =
             parameters[1..].iter().fold(login, |login, (name, value)| login.parameter(name, value));
         let conversation = Conversation::start(login).unwrap();
@@ -95,6 +112,12 @@ impl Player {
             status: self.conversation.status(),
             timezone: self.conversation.parameter("TimeZone").map(str::to_owned),
             process: self.conversation.backend_key().map(|key| key.process_id),
+            protocol: self.conversation.protocol_version(),
+            cancel: self.conversation.backend_key().map(|key| {
+                let mut cancel = Buffer::new();
+                key.write_cancel_request(&mut cancel).unwrap();
+                cancel.as_slice().to_vec()
+            }),
         }
     }
 }

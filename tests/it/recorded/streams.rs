@@ -1,5 +1,6 @@
 //! What real servers have sent, whole, in pieces of any length, and cut off at any byte.
 
+use stellata_protocol::message::{PROTOCOL_3_0, PROTOCOL_3_2};
 use stellata_testkit::{Direction, Recording};
 
 use super::replay::{Asked, Player, Seen, streams};
@@ -63,8 +64,32 @@ fn streams_are_there_and_small() {
         })
         .sum();
     println!("recorded: {} streams, {size} bytes", streams.len());
-    assert!(streams.len() >= 29);
+    assert!(streams.len() >= 50);
     assert!(size < 1_000_000);
+}
+
+/// The length of a CancelRequest without its key, and of the keys of each protocol version.
+const CANCEL: usize = 12;
+const SHORT_KEY: usize = 4;
+const LONG_KEY: usize = 32;
+
+#[test]
+fn servers_speak_the_newer_protocol_or_come_down_to_theirs() {
+    let mut count = 0;
+    for (name, recording) in streams().iter().filter(|(name, _)| name.contains("newer")) {
+        let seen = play(recording, || usize::MAX);
+        let (protocol, key) = match name.starts_with("18/") {
+            true => (PROTOCOL_3_2, LONG_KEY),
+            false => (PROTOCOL_3_0, SHORT_KEY),
+        };
+        assert_eq!(seen.protocol, protocol, "{name}");
+        assert_eq!(seen.cancel.unwrap().len(), CANCEL + key, "{name}");
+        // An older server says that it is one; a newer one only that it does not know an option.
+        let negotiates = recording.bytes(Direction::ToClient).first() == Some(&b'v');
+        assert_eq!(negotiates, protocol == PROTOCOL_3_0 || name.contains("option"), "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 9);
 }
 
 #[test]

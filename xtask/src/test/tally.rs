@@ -60,11 +60,16 @@ impl<'l> Skips<'l> {
         }
         Self { reasons }
     }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.reasons.values().sum()
+    }
 }
 
 impl fmt::Display for Skips<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "skipped: {}", self.reasons.values().sum::<u64>())?;
+        writeln!(f, "skipped: {}", self.count())?;
         self.reasons.iter().try_for_each(|(reason, count)| writeln!(f, "  {count:>4}  {reason}"))
     }
 }

@@ -1,8 +1,8 @@
 //! The keeper: a shell that runs one command for us and cleans up after us, even when we are
 //! killed. See `keeper.sh` beside this file.
 
-use super::account::Account;
 use crate::error::Error;
+use crate::kept::account::Account;
 use std::env;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,24 +20,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A command to run and what to remove once it and we are gone.
 #[derive(Debug)]
-pub(super) struct Job<'a> {
+pub(crate) struct Job<'a> {
     /// Where the command's standard error is appended.
-    pub(super) log: &'a Path,
+    pub(crate) log: &'a Path,
     /// What is removed; empty paths count for nothing.
-    pub(super) folders: [&'a Path; 3],
+    pub(crate) folders: [&'a Path; 3],
     /// An open file that the keeper holds, and its command does not, for the sake of its lock.
-    pub(super) lock: File,
+    pub(crate) lock: File,
     /// Who runs it, if not ourselves.
-    pub(super) account: Option<Account>,
-    pub(super) death: Death,
-    pub(super) command: &'a [PathBuf],
+    pub(crate) account: Option<Account>,
+    pub(crate) death: Death,
+    pub(crate) command: &'a [PathBuf],
 }
 
 /// What becomes of a command once we are dead.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Death {
+pub(crate) enum Death {
     /// It is stopped at once, as a server that gives back all its memory then.
     Stopped,
+    /// It has nothing to lose and is killed.
+    Killed,
     /// It comes to its own end soon, and would leave shared memory if it were stopped.
     Awaited,
 }
@@ -47,6 +49,7 @@ impl Death {
     fn orders(self) -> [&'static str; 2] {
         match self {
             Death::Stopped => ["QUIT", "3"],
+            Death::Killed => ["KILL", "3"],
             Death::Awaited => ["0", "20"],
         }
     }
@@ -55,7 +58,7 @@ impl Death {
 /// One keeper with its command. Dropped, it stops the command, removes the folders and is waited
 /// for.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     shell: Child,
     child: Option<u32>,
     /// Ends when the command and all its children are gone.
@@ -65,13 +68,13 @@ pub(super) struct Keeper {
 impl Keeper {
     /// A keeper without a command, which only sees to it that the folders go, if they come. It
     /// runs as ourselves, for not all in them may be the server's account's.
-    pub(super) fn guard(folders: [&Path; 3]) -> Result<Keeper, Error> {
+    pub(crate) fn guard(folders: [&Path; 3]) -> Result<Keeper, Error> {
         let shell = command(Path::new(""), folders, Death::Stopped);
         Keeper::start(shell)
     }
 
     /// Starts a command and its keeper.
-    pub(super) fn run(job: Job<'_>) -> Result<Keeper, Error> {
+    pub(crate) fn run(job: Job<'_>) -> Result<Keeper, Error> {
         let mut shell = command(job.log, job.folders, job.death);
         shell.args(job.command).stderr(job.lock);
         if let Some(account) = job.account {
@@ -102,22 +105,22 @@ impl Keeper {
     }
 
     /// The process number of the command.
-    pub(super) fn child(&self) -> Option<u32> {
+    pub(crate) fn child(&self) -> Option<u32> {
         self.child
     }
 
     /// Sends the command a signal by its name without `SIG`; `KILL` goes to its children too.
-    pub(super) fn signal(&mut self, name: &str) {
+    pub(crate) fn signal(&mut self, name: &str) {
         self.tell(name);
     }
 
     /// Whether the command and all its children are gone.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.lifeline.try_recv() == Err(TryRecvError::Disconnected)
     }
 
     /// Waits for the command and all its children to be gone; says whether they are.
-    pub(super) fn wait_until_gone(&mut self, limit: Duration) -> bool {
+    pub(crate) fn wait_until_gone(&mut self, limit: Duration) -> bool {
         let gone = self.lifeline.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected);
         if gone && self.child.take().is_some() {
             self.tell("gone");
@@ -127,7 +130,7 @@ impl Keeper {
 
     /// Lets the keeper end without removing the folders, because another one keeps them or they
     /// are still wanted; says whether the command had succeeded.
-    pub(super) fn leave(mut self) -> bool {
+    pub(crate) fn leave(mut self) -> bool {
         self.tell("leave");
         self.end()
     }
@@ -196,7 +199,7 @@ fn command(log: &Path, folders: [&Path; 3], death: Death) -> Command {
 }
 
 /// Sends a signal by way of the shell: the standard library can only kill its own children.
-pub(super) fn send_signal(pid: u32, name: &str) {
+pub(crate) fn send_signal(pid: u32, name: &str) {
     let _ = Command::new("/bin/sh")
         .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid.to_string()])
         .stdout(Stdio::null())

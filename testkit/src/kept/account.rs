@@ -10,7 +10,7 @@ use std::process::Command;
 
 /// Another account than our own, taken when we are root.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Account {
+pub(crate) struct Account {
     uid: u32,
     gid: u32,
 }
@@ -18,7 +18,7 @@ pub(super) struct Account {
 impl Account {
     /// The account for a server, or `None` for our own. `made_by_us` is any file or folder that
     /// this process made: its owner is whom we act as.
-    pub(super) fn for_servers(made_by_us: &Path) -> Result<Option<Account>, Error> {
+    pub(crate) fn for_servers(made_by_us: &Path) -> Result<Option<Account>, Error> {
         let owner = fs::metadata(made_by_us).map_err(|cause| {
             Error::while_doing(format!("looking at {}", made_by_us.display()), cause)
         })?;
@@ -39,12 +39,12 @@ impl Account {
     }
 
     /// Makes `path` this account's.
-    pub(super) fn own(self, path: &Path) -> io::Result<()> {
+    pub(crate) fn own(self, path: &Path) -> io::Result<()> {
         chown(path, Some(self.uid), Some(self.gid))
     }
 
     /// Lets `command` run as this account. The supplementary groups go as well.
-    pub(super) fn take_over(self, command: &mut Command) {
+    pub(crate) fn take_over(self, command: &mut Command) {
         command.uid(self.uid).gid(self.gid);
     }
 }

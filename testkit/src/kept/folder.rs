@@ -1,10 +1,12 @@
 //! The private folder of one server, and the removal of folders whose owners are all dead.
 
-use super::account::Account;
-use super::keeper::{Death, Job, Keeper, send_signal};
 use crate::error::Error;
+use crate::kept::account::Account;
+use crate::kept::keeper::{Death, Job, Keeper, send_signal};
 use crate::unique;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +29,7 @@ const SWEEP_AGE: Duration = Duration::from_secs(60);
 /// Its lock is held, through open files, by this process and by the keeper of a server; once both
 /// are gone, whoever looks next may take the lock and remove the rest ([`sweep`]).
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     sockets: PathBuf,
     lock: File,
@@ -38,7 +40,7 @@ impl Folder {
     /// Makes a folder in memory where there is room, else among the temporary files, and a guard
     /// that removes it, and `partial` with it, if this process dies before a server's own keeper
     /// takes that over.
-    pub(super) fn create(partial: &Path) -> Result<(Folder, Keeper), Error> {
+    pub(crate) fn create(partial: &Path) -> Result<(Folder, Keeper), Error> {
         let name = format!("{PREFIX}{}-{}", std::process::id(), unique::word());
         let mut refused = Vec::new();
         let shared_memory = Path::new("/dev/shm");
@@ -71,13 +73,13 @@ impl Folder {
     }
 
     /// Another guard, for when the first one had to make way.
-    pub(super) fn guard(&self, partial: &Path) -> Result<Keeper, Error> {
+    pub(crate) fn guard(&self, partial: &Path) -> Result<Keeper, Error> {
         Keeper::guard([&self.path, &self.sockets, partial])
     }
 
     /// Runs a command as the server's account, with a keeper that removes this folder when we
     /// are dead.
-    pub(super) fn run(&self, command: &[PathBuf], death: Death) -> Result<Keeper, Error> {
+    pub(crate) fn run(&self, command: &[PathBuf], death: Death) -> Result<Keeper, Error> {
         let lock = self.lock.try_clone();
         Keeper::run(Job {
             log: &self.log(),
@@ -89,24 +91,24 @@ impl Folder {
         })
     }
 
-    pub(super) fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path.join("data")
     }
 
-    pub(super) fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.path.join("log")
     }
 
-    pub(super) fn sockets(&self) -> &Path {
+    pub(crate) fn sockets(&self) -> &Path {
         &self.sockets
     }
 
-    pub(super) fn account(&self) -> Option<Account> {
+    pub(crate) fn account(&self) -> Option<Account> {
         self.account
     }
 
     /// Gives a file or folder to the account that runs the server.
-    pub(super) fn hand_over(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn hand_over(&self, path: &Path) -> Result<(), Error> {
         match self.account {
             Some(account) => account.own(path).map_err(|cause| {
                 Error::while_doing(format!("giving {} away", path.display()), cause)
@@ -116,7 +118,7 @@ impl Folder {
     }
 
     /// Writes a file that only the server's account may read.
-    pub(super) fn write(&self, path: &Path, contents: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write(&self, path: &Path, contents: &[u8]) -> Result<(), Error> {
         fs::write(path, contents)
             .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o600)))
             .map_err(|cause| Error::while_doing(format!("writing {}", path.display()), cause))?;
@@ -170,22 +172,24 @@ fn sweep(parent: &Path) {
         }
         let Ok(lock) = File::open(path.join("lock")) else { continue };
         if lock.try_lock().is_ok() {
-            end_server_of(&path);
+            end_program_of(&path);
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
-/// Ends a server whose keeper is dead. The number in its file may have passed to another process
+/// Ends a program whose keeper is dead. The number in its file may have passed to another process
 /// since: only a process that names this very folder is touched.
-fn end_server_of(folder: &Path) {
+fn end_program_of(folder: &Path) {
     let data = folder.join("data");
-    let Ok(file) = fs::read_to_string(data.join("postmaster.pid")) else { return };
+    let file = ["postmaster.pid", "pgbouncer.pid"]
+        .iter()
+        .find_map(|name| fs::read_to_string(data.join(name)).ok())
+        .unwrap_or_default();
     let Some(pid) = file.lines().next().and_then(|line| line.parse::<u32>().ok()) else { return };
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let names_it =
-        command.split(|&byte| byte == 0).any(|word| *word == *data.as_os_str().as_encoded_bytes());
-    if !names_it {
+    let names_it = |word: &[u8]| Path::new(OsStr::from_bytes(word)).starts_with(&data);
+    if !command.split(|&byte| byte == 0).any(names_it) {
         return;
     }
     send_signal(pid, "QUIT");

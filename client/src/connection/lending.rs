@@ -1,0 +1,229 @@
+//! Rows that are lent one after the other, straight from the read buffer.
+
+use stellata_protocol::message::TransactionStatus;
+use stellata_protocol::{Columns, Event, FromRow, IntoParams, Params};
+
+use crate::connection::Connection;
+use crate::connection::batch::{Completion, Ticket, completion, gone};
+use crate::connection::columns::{Check, decode_error};
+use crate::connection::discovery::{Bodies, Unfit, check_columns};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The rows of a statement, lent one after the other: a row is read when it is asked for, and what it borrows stays valid
+/// until the next one is.
+///
+/// Memory does not grow with the number of rows. Dropped before its end, it leaves the rest to be passed over by the
+/// connection's next call.
+#[derive(Debug)]
+pub struct Rows<'c> {
+    connection: &'c mut Connection,
+    sql: &'c str,
+    params: Params,
+    /// `None` until the statement was sent.
+    ticket: Option<Ticket>,
+    /// The statement was sent for the second time.
+    again: bool,
+    /// Rows that were held until their types were known, and how many of them have been lent.
+    held: Option<(Bodies, usize)>,
+    completion: Option<Completion>,
+}
+
+impl Connection {
+    /// Runs a statement whose rows are lent one after the other, without a copy of any.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// let mut rows = connection.lend("select id, title from albums", ())?;
+    /// while let Some((id, title)) = rows.next::<(i32, &str)>().await? {
+    ///     println!("{id}: {title}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] when a parameter can't be written. Nothing is sent before the first row is asked for.
+    pub fn lend<'c>(&'c mut self, sql: &'c str, params: impl IntoParams) -> Result<Rows<'c>> {
+        let mut collected = Params::new();
+        params.append_to(&mut collected).map_err(Error::encode)?;
+        Ok(Rows {
+            connection: self,
+            sql,
+            params: collected,
+            ticket: None,
+            again: false,
+            held: None,
+            completion: None,
+        })
+    }
+}
+
+impl Rows<'_> {
+    /// The next row as a `T` that may borrow from the read buffer: a tuple, or a type that implements [`FromRow`]. `None`
+    /// behind the last one.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    ///
+    /// # Cancel safety
+    /// It can be called again: no row is lost.
+    pub async fn next<'r, T: FromRow<'r>>(&'r mut self) -> Result<Option<T>> {
+        if !self.advance(<T as FromRow<'r>>::expect).await? {
+            return Ok(None);
+        }
+        let this: &'r Self = self;
+        let connection = &*this.connection;
+        let slot = this.ticket.ok_or_else(gone)?.slot;
+        let entry = connection.cache.get(slot).ok_or_else(gone)?;
+        let body = match &this.held {
+            Some((rows, lent)) => rows.get(lent.saturating_sub(1)),
+            None => connection.driver.conversation.body(),
+        };
+        let mut columns = Columns::new(body, &entry.column_types).map_err(Error::protocol)?;
+        let row = T::from_row(&mut columns).map_err(|error| {
+            let fields = entry.fields.as_deref().unwrap_or_default();
+            if let Some(field) = fields.get(error.index) {
+                connection.discovery.doubt(field.type_oid);
+            }
+            let catalog = connection.discovery.catalog();
+            decode_error(error, fields, &entry.sql, &catalog, None, Some(body))
+        })?;
+        columns.end().map_err(Error::protocol)?;
+        Ok(Some(row))
+    }
+
+    /// How the statement ended; `None` before [`Rows::next`] has returned `None`.
+    #[must_use]
+    pub fn completion(&self) -> Option<Completion> {
+        self.completion
+    }
+
+    /// Goes to the next row. Returns false behind the last one.
+    async fn advance(&mut self, check: Check) -> Result<bool> {
+        loop {
+            if let Some((rows, lent)) = &mut self.held {
+                if *lent >= rows.len() {
+                    return Ok(false);
+                }
+                *lent += 1;
+                let slot = self.ticket.ok_or_else(gone)?.slot;
+                self.connection.learn(slot, check).await?;
+                return Ok(true);
+            }
+            if self.completion.is_some() {
+                return Ok(false);
+            }
+            let ticket = match self.ticket {
+                Some(ticket) => ticket,
+                None => *self.ticket.insert(self.connection.submit_alone(&self.sql, &self.params)?),
+            };
+            let step = self.step(ticket);
+            match step.map_err(|error| self.connection.refuse(error))? {
+                Step::Wait => self.connection.driver.fill().await?,
+                Step::Row => {
+                    let catalog = self.connection.discovery.catalog();
+                    let entry = self.connection.cache.get_mut(ticket.slot).ok_or_else(gone)?;
+                    if entry.checked == check as usize {
+                        return Ok(true);
+                    }
+                    match check_columns(entry, check, &catalog) {
+                        Ok(()) => return Ok(true),
+                        Err(Unfit::Wrong(error)) => return Err(error),
+                        Err(Unfit::Unknown(_)) => self.hold(ticket).await?,
+                    }
+                }
+                Step::Done(completion) => {
+                    self.connection.ready().await?;
+                    self.completion = Some(completion);
+                }
+                Step::Failed(error) => self.fail(ticket, error).await?,
+            }
+        }
+    }
+
+    /// Ends after an error of the server's, or begins again where the statement was stale.
+    #[cold]
+    async fn fail(&mut self, ticket: Ticket, error: Error) -> Result<()> {
+        if let Err(broken) = self.connection.read_to_ready().await {
+            return Err(broken.after(Some(error)));
+        }
+        if error.is_stale_statement() {
+            self.connection.forget(ticket.slot);
+            let usable = !self.connection.is_closed();
+            if usable && !self.again && self.connection.status() == TransactionStatus::Idle {
+                self.again = true;
+                self.ticket = None;
+                return Ok(());
+            }
+        }
+        Err(error)
+    }
+
+    /// Takes all rows over, the current one first, so that the server can be asked for their types.
+    #[cold]
+    async fn hold(&mut self, ticket: Ticket) -> Result<()> {
+        let mut rows = Bodies::default();
+        rows.push(self.connection.driver.conversation.body())?;
+        let completion = loop {
+            let step = self.step(ticket);
+            match step.map_err(|error| self.connection.refuse(error))? {
+                Step::Wait => self.connection.driver.fill().await?,
+                Step::Row => rows.push(self.connection.driver.conversation.body())?,
+                Step::Done(completion) => break completion,
+                Step::Failed(error) => {
+                    return match self.connection.read_to_ready().await {
+                        Ok(()) => Err(error),
+                        Err(broken) => Err(broken.after(Some(error))),
+                    };
+                }
+            }
+        };
+        self.connection.ready().await?;
+        self.completion = Some(completion);
+        self.held = Some((rows, 0));
+        Ok(())
+    }
+
+    /// Reads what is there up to the next row.
+    fn step(&mut self, ticket: Ticket) -> Result<Step> {
+        let connection = &mut *self.connection;
+        if ticket.call != connection.call {
+            return Err(Error::new(ErrorKind::Usage, "the rows belong to a call that is over"));
+        }
+        connection.driver.conversation.pass_bind_complete();
+        loop {
+            if connection.driver.conversation.next_row().is_some() {
+                return Ok(Step::Row);
+            }
+            let Some(event) = connection.advance()? else { return Ok(Step::Wait) };
+            match event {
+                Event::DataRow => return Ok(Step::Row),
+                Event::CommandComplete => {
+                    return completion(connection.driver.conversation.body()).map(Step::Done);
+                }
+                Event::EmptyQuery => {
+                    return Ok(Step::Done(Completion { rows: 0, rolled_back: false }));
+                }
+                Event::Error => {
+                    let sql = connection.cache.get(ticket.slot).map(|entry| entry.sql.clone());
+                    return Ok(Step::Failed(connection.server_error(sql)));
+                }
+                Event::PortalSuspended | Event::ReadyForQuery => {
+                    return Err(Error::new(
+                        ErrorKind::Protocol,
+                        "the server ends an answer before its statement",
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What became of looking for the next row.
+enum Step {
+    Wait,
+    Row,
+    Done(Completion),
+    Failed(Error),
+}
