@@ -218,12 +218,25 @@ impl Socket {
         let mut buffer = ReadBuf::new(into);
         let read = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
-            Self::Tls(encrypted) => encrypted.poll_read(cx, &mut buffer),
+            other => other.poll_read_other(cx, &mut buffer),
         };
         read.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Apart, so that the way of the others is short.
+    #[inline(never)]
+    fn poll_read_other(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Other(other) => other.stream().poll_read(cx, buffer),
+            Self::Tls(encrypted) => encrypted.poll_read(cx, buffer),
+        }
     }
 
     /// Reads what has come. It costs no system call when nothing has, and wakes nobody later.
@@ -257,9 +270,16 @@ impl Socket {
             Self::Other(_) | Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         match tried {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            tried => return Poll::Ready(tried),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.poll_write_later(cx, bytes)
+            }
+            tried => Poll::Ready(tried),
         }
+    }
+
+    /// Writes as soon as that can be done.
+    #[inline(never)]
+    fn poll_write_later(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]

@@ -278,27 +278,28 @@ pub(crate) fn no_rows(_: &mut Expect<'_>) -> Result<(), ColumnError> {
 }
 
 /// Runs one statement of a model.
-pub(crate) async fn run(
-    source: Source<'_>,
+pub(crate) fn run<'r>(
+    source: Source<'r>,
     table: &'static Table,
-    fragment: &Fragment,
+    fragment: &'r Fragment,
     check: Check,
-    sink: Sink<'_>,
-) -> Result<Completion> {
-    fragment.check().map_err(Error::usage)?;
-    let statement = Shaped { table, shape: fragment.tokens() };
-    run_statement(source, Some(table), &statement, fragment.params(), check, sink).await
+    sink: Sink<'r>,
+) -> impl Future<Output = Result<Completion>> + Send {
+    // No future of its own: every layer costs as much as a comparison of the statement's shape.
+    let statement = fragment.check().map(|()| Shaped { table, shape: fragment.tokens() });
+    run_statement(source, Some(table), statement, fragment.params(), check, sink)
 }
 
-/// Runs one statement.
+/// Runs one statement, unless it could not be put together.
 pub(crate) async fn run_statement(
     source: Source<'_>,
     table: Option<&'static Table>,
-    statement: &dyn Statement,
+    statement: stellata_protocol::Result<impl Statement + Send>,
     params: &Params,
     check: Check,
     sink: Sink<'_>,
 ) -> Result<Completion> {
+    let statement = statement.map_err(Error::usage)?;
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
         // Boxed: the future of a statement need not be as large as that of waiting.
@@ -307,9 +308,9 @@ pub(crate) async fn run_statement(
     let ran = match &mut guard {
         Guard::Held(lease, pending) if !pending.is_empty() => {
             let pending = std::mem::take(pending);
-            Box::pin(run_after(lease, &pending, statement, params, check, sink)).await
+            Box::pin(run_after(lease, &pending, &statement, params, check, sink)).await
         }
-        guard => guard.run(statement, params, check, sink).await,
+        guard => guard.run(&statement, params, check, sink).await,
     };
     ran.map_err(|error| failure::of_client(table, error))
 }

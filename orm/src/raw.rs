@@ -156,7 +156,7 @@ impl<'a> Sql<'a> {
         if let Some(error) = self.fault {
             return Err(Error::usage(error));
         }
-        let statement: &dyn Statement = &self.text;
+        let statement: Result<&dyn Statement, _> = Ok(&self.text);
         let done = run_statement(self.source, None, statement, &self.params, check, sink).await?;
         Ok(done.rows)
     }

@@ -12,8 +12,11 @@ use crate::wire::reader::Reader;
 /// A cursor over the columns of one DataRow in binary form.
 ///
 /// Nothing is copied: a column of type `&str` or `&[u8]` points into the connection's read buffer.
+///
+/// The columns of a statement are held against the Rust types once, by [`Expect`]; where that was not done, a cursor that is
+/// `CHECKED` asks at each column.
 #[derive(Debug)]
-pub struct Columns<'r> {
+pub struct Columns<'r, const CHECKED: bool = false> {
     reader: Reader<'r>,
     types: &'r [Oid],
     index: usize,
@@ -36,6 +39,23 @@ impl<'r> Columns<'r> {
         Ok(Self { reader, types, index: 0 })
     }
 
+    /// Hands the columns that are left to `read`, as a cursor that asks of each whether its type fits.
+    ///
+    /// # Errors
+    /// What `read` returns.
+    #[inline]
+    pub fn checked<T>(
+        &mut self,
+        read: impl FnOnce(&mut Columns<'r, true>) -> Result<T, ColumnError>,
+    ) -> Result<T, ColumnError> {
+        let mut checked = Columns { reader: self.reader, types: self.types, index: self.index };
+        let done = read(&mut checked);
+        (self.reader, self.index) = (checked.reader, checked.index);
+        done
+    }
+}
+
+impl<'r, const CHECKED: bool> Columns<'r, CHECKED> {
     /// Reads the next column.
     ///
     /// # Errors
@@ -55,6 +75,9 @@ impl<'r> Columns<'r> {
         let Some(&oid) = self.types.get(self.index) else {
             return Err(Error::new(ErrorKind::ColumnCount, "the row has no further column"));
         };
+        if CHECKED && !T::accepts(oid) {
+            return Err(Error::new(ErrorKind::WrongType, "the column has another type"));
+        }
         self.index = self.index.wrapping_add(1);
         match self.reader.value()? {
             Some(raw) => T::decode(oid, raw),

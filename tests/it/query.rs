@@ -58,6 +58,23 @@ fn borrowed_columns_point_into_the_read_buffer() {
 }
 
 #[test]
+fn borrowed_columns_of_another_type_are_refused() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        // Four bytes of text are no number.
+        let read = connection
+            .query_each("select 'abcd'", (), |columns| columns.next::<i32>().map(drop))
+            .await
+            .unwrap_err();
+        assert_eq!(read.kind(), ErrorKind::Decode);
+        let message = read.to_string();
+        assert!(message.contains("`i32`") && message.contains("text"), "{message}");
+        let (one,): (i32,) = connection.query_one("select 1", ()).await.unwrap();
+        assert_eq!(one, 1);
+    });
+}
+
+#[test]
 fn an_unknown_column_is_shown_with_a_caret() {
     with_database(async |database| {
         let mut connection = connect(database).await;

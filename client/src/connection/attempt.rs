@@ -1,5 +1,6 @@
 //! An attempt at one address: encrypted or in plain, in the order that `sslmode` says (manual, "SSL Support").
 
+use std::pin::pin;
 use stellata_protocol::SqlState;
 use stellata_protocol::auth::BearerToken;
 
@@ -114,12 +115,13 @@ impl Attempt<'_> {
     async fn reach(self, address: &Address) -> Result<Socket> {
         let limit = self.config.phase_limits().reach();
         let socket = Socket::connect(address, self.config);
-        within(limit, || format!("{address}: reaching it"), socket).await
+        within(limit, || format!("{address}: reaching it"), pin!(socket)).await
     }
 
     async fn open(self, tls: &Tls, socket: Socket) -> Result<Opened<Socket>> {
         let limit = self.config.phase_limits().tls();
-        within(limit, || format!("{}: agreeing on TLS", self.endpoint), tls.open(socket)).await
+        within(limit, || format!("{}: agreeing on TLS", self.endpoint), pin!(tls.open(socket)))
+            .await
     }
 
     /// Goes on with a server that does not encrypt, if that may be.

@@ -1,5 +1,6 @@
 //! Beginning a session: start-up, authentication.
 
+use std::pin::pin;
 use stellata_protocol::auth::{BearerToken, NONCE_LEN, TokenChallenge};
 use stellata_protocol::{Conversation, Event, Login};
 
@@ -60,7 +61,7 @@ pub(super) async fn log_in(
             .channel_binding(config.tls().channel_binding(), end_point);
         begin(socket, login, token, config).await
     };
-    within(config.phase_limits().login(), || format!("{endpoint}: the login"), begun).await
+    within(config.phase_limits().login(), || format!("{endpoint}: the login"), pin!(begun)).await
 }
 
 /// Begins a session.

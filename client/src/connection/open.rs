@@ -1,5 +1,6 @@
 //! Reaching a server: all hosts, all addresses of each, until one gives the session that is wanted.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use stellata_protocol::SqlState;
@@ -63,7 +64,7 @@ pub(super) async fn over(
     config: &Config,
 ) -> Result<Connection> {
     let endpoint = config.endpoint();
-    let attempt = attempt::over(Socket::over(stream), config);
+    let attempt = pin!(attempt::over(Socket::over(stream), config));
     match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
         Ok(driver) => Ok(Connection::new(driver, config, &endpoint.to_string())),
         Err(error) => Err(remark(error, endpoint, config)),
@@ -80,7 +81,7 @@ async fn try_host(
     let limit = config.phase_limits().reach().unwrap_or(Duration::MAX);
     let limit = limit.min(config.connect_timeout());
     let what = || format!("looking up {endpoint}");
-    let mut addresses = match within(Some(limit), what, Address::of(endpoint)).await {
+    let mut addresses = match within(Some(limit), what, pin!(Address::of(endpoint))).await {
         Ok(addresses) => addresses,
         Err(error) if error.kind() == ErrorKind::Config => return Err(error),
         Err(error) => {
@@ -90,7 +91,7 @@ async fn try_host(
     };
     put_in_order(&mut addresses, config)?;
     for address in addresses {
-        let attempt = try_address(endpoint, &address, wanted, config);
+        let attempt = pin!(try_address(endpoint, &address, wanted, config));
         let what = || format!("{address}: connecting and logging in");
         match within(Some(config.connect_timeout()), what, attempt).await {
             Ok(connection) => return Ok(Some(connection)),

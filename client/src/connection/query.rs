@@ -112,11 +112,12 @@ impl Connection {
         &mut self,
         sql: &str,
         params: impl IntoParams,
-        mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send,
+        mut sink: impl FnMut(&mut Columns<'_, true>) -> Result<(), ColumnError> + Send,
     ) -> Result<u64> {
         let mut collected = Params::new();
         params.append_to(&mut collected).map_err(Error::encode)?;
-        let completion = self.run(sql, &collected, |_| Ok(()), &mut sink).await?;
+        let mut checked = |columns: &mut Columns<'_>| columns.checked(&mut sink);
+        let completion = self.run(sql, &collected, |_| Ok(()), &mut checked).await?;
         Ok(completion.rows)
     }
 
