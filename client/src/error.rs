@@ -60,6 +60,8 @@ pub enum ErrorKind {
     Encode,
     /// A column could not be read.
     Decode,
+    /// The statement was not run, because one before it in its group failed.
+    Skipped,
     /// The call does not fit: the caller's mistake.
     Usage,
 }
@@ -235,6 +237,10 @@ impl Error {
             SqlState::INVALID_SQL_STATEMENT_NAME => {
                 server.routine() == Some("FetchPreparedStatement")
             }
+            // Only on a backend that is shared with others: no session of ours prepares a statement twice.
+            SqlState::DUPLICATE_PREPARED_STATEMENT => {
+                server.routine() == Some("StorePreparedStatement")
+            }
             // A type that the statement was prepared with was dropped. The server never translates this message.
             code => match code.as_str() {
                 "XX000" => server.message.starts_with("cache lookup failed for type"),
@@ -242,6 +248,19 @@ impl Error {
                 _ => false,
             },
         })
+    }
+
+    /// Whether a column's type has no binary form, so that it has to be asked for as text.
+    pub(crate) fn is_unsendable(&self) -> bool {
+        self.0.server.as_ref().is_some_and(|server| {
+            server.sqlstate == SqlState::UNDEFINED_FUNCTION
+                && server.routine() == Some("getTypeBinaryOutputInfo")
+        })
+    }
+
+    /// Whether the same statement may run when it is sent once more.
+    pub(crate) fn can_be_healed(&self) -> bool {
+        self.is_stale_statement() || self.is_unsendable()
     }
 
     /// Writes the statement and the server's hint; with `values` also what it says of the rows concerned.

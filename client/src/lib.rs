@@ -21,22 +21,35 @@
 //! connects in plain, and [`SslMode::Require`] and better are errors. `chrono`, `uuid`, `rust_decimal` and `serde_json`
 //! (default) read and write the types of these crates.
 //!
+//! `stream` (default) gives rows as a `Stream`. `tracing` tells tracers of statements and of slow ones: see
+//! `Config::with_tracing`.
+//!
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
 mod tls;
 mod token;
 mod types;
+mod hooks;
 mod config;
+#[cfg(feature = "tracing")]
+mod trace;
 mod socket;
 mod statement;
 mod connection;
 
+#[cfg(feature = "tracing")]
+pub use config::TraceOptions;
 pub use config::{
     Config, Endpoint, Environment, Host, Keepalive, LoadBalanceHosts, PasswordRequest, PhaseLimits,
     Process, ProtocolVersion, TargetSessionAttrs,
 };
-pub use connection::{Completion, Connection, Rows, SimpleResult, Ticket};
+#[cfg(feature = "stream")]
+pub use connection::RowStream;
+pub use connection::{
+    Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Plan, Portal, QueryOptions,
+    Row, Rows, SimpleResult, Ticket, With,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
@@ -44,8 +57,8 @@ pub use stellata_protocol::auth::{
 };
 pub use stellata_protocol::message::{Notification, ServerError, Severity, TransactionStatus};
 pub use stellata_protocol::{
-    ColumnError, Columns, Expect, FromRow, IntoParams, Limits, Oid, Params, SqlState, TypeKind,
-    UserType,
+    ColumnError, Columns, Expect, FieldDescription, FromRow, IntoParams, Limits, Oid, Params,
+    SqlState, TypeKind, UserType,
 };
 pub use tls::{
     Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,

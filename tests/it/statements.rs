@@ -1,7 +1,7 @@
 //! Prepared statements: kept, let go, healed.
 
-use stellata_client::{Config, Connection, ErrorKind, SqlState};
-use stellata_testkit::{Database, with_database};
+use stellata_client::{Config, Connection, ErrorKind, Oid, SqlState};
+use stellata_testkit::{Database, Proxy, with_database};
 
 async fn connect(database: &Database) -> Connection {
     Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap()
@@ -152,5 +152,175 @@ fn a_batch_runs_in_one_flush_and_fails_as_one() {
             (0,)
         );
         assert_eq!(connection.query_one::<(i32,)>("select 9", ()).await.unwrap(), (9,));
+    });
+}
+
+async fn flights_of(sql: &str, connection: &mut Connection, proxy: &Proxy) -> Vec<String> {
+    proxy.reset_counts();
+    connection.query_one::<(i32,)>(sql, ()).await.unwrap();
+    proxy.flights()
+}
+
+async fn through(database: &Database, proxy: &Proxy) -> Config {
+    Config::parse(&database.tcp_url()).unwrap().with_port(proxy.port())
+}
+
+#[test]
+fn what_is_let_go_rides_with_the_next_request() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let config = through(database, &proxy).await.with_statement_cache(2);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        for sql in ["select 1", "select 2"] {
+            assert_eq!(flights_of(sql, &mut connection, &proxy).await, ["PDBES"]);
+        }
+        assert_eq!(flights_of("select 1", &mut connection, &proxy).await, ["BES"]);
+        assert_eq!(flights_of("select 3", &mut connection, &proxy).await, ["CPDBES"]);
+        assert_eq!(flights_of("select 1", &mut connection, &proxy).await, ["BES"], "used last");
+        assert_eq!(flights_of("select 2", &mut connection, &proxy).await, ["CPDBES"]);
+        assert_eq!(prepared(&mut connection).await, 2);
+    });
+}
+
+#[test]
+fn statements_can_be_prepared_ahead_in_one_trip() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let mut connection = Connection::connect(&through(database, &proxy).await).await.unwrap();
+        proxy.reset_counts();
+        let ahead = [("select $1 + 1", &[Oid::INT4][..]), ("select 2", &[]), ("select 2", &[])];
+        connection.prepare(ahead).await.unwrap();
+        assert_eq!(proxy.flights(), ["PDPDS"]);
+        assert_eq!(connection.cached_statements(), 2);
+        proxy.reset_counts();
+        assert_eq!(connection.query_one::<(i32,)>("select $1 + 1", (1,)).await.unwrap(), (2,));
+        assert_eq!(connection.query_one::<(i32,)>("select 2", ()).await.unwrap(), (2,));
+        assert_eq!(proxy.flights(), ["BES", "BES"]);
+        connection.prepare(ahead).await.unwrap();
+        assert_eq!(connection.cached_statements(), 2);
+
+        let error = connection.prepare([("select 3", &[][..]), ("select nothing", &[])]).await;
+        assert_eq!(error.unwrap_err().sqlstate(), Some(SqlState::UNDEFINED_COLUMN));
+        assert_eq!(connection.cached_statements(), 3);
+        assert_eq!(prepared(&mut connection).await, 3);
+    });
+}
+
+/// Changes of tables, of their meaning, and of what the session knows, while the same statement runs again and again.
+#[test]
+fn ddl_under_traffic_never_gives_another_answer() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let mut ddl = database.session().unwrap();
+        ddl.run(
+            "create table t (n int4); insert into t values (7);
+             create schema other; create table other.t (n int4); insert into other.t values (8)",
+        )
+        .unwrap();
+        let sql = "select * from t";
+        assert_eq!(connection.query::<(i32,)>(sql, ()).await.unwrap(), [(7,)]);
+
+        ddl.run("alter table t add column m text default 'm'").unwrap();
+        let row: (i32, String) = connection.query_one(sql, ()).await.unwrap();
+        assert_eq!(row, (7, "m".to_owned()));
+        ddl.run("alter table t alter column n type int8").unwrap();
+        let row: (i64, String) = connection.query_one(sql, ()).await.unwrap();
+        assert_eq!(row, (7, "m".to_owned()));
+        ddl.run("alter table t drop column m; alter table t rename n to renamed").unwrap();
+        let rows = connection.query_rows(sql, ()).await.unwrap();
+        assert_eq!(&*rows[0].columns()[0].name, "renamed");
+        ddl.run("drop table t; create table t (a bool, n int4); insert into t values (true, 9)")
+            .unwrap();
+        assert_eq!(connection.query_one::<(bool, i32)>(sql, ()).await.unwrap(), (true, 9));
+        ddl.run("drop table t").unwrap();
+        let error = connection.query_one::<(bool, i32)>(sql, ()).await.unwrap_err();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "42P01");
+        ddl.run("create table t (n int4); insert into t values (7)").unwrap();
+        assert_eq!(connection.query_one::<(i32,)>(sql, ()).await.unwrap(), (7,));
+
+        // The same text means another table.
+        connection.execute("set search_path to other, public", ()).await.unwrap();
+        assert_eq!(connection.query_one::<(i32,)>(sql, ()).await.unwrap(), (8,));
+        ddl.run("alter table other.t add column m text default 'm'").unwrap();
+        assert_eq!(connection.query_one::<(i32, String)>(sql, ()).await.unwrap().0, 8);
+        connection.simple("set search_path to public").await.unwrap();
+        assert_eq!(connection.query_one::<(i32,)>(sql, ()).await.unwrap(), (7,));
+
+        for forget in ["discard all", "deallocate all", "discard plans"] {
+            connection.execute(forget, ()).await.unwrap();
+            assert_eq!(connection.query_one::<(i32,)>(sql, ()).await.unwrap(), (7,), "{forget}");
+        }
+
+        // In a transaction the first use after a change is an error; the statement is right again behind it.
+        connection.execute("begin", ()).await.unwrap();
+        connection.query_one::<(i32,)>(sql, ()).await.unwrap();
+        connection.execute("alter table t alter column n type int8", ()).await.unwrap();
+        let error = connection.query_one::<(i64,)>(sql, ()).await.unwrap_err();
+        assert_eq!(error.sqlstate(), Some(SqlState::FEATURE_NOT_SUPPORTED));
+        connection.execute("rollback", ()).await.unwrap();
+        assert_eq!(connection.query_one::<(i32,)>(sql, ()).await.unwrap(), (7,));
+        assert!(connection.is_quiet());
+    });
+}
+
+/// What a pooler without tracking does to whoever names statements: the name is taken by another client.
+#[test]
+fn a_name_that_another_has_taken_is_no_failure() {
+    with_database(async |database| {
+        let mut first = connect(database).await;
+        first.query_one::<(i32,)>("select $1 + 1", (1,)).await.unwrap();
+        let names = first
+            .simple("select name from pg_prepared_statements where name like 's\\_%'")
+            .await
+            .unwrap();
+        let name = names[0].rows[0][0].clone().unwrap();
+
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let mut second = Connection::connect(&through(database, &proxy).await).await.unwrap();
+        second.simple(&format!("prepare {name} as select 'of another'")).await.unwrap();
+        proxy.reset_counts();
+        assert_eq!(second.query_one::<(i32,)>("select $1 + 1", (1,)).await.unwrap(), (2,));
+        assert_eq!(proxy.flights(), ["PDBES", "PDBES"], "refused, and again without a name");
+        proxy.reset_counts();
+        assert_eq!(second.query_one::<(i32,)>("select $1 + 2", (1,)).await.unwrap(), (3,));
+        assert_eq!(second.query_one::<(i32,)>("select $1 + 1", (1,)).await.unwrap(), (2,));
+        assert_eq!(proxy.flights(), ["PDBES", "PDBES"], "one trip each, and no names from now on");
+        assert_eq!(prepared(&mut second).await, 1, "what is another's stays");
+    });
+}
+
+#[test]
+fn behind_a_transaction_pooler_no_statement_has_a_name() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let config = through(database, &proxy).await.with_transaction_pooler(true);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        for n in 0..3 {
+            proxy.reset_counts();
+            assert_eq!(
+                connection.query_one::<(i32,)>("select $1 + 1", (n,)).await.unwrap(),
+                (n + 1,)
+            );
+            assert_eq!(proxy.flights(), ["PDBES"]);
+        }
+        connection.prepare([("select 1", &[][..])]).await.unwrap();
+        assert_eq!(prepared(&mut connection).await, 0);
+        let mut batch = connection.batch().unwrap();
+        for n in 0..3 {
+            batch.add("select $1 + 1", (n,)).unwrap().add("select 'text'", ()).unwrap();
+        }
+        let mut answers = batch.send().unwrap();
+        for n in 0..3 {
+            assert_eq!(answers.one::<(i32,)>().await.unwrap(), (n + 1,));
+            assert_eq!(answers.one::<(String,)>().await.unwrap().0, "text");
+        }
+        answers.end().await.unwrap();
+        // The columns are looked at every time: the statement may mean something else by now.
+        connection.simple("create table t (n int4); insert into t values (7)").await.unwrap();
+        assert_eq!(connection.query::<(i32,)>("select * from t", ()).await.unwrap(), [(7,)]);
+        database.run("alter table t alter n type int8").unwrap();
+        assert_eq!(connection.query::<(i64,)>("select * from t", ()).await.unwrap(), [(7,)]);
+        let error = connection.query::<(i32,)>("select * from t", ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
     });
 }

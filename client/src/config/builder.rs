@@ -1,9 +1,11 @@
 //! Putting a configuration together, setting by setting.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::Limits;
 use stellata_protocol::auth::{BearerToken, RequireAuth};
+use stellata_protocol::message::ServerError;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -12,6 +14,8 @@ use crate::config::protocol_version::ProtocolVersion;
 use crate::config::provider::{PasswordProvider, PasswordRequest};
 use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
 use crate::config::socket_options::{Keepalive, PhaseLimits};
+#[cfg(feature = "tracing")]
+use crate::config::trace_options::TraceOptions;
 use crate::tls::TlsSettings;
 use crate::token::{Refusal, TokenProvider, TokenRequest};
 
@@ -264,6 +268,49 @@ impl Config {
     #[must_use]
     pub const fn with_statement_cache(mut self, statements: usize) -> Self {
         self.statement_cache = statements;
+        self
+    }
+
+    /// Says whether a pooler stands before the server that lends its connections by transaction, such as PgBouncer in that
+    /// mode, and does not keep track of prepared statements (PgBouncer does by `max_prepared_statements`, from 1.21 on).
+    /// Default: false.
+    ///
+    /// No statement gets a name then: each is prepared anew in the same round trip that runs it. The same happens by
+    /// itself from the moment on when prepared statements turn out to be gone, or to be others'. But in a transaction the
+    /// first time is an error, so it is better said.
+    #[must_use]
+    pub const fn with_transaction_pooler(mut self, is_there: bool) -> Self {
+        self.transaction_pooler = is_there;
+        self
+    }
+
+    /// Sets what is called for every notice (`raise notice`, warnings), in the task that reads it. It must not block.
+    /// [`Connection::pop_notice`](crate::Connection::pop_notice) has none of them then.
+    #[must_use]
+    pub fn with_on_notice(
+        mut self,
+        on_notice: impl Fn(&ServerError) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.notice = Some(Arc::new(on_notice));
+        self
+    }
+
+    /// Sets what is called when a setting that the server reports has changed since the login: with its name and the value
+    /// that it has now. It must not block.
+    #[must_use]
+    pub fn with_on_parameter(
+        mut self,
+        on_parameter: impl Fn(&str, &str) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.parameter = Some(Arc::new(on_parameter));
+        self
+    }
+
+    /// Sets what tracers are told beside the text of statements.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub const fn with_tracing(mut self, options: TraceOptions) -> Self {
+        self.tracing = options;
         self
     }
 

@@ -7,6 +7,8 @@ pub(crate) mod endpoint;
 pub(crate) mod routing;
 pub(crate) mod protocol_version;
 mod socket_options;
+#[cfg(feature = "tracing")]
+pub(crate) mod trace_options;
 pub(crate) mod provider;
 mod builder;
 mod words;
@@ -28,6 +30,7 @@ use stellata_protocol::auth::{DEFAULT_MAX_ITERATIONS, RequireAuth};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::Hooks;
 use crate::tls::TlsSettings;
 use crate::token::TokenProvider;
 use crate::types::{DatabaseTypes, TypeCache};
@@ -38,6 +41,8 @@ pub use protocol_version::ProtocolVersion;
 pub use provider::PasswordRequest;
 pub use routing::{LoadBalanceHosts, TargetSessionAttrs};
 pub use socket_options::{Keepalive, PhaseLimits};
+#[cfg(feature = "tracing")]
+pub use trace_options::TraceOptions;
 
 /// What a connection needs: where the server is, as whom to log in, and how.
 ///
@@ -127,6 +132,10 @@ pub struct Config {
     limits: Limits,
     tls: TlsSettings,
     types: TypeCache,
+    transaction_pooler: bool,
+    hooks: Hooks,
+    #[cfg(feature = "tracing")]
+    tracing: TraceOptions,
 }
 
 /// What the password file gave.
@@ -174,8 +183,12 @@ impl Config {
             cleartext_password: false,
             statement_cache: defaults::STATEMENT_CACHE,
             limits: Limits::default(),
-            types: TypeCache::default(),
             tls: TlsSettings::default(),
+            types: TypeCache::default(),
+            transaction_pooler: false,
+            hooks: Hooks::default(),
+            #[cfg(feature = "tracing")]
+            tracing: TraceOptions::new(),
         }
     }
 
@@ -408,6 +421,30 @@ impl Config {
 
     pub(crate) const fn statement_cache(&self) -> usize {
         self.statement_cache
+    }
+
+    /// The same places, and the same settings of sockets and encryption, without what proves a login.
+    pub(crate) fn without_secrets(&self) -> Self {
+        Self {
+            password: None,
+            file_passwords: None,
+            provider: None,
+            token_provider: None,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) const fn transaction_pooler(&self) -> bool {
+        self.transaction_pooler
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn tracing(&self) -> TraceOptions {
+        self.tracing
+    }
+
+    pub(crate) const fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     pub(crate) const fn limits(&self) -> Limits {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use stellata_protocol::message::{CommandTag, TransactionStatus, read_row_description};
 use stellata_protocol::{
-    ColumnError, Columns, Conversation, Event, Expect, FieldDescription, Params,
+    ColumnError, Columns, Conversation, Event, Expect, FieldDescription, Oid, Params, SqlState,
 };
 
 use crate::connection::Connection;
@@ -37,8 +37,9 @@ pub struct Completion {
 /// A statement whose Parse is in flight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parsing {
-    slot: SlotId,
-    call: u64,
+    pub(super) slot: SlotId,
+    /// The group of requests that it belongs to.
+    pub(super) call: u64,
 }
 
 impl Connection {
@@ -53,8 +54,7 @@ impl Connection {
             return Err(Error::new(ErrorKind::Closed, "the connection is closed"));
         }
         if self.open {
-            // A batch was left half put together; end it, so that its failure can't reach into this one.
-            self.driver.conversation.sync().map_err(Error::protocol)?;
+            self.end_last()?;
         }
         if self.driver.conversation.has_strays() {
             self.take_strays()?;
@@ -63,6 +63,23 @@ impl Connection {
         self.call = self.driver.conversation.begin();
         self.open = true;
         Ok(())
+    }
+
+    /// Ends what the last call has left open.
+    #[cold]
+    fn end_last(&mut self) -> Result<()> {
+        if let Some(cancelling) = &self.cancelling {
+            if !cancelling.is_finished() {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "the call before is still being cancelled, which could hit this one: drain the connection first",
+                ));
+            }
+            self.cancelling = None;
+        }
+        // A batch was left half put together; its failure must not reach into this one. Where something was cancelled,
+        // what is late of that hits this.
+        self.driver.conversation.sync().map_err(Error::protocol)
     }
 
     /// Takes in what came behind the end of the last call, so that it can't pass for the answer to this one.
@@ -94,16 +111,31 @@ impl Connection {
         }
         let slot = match self.cache.find(statement.key(), params.types(), self.call) {
             Some(slot) => slot,
-            None => self.add(statement, params)?,
+            None => self.add(statement, params.types())?,
         };
         let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
         let conversation = &mut self.driver.conversation;
         let mut sent = Ok(());
-        if entry.prepared != Prepared::Yes && entry.prepared != Prepared::Asked(self.call) {
-            sent = prepare(conversation, entry, params);
-            if sent.is_ok() {
-                entry.prepared = Prepared::Asked(self.call);
-                self.parsing.push_back(Parsing { slot, call: self.call });
+        if entry.prepared != Prepared::Yes {
+            // What an earlier group of the batch asks to prepare may fail with that group.
+            let group = self.call.max(self.group);
+            let is_there = !entry.name.is_empty()
+                && (entry.prepared == Prepared::Mixed || entry.prepared == Prepared::Asked(group));
+            if !is_there {
+                sent = prepare(conversation, entry, params.types());
+                if sent.is_ok() {
+                    entry.prepared = Prepared::Asked(group);
+                    self.parsing.push_back(Parsing { slot, call: group });
+                }
+            }
+            if let Some(formats) = &entry.formats {
+                sent = sent
+                    .and_then(|()| conversation.bind_formats("", &entry.name, params, formats))
+                    .and_then(|()| conversation.execute(0));
+                return match sent {
+                    Ok(()) => Ok(Ticket { slot, call: self.call }),
+                    Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
+                };
             }
         }
         match sent.and_then(|()| conversation.run(&entry.head, params)) {
@@ -148,14 +180,12 @@ impl Connection {
     }
 
     #[cold]
-    fn add(&mut self, statement: &dyn Statement, params: &Params) -> Result<SlotId> {
+    pub(super) fn add(&mut self, statement: &dyn Statement, types: &[Oid]) -> Result<SlotId> {
         let sql = statement.sql()?;
-        let (slot, evicted) = self
-            .cache
-            .insert(statement.key(), params.types(), &sql, self.call)
-            .map_err(Error::encode)?;
+        let (slot, evicted) =
+            self.cache.insert(statement.key(), types, &sql, self.call).map_err(Error::encode)?;
         if let Some(evicted) = evicted
-            && evicted.prepared == Prepared::Yes
+            && evicted.is_prepared()
         {
             self.driver.conversation.close_statement(&evicted.name).map_err(Error::protocol)?;
         }
@@ -170,7 +200,7 @@ impl Connection {
     #[inline]
     pub fn sync(&mut self) -> Result<()> {
         self.driver.conversation.sync().map_err(Error::protocol)?;
-        self.open = false;
+        self.open = self.cancelling.is_some();
         Ok(())
     }
 
@@ -207,11 +237,9 @@ impl Connection {
                     return Ok(completion);
                 }
                 Step::Failed(error) => {
+                    self.note_failure(ticket.slot, &error);
                     if let Err(broken) = self.read_to_ready().await {
                         return Err(broken.after(Some(error)));
-                    }
-                    if error.is_stale_statement() {
-                        self.forget(ticket.slot);
                     }
                     return Err(error);
                 }
@@ -246,9 +274,7 @@ impl Connection {
                         return Poll::Ready(Err(error));
                     }
                     Step::Failed(error) => {
-                        if error.is_stale_statement() {
-                            self.forget(ticket.slot);
-                        }
+                        self.note_failure(ticket.slot, &error);
                         *outcome = Some(Err(error));
                     }
                 }
@@ -391,7 +417,12 @@ impl Connection {
                 if let Some(parsing) = self.parsing.front()
                     && let Some(entry) = self.cache.get_mut(parsing.slot)
                 {
-                    entry.prepared = Prepared::Yes;
+                    entry.prepared = match &entry.formats {
+                        // The unnamed statement is another's soon.
+                        _ if entry.name.is_empty() => Prepared::No,
+                        Some(_) => Prepared::Mixed,
+                        None => Prepared::Yes,
+                    };
                 }
             }
             Event::RowDescription => {
@@ -422,10 +453,34 @@ impl Connection {
         Ok(())
     }
 
+    /// Notes what an error tells of a statement, so that it can run when it is sent again.
+    #[cold]
+    pub(super) fn note_failure(&mut self, slot: SlotId, error: &Error) {
+        if error.is_stale_statement() {
+            self.forget(slot);
+            if error.sqlstate() != Some(SqlState::FEATURE_NOT_SUPPORTED) {
+                self.drop_names();
+            }
+        } else if error.is_unsendable()
+            && let Some(entry) = self.cache.get_mut(slot)
+        {
+            entry.ask_for_text();
+        }
+    }
+
+    /// Goes on without names of statements: the session's backend is not its own, or has a mind of its own.
+    pub(super) fn drop_names(&mut self) {
+        // Others may use what is there by those names.
+        self.forgotten.clear();
+        // The empty name can always be sent.
+        let _ = self.cache.make_unnamed();
+    }
+
     /// Forgets a statement, and has the server forget it with the next flush.
     pub(super) fn forget(&mut self, slot: SlotId) {
         if let Some(entry) = self.cache.remove(slot)
-            && entry.prepared == Prepared::Yes
+            && entry.is_prepared()
+            && !self.cache.is_unnamed()
         {
             self.forgotten.push(entry.name);
         }
@@ -433,9 +488,7 @@ impl Connection {
 
     fn note_fields(&mut self, slot: SlotId, fields: Vec<FieldDescription>) {
         if let Some(entry) = self.cache.get_mut(slot) {
-            entry.column_types = fields.iter().map(|field| field.type_oid).collect();
-            entry.fields = Some(fields.into());
-            entry.checked = 0;
+            entry.describe(fields);
         }
     }
 }
@@ -451,17 +504,17 @@ pub(super) fn completion(body: &[u8]) -> Result<Completion> {
 
 /// Asks for a statement to be prepared and described.
 #[cold]
-fn prepare(
+pub(super) fn prepare(
     conversation: &mut Conversation,
     entry: &Slot,
-    params: &Params,
+    types: &[Oid],
 ) -> stellata_protocol::Result<()> {
-    if matches!(entry.prepared, Prepared::Asked(_)) {
+    if matches!(entry.prepared, Prepared::Asked(_)) && !entry.name.is_empty() {
         // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no error;
         // preparing what is there would be one.
         conversation.close_statement(&entry.name)?;
     }
-    conversation.parse(&entry.name, &entry.sql, params.types())?;
+    conversation.parse(&entry.name, &entry.sql, types)?;
     conversation.describe_statement(&entry.name)
 }
 

@@ -49,7 +49,7 @@ pub(super) fn decode_error(
     Error::new(ErrorKind::Decode, message).with_sql(Some(sql.clone()))
 }
 
-fn type_name(oid: Oid, catalog: &Catalog) -> String {
+pub(super) fn type_name(oid: Oid, catalog: &Catalog) -> String {
     match (oid.name(), catalog.get(oid)) {
         (Some(name), _) => name.to_owned(),
         (None, Some(known)) => format!("{}.{}", known.schema, known.name),

@@ -138,6 +138,23 @@ impl Driver {
     }
 }
 
+/// Writes bytes to a socket and waits until the other side has closed it. What it may say is passed over.
+pub(crate) async fn write_to_end(mut socket: Socket, bytes: &[u8]) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match poll_fn(|cx| socket.poll_write(cx, rest)).await {
+            Ok(0) => return Err(broken(io::ErrorKind::WriteZero.into())),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(error) => return Err(broken(error)),
+        }
+    }
+    poll_fn(|cx| socket.poll_flush(cx)).await.map_err(broken)?;
+    let mut space = [0; 64];
+    // A reset is an end too.
+    while let Ok(1..) = poll_fn(|cx| socket.poll_read(cx, &mut space)).await {}
+    Ok(())
+}
+
 #[cold]
 fn broken(cause: io::Error) -> Error {
     Error::with_source(ErrorKind::Io, format!("the connection broke: {cause}"), cause)

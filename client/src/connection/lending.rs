@@ -71,11 +71,40 @@ impl Rows<'_> {
         if !self.advance(<T as FromRow<'r>>::expect).await? {
             return Ok(None);
         }
-        let this: &'r Self = self;
-        let connection = &*this.connection;
-        let slot = this.ticket.ok_or_else(gone)?.slot;
+        self.read()
+    }
+
+    /// As [`Rows::next`], of a row that borrows nothing.
+    #[cfg(feature = "stream")]
+    pub(super) async fn next_owned<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>> {
+        self.next::<T>().await
+    }
+
+    /// The next row, if it is in the read buffer and nothing has to be asked to read it.
+    #[cfg(feature = "stream")]
+    pub(super) fn next_at_hand<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>> {
+        let check: Check = <T as FromRow<'_>>::expect;
+        let connection = &mut *self.connection;
+        let Some(ticket) = self.ticket.filter(|ticket| ticket.call == connection.call) else {
+            return Ok(None);
+        };
+        let entry = connection.cache.get(ticket.slot);
+        let is_checked = entry.is_some_and(|entry| entry.checked == check as usize);
+        if self.held.is_some() || !is_checked || self.completion.is_some() {
+            return Ok(None);
+        }
+        if connection.driver.conversation.next_row().is_none() {
+            return Ok(None);
+        }
+        self.read()
+    }
+
+    /// Reads the row that is lent.
+    fn read<'r, T: FromRow<'r>>(&'r self) -> Result<Option<T>> {
+        let connection = &*self.connection;
+        let slot = self.ticket.ok_or_else(gone)?.slot;
         let entry = connection.cache.get(slot).ok_or_else(gone)?;
-        let body = match &this.held {
+        let body = match &self.held {
             Some((rows, lent)) => rows.get(lent.saturating_sub(1)),
             None => connection.driver.conversation.body(),
         };
@@ -144,11 +173,11 @@ impl Rows<'_> {
     /// Ends after an error of the server's, or begins again where the statement was stale.
     #[cold]
     async fn fail(&mut self, ticket: Ticket, error: Error) -> Result<()> {
+        self.connection.note_failure(ticket.slot, &error);
         if let Err(broken) = self.connection.read_to_ready().await {
             return Err(broken.after(Some(error)));
         }
-        if error.is_stale_statement() {
-            self.connection.forget(ticket.slot);
+        if error.can_be_healed() {
             let usable = !self.connection.is_closed();
             if usable && !self.again && self.connection.status() == TransactionStatus::Idle {
                 self.again = true;

@@ -4,34 +4,54 @@ mod driver;
 mod limit;
 mod login;
 mod attempt;
+mod cancel;
 mod columns;
 mod discovery;
 mod batch;
 mod resolve;
 mod query;
 mod lending;
+#[cfg(feature = "stream")]
+mod stream;
 mod simple;
+mod drain;
+mod options;
+mod pipeline;
+mod prepare;
+mod portal;
+mod row;
 mod open;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stellata_protocol::Event;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::Hooks;
 use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
+#[cfg(feature = "tracing")]
+use crate::trace::Labels;
 
 pub use batch::{Completion, Ticket};
+pub use cancel::CancelHandle;
 pub use lending::Rows;
+pub use options::{Plan, QueryOptions, With};
+pub use pipeline::{Answers, Batch};
+pub use portal::Portal;
+pub use row::{ColumnIndex, Row};
 pub use simple::SimpleResult;
+#[cfg(feature = "stream")]
+pub use stream::RowStream;
 
 /// A session with a server.
 ///
@@ -40,6 +60,11 @@ pub use simple::SimpleResult;
 #[derive(Debug)]
 pub struct Connection {
     driver: Driver,
+    /// How what runs is cancelled.
+    cancel: CancelHandle,
+    /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
+    /// it.
+    cancelling: Option<JoinHandle<Result<()>>>,
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
@@ -49,8 +74,15 @@ pub struct Connection {
     forgotten: Vec<Box<str>>,
     /// The number of the call that is being put together or answered.
     call: u64,
+    /// The number of the newest group of a batch that has several; not above [`Connection::call`] where there is but one.
+    group: u64,
     /// Requests were added that no Sync has ended yet.
     open: bool,
+    /// What tracers are told of every statement.
+    #[cfg(feature = "tracing")]
+    labels: Labels,
+    /// What is called of what nobody has asked for.
+    hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
     changed: bool,
 }
@@ -108,14 +140,26 @@ impl Connection {
     }
 
     /// `server` tells the server from others whose types have other numbers.
-    fn new(driver: Driver, config: &Config, server: &str) -> Self {
+    fn new(driver: Driver, origin: Option<Origin>, config: &Config, server: &str) -> Self {
+        let mut cache = Cache::new(config.statement_cache());
+        if config.transaction_pooler() {
+            // The empty name can always be sent.
+            let _ = cache.make_unnamed();
+        }
+        let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
         Self {
             driver,
-            cache: Cache::new(config.statement_cache()),
+            cancel,
+            cancelling: None,
+            cache,
+            #[cfg(feature = "tracing")]
+            labels: Labels::new(config.endpoint(), config),
+            hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types(server)),
             forgotten: Vec::new(),
             call: 0,
+            group: 0,
             open: false,
             changed: false,
         }
@@ -134,6 +178,21 @@ impl Connection {
     #[must_use]
     pub fn status(&self) -> TransactionStatus {
         self.driver.conversation.status()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.status() == TransactionStatus::Idle
+    }
+
+    /// Begins another group of the batch: its failures and those of the groups before stay apart.
+    fn begin_group(&mut self) {
+        self.group = self.driver.conversation.begin();
+        self.open = true;
+    }
+
+    /// Whether answers of the call in progress were read ahead, and wait.
+    fn has_held(&self) -> bool {
+        self.discovery.holds(self.call)
     }
 
     /// Whether nothing is in flight: all that was asked has been answered and read.
@@ -161,7 +220,11 @@ impl Connection {
     ///
     /// Call it on a connection that has been idle, before it is used.
     pub fn is_alive(&mut self) -> bool {
-        self.driver.is_alive()
+        let is_alive = self.driver.is_alive();
+        if !self.hooks.is_empty() && self.driver.conversation.has_news() {
+            self.tell_news();
+        }
+        is_alive
     }
 
     /// Whether commands ran since [`Connection::mark_clean`] that may have left something in the session: a setting, a
@@ -194,6 +257,12 @@ impl Connection {
         self.driver.conversation.backend_key().map(|key| key.process_id)
     }
 
+    /// What cancels what this session runs, from elsewhere.
+    #[must_use]
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+
     /// Takes the oldest notice that the server sent (`raise notice`, warnings). The newest 256 are kept.
     pub fn pop_notice(&mut self) -> Option<ServerError> {
         self.driver.conversation.pop_notice()
@@ -216,40 +285,16 @@ impl Connection {
         self.driver.conversation.buffered()
     }
 
-    /// Reads and passes over all that is still owed by calls whose futures were dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`] when it takes longer than `limit`, or what breaks the connection.
-    ///
-    /// # Cancel safety
-    /// It can be called again.
-    pub async fn drain(&mut self, limit: Duration) -> Result<()> {
-        if self.is_quiet() {
-            return Ok(());
-        }
-        if self.open {
-            self.sync()?;
-        }
-        self.driver.conversation.abandon();
-        let drained = tokio::time::timeout(limit, async {
-            while !self.driver.conversation.is_quiet() {
-                if self.advance()?.is_none() && !self.driver.conversation.is_quiet() {
-                    self.driver.fill().await?;
-                }
-            }
-            Ok(())
-        })
-        .await;
-        drained.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Timeout, format!("draining took longer than {limit:?}")))
-        })
-    }
-
     /// The next event that answers the call in progress. Answers to calls that were given up are passed over; what they
     /// tell about statements is noted.
     #[inline(always)]
     fn advance(&mut self) -> Result<Option<Event>> {
-        while let Some(answer) = self.driver.advance()? {
+        loop {
+            let answer = self.driver.advance()?;
+            if !self.hooks.is_empty() && self.driver.conversation.has_news() {
+                self.tell_news();
+            }
+            let Some(answer) = answer else { return Ok(None) };
             match answer.event {
                 Event::DataRow | Event::BindComplete => {}
                 Event::CommandComplete => self.note_command(),
@@ -262,7 +307,22 @@ impl Connection {
                 return Ok(Some(answer.event));
             }
         }
-        Ok(None)
+    }
+
+    /// Hands notices and changes of settings to the functions that the configuration names for them.
+    #[cold]
+    fn tell_news(&mut self) {
+        let Self { hooks, driver, .. } = self;
+        if let Some(on_notice) = &hooks.notice {
+            while let Some(notice) = driver.conversation.pop_notice() {
+                on_notice(&notice);
+            }
+        }
+        if let Some(on_parameter) = &hooks.parameter {
+            while let Some((name, value)) = driver.conversation.pop_parameter_change() {
+                on_parameter(&name, value);
+            }
+        }
     }
 
     /// A command other than the everyday ones may leave something behind in the session; some take the prepared

@@ -9,10 +9,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::config::Config;
 use crate::config::endpoint::Endpoint;
 use crate::config::routing::{LoadBalanceHosts, TargetSessionAttrs};
+use crate::connection::cancel::Origin;
 use crate::connection::limit::within;
 use crate::connection::{Connection, attempt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
+#[cfg(feature = "tracing")]
+use crate::trace::Labels;
 
 /// Tries the hosts of the configuration in turn. Each is tried by the same rules of security.
 pub(super) async fn connect(config: &Config) -> Result<Connection> {
@@ -66,7 +69,7 @@ pub(super) async fn over(
     let endpoint = config.endpoint();
     let attempt = pin!(attempt::over(Socket::over(stream), config));
     match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
-        Ok(driver) => Ok(Connection::new(driver, config, &endpoint.to_string())),
+        Ok(driver) => Ok(Connection::new(driver, None, config, &endpoint.to_string())),
         Err(error) => Err(remark(error, endpoint, config)),
     }
 }
@@ -115,7 +118,12 @@ async fn try_address(
     config: &Config,
 ) -> Result<Connection> {
     let driver = attempt::at(endpoint, address, config).await?;
-    let mut connection = Connection::new(driver, config, &format!("{address:?}"));
+    let origin = Origin::new(endpoint, address, driver.is_encrypted(), config);
+    let mut connection = Connection::new(driver, Some(origin), config, &format!("{address:?}"));
+    #[cfg(feature = "tracing")]
+    {
+        connection.labels = Labels::new(endpoint, config);
+    }
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {

@@ -1,5 +1,7 @@
 //! One statement at a time: parameters in, rows out, one round trip.
 
+#[cfg(feature = "tracing")]
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, ready};
 
@@ -10,6 +12,9 @@ use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
+use crate::statement::cache::SlotId;
+#[cfg(feature = "tracing")]
+use crate::trace::Watch;
 
 impl Connection {
     /// Runs a statement and reads each row into `T`: a tuple, or a type that implements [`FromRow`].
@@ -152,17 +157,44 @@ impl Connection {
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
         sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> impl Future<Output = Result<Completion>> + Send {
-        let mut run = Run { statement, params, check, sink, progress: Progress::default() };
+        let mut run = Run::new(statement, params, check, sink);
         poll_fn(move |cx| self.poll_run(cx, &mut run))
     }
 
-    #[inline(always)]
-    fn poll_run(
+    /// Goes on with a statement; with the feature `tracing`, watched.
+    #[cfg(feature = "tracing")]
+    pub(super) fn poll_run(
         &mut self,
         cx: &mut Context<'_>,
         run: &mut Run<'_, impl Statement + ?Sized>,
     ) -> Poll<Result<Completion>> {
-        let Run { statement, params, check, sink, progress } = run;
+        let mut watch = run.watch.take().unwrap_or_else(|| {
+            let sql = || run.statement.sql().map(Cow::into_owned).unwrap_or_default();
+            self.labels.watch(sql, run.params)
+        });
+        let polled = watch.poll(|| self.poll_steps(cx, run), |completion| completion.rows);
+        run.watch = Some(watch);
+        polled
+    }
+
+    /// Goes on with a statement.
+    #[cfg(not(feature = "tracing"))]
+    #[inline(always)]
+    pub(super) fn poll_run(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: &mut Run<'_, impl Statement + ?Sized>,
+    ) -> Poll<Result<Completion>> {
+        self.poll_steps(cx, run)
+    }
+
+    #[inline(always)]
+    fn poll_steps(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: &mut Run<'_, impl Statement + ?Sized>,
+    ) -> Poll<Result<Completion>> {
+        let Run { statement, params, check, sink, progress, .. } = run;
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
@@ -179,7 +211,7 @@ impl Connection {
                 }
                 Err(error)
                     if !progress.again
-                        && error.is_stale_statement()
+                        && error.can_be_healed()
                         && !self.is_closed()
                         && self.status() == TransactionStatus::Idle =>
                 {
@@ -197,12 +229,39 @@ impl Connection {
 }
 
 /// A statement that runs.
-struct Run<'c, S: ?Sized> {
+pub(super) struct Run<'c, S: ?Sized> {
     statement: &'c S,
     params: &'c Params,
     check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
     sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     progress: Progress,
+    #[cfg(feature = "tracing")]
+    watch: Option<Watch>,
+}
+
+impl<'c, S: Statement + ?Sized> Run<'c, S> {
+    #[inline(always)]
+    pub(super) fn new(
+        statement: &'c S,
+        params: &'c Params,
+        check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Self {
+        Self {
+            statement,
+            params,
+            check,
+            sink,
+            progress: Progress::default(),
+            #[cfg(feature = "tracing")]
+            watch: None,
+        }
+    }
+
+    /// Where the statement is cached, once it was sent.
+    pub(super) fn slot(&self) -> Option<SlotId> {
+        self.progress.ticket.map(|ticket| ticket.slot)
+    }
 }
 
 /// How far it has come, kept between polls.
@@ -217,6 +276,6 @@ struct Progress {
 }
 
 #[cold]
-fn count_error(found: &str) -> Error {
+pub(super) fn count_error(found: &str) -> Error {
     Error::new(ErrorKind::Usage, format!("the statement returned {found} where one was wanted"))
 }

@@ -1,5 +1,13 @@
 //! The simple query protocol: several statements as one text, answers as text.
 
+#[cfg(feature = "tracing")]
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+};
+
+#[cfg(feature = "tracing")]
+use stellata_protocol::Params;
 use stellata_protocol::message::{CommandTag, read_row_description};
 use stellata_protocol::{Event, Reader};
 
@@ -29,6 +37,16 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the text may run all the same; the connection stays usable.
     pub async fn simple(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
+        #[cfg(feature = "tracing")]
+        let results = {
+            let mut watch = self.labels.watch(|| sql.to_owned(), &Params::new());
+            let mut running = pin!(self.simple_results(sql));
+            let rows = |results: &Vec<SimpleResult>| {
+                results.iter().map(|result| result.rows.len() as u64).sum()
+            };
+            poll_fn(|cx| watch.poll(|| running.as_mut().poll(cx), rows)).await
+        };
+        #[cfg(not(feature = "tracing"))]
         let results = self.simple_results(sql).await;
         results.map_err(|error| self.refuse(error))
     }

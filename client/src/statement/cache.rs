@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use stellata_protocol::message::BindHead;
-use stellata_protocol::{FieldDescription, Oid};
+use stellata_protocol::{FieldDescription, Format, Oid};
 
 use crate::statement::StatementKey;
 
@@ -25,6 +25,8 @@ pub(crate) enum Prepared {
     Asked(u64),
     /// ParseComplete came.
     Yes,
+    /// It came, and some columns are to be asked for as text.
+    Mixed,
 }
 
 /// What is known of a statement.
@@ -42,10 +44,71 @@ pub(crate) struct Slot {
     pub(crate) fields: Option<Box<[FieldDescription]>>,
     /// Their types, in the form that rows are read with.
     pub(crate) column_types: Box<[Oid]>,
+    /// The formats of the columns, where not all can be sent in binary.
+    pub(crate) formats: Option<Box<[Format]>>,
     /// The row type that the columns were checked against last, as the address of its check.
     pub(crate) checked: usize,
     /// The call that used it last.
     used: u64,
+}
+
+impl Slot {
+    /// Whether the server has it under its name.
+    pub(crate) fn is_prepared(&self) -> bool {
+        matches!(self.prepared, Prepared::Yes | Prepared::Mixed)
+    }
+
+    /// Notes what the server says of the columns.
+    pub(crate) fn describe(&mut self, mut fields: Vec<FieldDescription>) {
+        match self.formats.as_deref() {
+            Some(formats) if formats.len() == fields.len() => come_as_text(&mut fields, formats),
+            _ => self.formats = None,
+        }
+        if self.fields.as_deref() == Some(&*fields) {
+            return;
+        }
+        self.column_types = fields.iter().map(|field| field.type_oid).collect();
+        self.fields = Some(fields.into());
+        self.checked = 0;
+    }
+
+    /// Has the columns come as text that the server can't send in binary. Which they are, the server does not say: those of
+    /// built-in types are known; where there is none, those of the database's own types.
+    pub(crate) fn ask_for_text(&mut self) {
+        let Some(mut fields) = self.fields.take() else { return };
+        let is_known = fields.iter().any(|field| is_unsendable(field.type_oid));
+        let formats: Box<[Format]> = fields
+            .iter()
+            .map(|field| match field.type_oid {
+                oid if is_known && is_unsendable(oid) => Format::Text,
+                oid if !is_known && oid.is_user_defined() => Format::Text,
+                _ => Format::Binary,
+            })
+            .collect();
+        come_as_text(&mut fields, &formats);
+        self.column_types = fields.iter().map(|field| field.type_oid).collect();
+        self.fields = Some(fields);
+        self.formats = Some(formats);
+        self.checked = 0;
+        if self.prepared == Prepared::Yes {
+            self.prepared = Prepared::Mixed;
+        }
+    }
+}
+
+/// Built-in types without a function to send them.
+fn is_unsendable(oid: Oid) -> bool {
+    matches!(oid, Oid::ACLITEM | Oid::ACLITEM_ARRAY | Oid::GTSVECTOR | Oid::GTSVECTOR_ARRAY)
+}
+
+/// What comes as text is read as text.
+fn come_as_text(fields: &mut [FieldDescription], formats: &[Format]) {
+    for (field, format) in fields.iter_mut().zip(formats) {
+        if *format == Format::Text {
+            field.type_oid = Oid::TEXT;
+            field.format = Format::Text;
+        }
+    }
 }
 
 /// A key by which a statement is found. Several shapes may come to one text; they share its statement.
@@ -73,6 +136,8 @@ pub(crate) struct Cache {
     capacity: usize,
     /// The statement that was found last, and the key by which: it is often the next one too.
     last: Option<Entry>,
+    /// Statements have no names: what is prepared is not kept at the server.
+    unnamed: bool,
 }
 
 impl Cache {
@@ -83,6 +148,7 @@ impl Cache {
             by_hash: HashMap::default(),
             capacity: capacity.max(1),
             last: None,
+            unnamed: false,
         }
     }
 
@@ -133,7 +199,7 @@ impl Cache {
         sql: &str,
         call: u64,
     ) -> stellata_protocol::Result<(SlotId, Option<Slot>)> {
-        let name = name(sql, types);
+        let name = if self.unnamed { Box::default() } else { name(sql, types) };
         let same = self.slots.iter().position(|slot| {
             slot.as_ref().is_some_and(|slot| {
                 *slot.name == *name && *slot.sql == *sql && *slot.types == *types
@@ -179,6 +245,7 @@ impl Cache {
             prepared: Prepared::No,
             fields: None,
             column_types: Box::default(),
+            formats: None,
             checked: 0,
             used: 0,
         };
@@ -220,10 +287,30 @@ impl Cache {
     /// Forgets all statements that are prepared: the server has. What is in flight stays.
     pub(crate) fn clear_prepared(&mut self) {
         for index in 0..self.slots.len() {
-            if self.slots[index].as_ref().is_some_and(|slot| slot.prepared == Prepared::Yes) {
+            if self.slots[index].as_ref().is_some_and(Slot::is_prepared) {
                 self.remove(SlotId(index));
             }
         }
+    }
+
+    /// Lets all statements be without names from now on.
+    ///
+    /// # Errors
+    /// None; the empty name can be sent.
+    pub(crate) fn make_unnamed(&mut self) -> stellata_protocol::Result<()> {
+        self.unnamed = true;
+        for slot in self.slots.iter_mut().flatten() {
+            if !matches!(slot.prepared, Prepared::Asked(_)) {
+                slot.prepared = Prepared::No;
+                slot.name = Box::default();
+                slot.head = BindHead::new("")?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_unnamed(&self) -> bool {
+        self.unnamed
     }
 
     #[inline]

@@ -5,8 +5,9 @@ use crate::conversation::owed::Owed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::copy::{write_copy_data, write_copy_done, write_copy_fail};
 use crate::message::extended::{
-    BindHead, Target, write_bind, write_bind_execute, write_close, write_describe, write_execute,
-    write_flush, write_parse, write_query, write_sync, write_terminate,
+    BindHead, Target, write_bind, write_bind_execute, write_bind_formats, write_close,
+    write_describe, write_execute, write_flush, write_parse, write_query, write_sync,
+    write_terminate,
 };
 use crate::message::function::write_function_call;
 use crate::message::row::Format;
@@ -138,6 +139,23 @@ impl Conversation {
     ) -> Result<()> {
         self.may_request()?;
         write_bind(&mut self.output, portal, statement, params, results)?;
+        self.ask(Owed::Bind);
+        Ok(())
+    }
+
+    /// As [`Conversation::bind_portal`], with the format of each result column.
+    ///
+    /// # Errors
+    /// As [`Conversation::bind`].
+    pub fn bind_formats(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        params: &Params,
+        results: &[Format],
+    ) -> Result<()> {
+        self.may_request()?;
+        write_bind_formats(&mut self.output, portal, statement, params, results)?;
         self.ask(Owed::Bind);
         Ok(())
     }

@@ -109,6 +109,8 @@ pub struct Conversation {
     login: Option<LoginState>,
     key: Option<BackendKey>,
     parameters: Parameters,
+    /// The names of those that have changed since the login, the oldest change first.
+    changed: VecDeque<Box<str>>,
     notices: VecDeque<ServerError>,
     notifications: VecDeque<Notification>,
     dropped: u64,
@@ -155,6 +157,7 @@ impl Conversation {
             login: Some(login),
             key: None,
             parameters: Parameters::default(),
+            changed: VecDeque::new(),
             notices: VecDeque::new(),
             notifications: VecDeque::new(),
             dropped: 0,
@@ -277,6 +280,19 @@ impl Conversation {
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name)
+    }
+
+    /// Takes the oldest change of a setting that the server has reported since the login: its name and the value it has now.
+    pub fn pop_parameter_change(&mut self) -> Option<(Box<str>, &str)> {
+        let name = self.changed.pop_front()?;
+        let value = self.parameters.get(&name)?;
+        Some((name, value))
+    }
+
+    /// Whether a notice or the change of a setting waits to be taken.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.notices.is_empty() || !self.changed.is_empty()
     }
 
     /// Takes the oldest notice.

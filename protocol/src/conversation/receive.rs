@@ -264,6 +264,13 @@ impl Conversation {
     fn parameter_status(&mut self) -> Result<()> {
         let range = self.body.clone();
         let status = ParameterStatus::read(self.input.at(range))?;
+        // Each is noted once, so that there are never more changes than settings.
+        if self.login.is_none()
+            && self.parameters.get(status.name) != Some(status.value)
+            && !self.changed.iter().any(|name| **name == *status.name)
+        {
+            self.changed.push_back(status.name.into());
+        }
         self.parameters.set(&status, self.limits.parameters)
     }
 

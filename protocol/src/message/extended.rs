@@ -91,6 +91,31 @@ pub fn write_bind(
     })
 }
 
+/// Writes a Bind (`B`) whose results come each in a format of its own; those behind the end of `results` in text.
+///
+/// # Errors
+/// As [`write_bind`]; `TooLarge` above 65 535 formats.
+pub fn write_bind_formats(
+    out: &mut Buffer,
+    portal: &str,
+    statement: &str,
+    params: &Params,
+    results: &[Format],
+) -> Result<()> {
+    out.message(b'B', |body| {
+        body.put_cstr(portal)?;
+        body.put_cstr(statement)?;
+        body.put_slice(&formats(Format::Binary));
+        body.put_count16(params.len(), "a statement has more than 65535 parameters")?;
+        body.put_slice(params.as_slice());
+        body.put_count16(results.len(), "a statement has more than 65535 columns")?;
+        for format in results {
+            body.put_slice(&format.code().to_be_bytes());
+        }
+        Ok(())
+    })
+}
+
 /// What every Bind of one statement begins with, made once: the unnamed portal, the statement's name, and binary as the
 /// format of all parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]

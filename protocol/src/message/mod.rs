@@ -28,8 +28,9 @@ pub use authentication::{
 pub use copy::{CopyResponse, write_copy_data, write_copy_done, write_copy_fail};
 pub use extended::{
     Bind, BindHead, Execute, Parse, Target, read_parameter_description, write_bind,
-    write_bind_execute, write_close, write_describe, write_empty, write_execute, write_flush,
-    write_parameter_description, write_parse, write_query, write_sync, write_terminate,
+    write_bind_execute, write_bind_formats, write_close, write_describe, write_empty,
+    write_execute, write_flush, write_parameter_description, write_parse, write_query, write_sync,
+    write_terminate,
 };
 pub use function::{
     FunctionCall, read_function_result, write_function_call, write_function_result,

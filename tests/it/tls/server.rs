@@ -7,8 +7,8 @@ use stellata_client::{
     TlsSettings, TlsVersion,
 };
 use stellata_testkit::{
-    Certificate, Database, Leaf, PASSWORD, PASSWORD_USER, Server, ServerOptions, with_database,
-    with_database_on,
+    Certificate, Database, Leaf, PASSWORD, PASSWORD_USER, Proxy, Server, ServerOptions,
+    with_database, with_database_on,
 };
 
 use super::{AUTHORITY, GOOD, trusting};
@@ -237,6 +237,34 @@ fn direct_tls_by_servers_that_can() {
             let error = connected.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Tls);
             assert!(error.to_string().contains("before version 17"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_session_that_is_encrypted_is_cancelled_over_tls() {
+    with_database_on(shared(), async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        for (mode, is_encrypted) in [
+            (SslMode::Disable, false),
+            (SslMode::Prefer, true),
+            (SslMode::Require, true),
+            (SslMode::VerifyFull, true),
+        ] {
+            let config = config(database, "postgres", trusting(mode)).with_port(proxy.port());
+            let mut connection = Connection::connect(&config).await.unwrap();
+            assert_eq!(connection.is_encrypted(), is_encrypted);
+            let limit = std::time::Duration::from_millis(20);
+            let ran = connection.with_limit(limit).execute("select pg_sleep(60)", ()).await;
+            assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
+            connection.drain(std::time::Duration::from_secs(20)).await.unwrap();
+            // In plain it is a message of 16 bytes; a handshake is hundreds.
+            proxy.reset_counts();
+            connection.cancel_handle().cancel().await.unwrap();
+            let sent = proxy.counts().bytes_to_server;
+            assert!(if is_encrypted { sent > 200 } else { sent == 16 }, "{mode}: {sent} bytes");
+            let (one,): (i32,) = connection.query_one("select 1", ()).await.unwrap();
+            assert_eq!(one, 1);
         }
     });
 }

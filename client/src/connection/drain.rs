@@ -1,0 +1,103 @@
+//! Bringing a connection back to rest: what is still owed is read away, or cancelled.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+
+impl Connection {
+    /// Brings the connection to rest after calls whose futures were dropped, within `limit`.
+    ///
+    /// For half of it, what is still owed is read and passed over. What then still runs is cancelled at the server, over a
+    /// connection of its own: when that has ended, and a Sync was answered, no cancellation is under way that could hit a
+    /// later statement. What does not come to rest by that is closed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] when the limit is over, and whatever else broke the connection or kept it from being
+    /// cancelled; it is closed then.
+    ///
+    /// # Cancel safety
+    /// It can be called again.
+    pub async fn drain(&mut self, limit: Duration) -> Result<()> {
+        if self.is_quiet() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        if self.cancelling.is_none() {
+            if self.open {
+                self.sync()?;
+            }
+            self.driver.conversation.abandon();
+            // Without a way to cancel there is but one thing to wait for.
+            let patience = if self.cancel.has_origin() { limit / 2 } else { limit };
+            if let Ok(done) = tokio::time::timeout(patience, self.pass_over()).await {
+                return done;
+            }
+            self.start_cancelling();
+        }
+        let rest = limit.saturating_sub(start.elapsed());
+        match tokio::time::timeout(rest, self.finish_cancelling()).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.driver.abort();
+                Err(Error::new(ErrorKind::Timeout, format!("draining took longer than {limit:?}")))
+            }
+        }
+    }
+
+    /// Reads and passes over all that is owed.
+    async fn pass_over(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_pass_over(cx)).await
+    }
+
+    fn poll_pass_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while !self.driver.conversation.is_quiet() {
+            if self.advance()?.is_none() && !self.driver.conversation.is_quiet() {
+                ready!(self.driver.poll_fill(cx))?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Begins to cancel what runs, beside all else. Until [`Connection::finish_cancelling`] is through, no call can begin.
+    ///
+    /// A task of its own does it: a request that is half sent must not be forgotten because the caller's future is
+    /// dropped, or it hits a later statement unseen.
+    pub(super) fn start_cancelling(&mut self) {
+        let handle = self.cancel_handle();
+        self.cancelling = Some(tokio::spawn(async move { handle.cancel().await }));
+        self.open = true;
+    }
+
+    /// Waits for the end of the cancellation, then for that of all that is owed, and of a Sync behind it.
+    ///
+    /// # Cancel safety
+    /// It can be called again.
+    pub(super) async fn finish_cancelling(&mut self) -> Result<()> {
+        poll_fn(|cx| {
+            let Some(cancelling) = &mut self.cancelling else { return Poll::Ready(Ok(())) };
+            let ended = Pin::new(cancelling).poll(cx);
+            // The server may have much to say before it comes to where it looks for cancellations.
+            let passed = self.poll_pass_over(cx);
+            if let Poll::Ready(Err(error)) = passed {
+                return Poll::Ready(Err(error));
+            }
+            let ended = ready!(ended).unwrap_or_else(|error| {
+                Err(Error::with_source(ErrorKind::Closed, "the cancellation was stopped", error))
+            });
+            // Whether a request that failed reaches the server all the same is not known.
+            Poll::Ready(ended.inspect_err(|_| self.driver.abort()))
+        })
+        .await?;
+        if self.cancelling.take().is_some() {
+            self.sync()?;
+        }
+        self.driver.conversation.abandon();
+        self.pass_over().await
+    }
+}

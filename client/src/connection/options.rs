@@ -1,0 +1,348 @@
+//! Statements with options of their own: a time limit, and how they are planned.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use stellata_protocol::{ColumnError, Columns, FromRow, IntoParams, Params, SqlState};
+use tokio::time::{Instant, sleep_until};
+
+use crate::connection::Connection;
+use crate::connection::batch::Completion;
+use crate::connection::columns::{Check, Sink};
+use crate::connection::query::{Run, count_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::statement::Statement;
+use crate::statement::cache::Slot;
+
+/// How long a call waits, after its limit is over, for the server to say what became of the cancelled statement.
+pub(super) const GRACE: Duration = Duration::from_millis(50);
+
+/// Keeps the planner's mode and sets another, for the transaction that is or begins.
+const PLAN_BEFORE: &str = "select pg_catalog.set_config('stellata.plan', pg_catalog.current_setting('plan_cache_mode'), \
+                           true), pg_catalog.set_config('plan_cache_mode', $1, true)";
+const PLAN_AFTER: &str = "select pg_catalog.set_config('plan_cache_mode', pg_catalog.current_setting('stellata.plan'), true)";
+
+/// Options of a statement: see [`Connection::with`].
+///
+/// Defaults: no time limit, plans as the session has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryOptions {
+    limit: Option<Duration>,
+    plan: Plan,
+}
+
+/// How the server plans a prepared statement (manual, `plan_cache_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plan {
+    /// As the session has it: unless set otherwise, the server plans for the parameters at hand five times, and then
+    /// keeps one plan for all where that seems no worse.
+    #[default]
+    Session,
+    /// For the parameters at hand: where the best plan depends on them, as with values of very different frequency.
+    Custom,
+    /// One plan for all parameters: where planning costs more than running.
+    Generic,
+}
+
+impl QueryOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { limit: None, plan: Plan::Session }
+    }
+
+    /// Sets how long a statement may take, from its call to its last row.
+    ///
+    /// When the limit is over the statement is cancelled at the server, over a connection of its own, and the call fails
+    /// with [`ErrorKind::Timeout`]. It waits 50 ms more for what the server says: a statement that was done by then was
+    /// done, and the call returns its result. Where that is not enough, the connection is left with a cancellation under
+    /// way. [`Connection::drain`] waits for it, which a pool does by itself; until then a call on the connection is
+    /// refused with [`ErrorKind::Usage`], so that the cancellation never hits another statement.
+    #[must_use]
+    pub const fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Sets how the server plans the statement. It takes the same round trip; the setting is the transaction's alone and
+    /// goes back behind the statement. Not for statements that can't run in a transaction.
+    #[must_use]
+    pub const fn plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+}
+
+/// A connection whose next statements have options: see [`Connection::with`].
+#[derive(Debug)]
+pub struct With<'c> {
+    connection: &'c mut Connection,
+    options: QueryOptions,
+}
+
+impl Connection {
+    /// The connection, for statements that have options.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// use std::time::Duration;
+    /// use stellata_client::{Plan, QueryOptions};
+    ///
+    /// let options = QueryOptions::new().limit(Duration::from_secs(2)).plan(Plan::Custom);
+    /// let (orders,): (i64,) = connection
+    ///     .with(options)
+    ///     .query_one("select count(*) from orders where status = $1", ("rare",))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with(&mut self, options: QueryOptions) -> With<'_> {
+        With { connection: self, options }
+    }
+
+    /// The connection, for statements with a time limit: see [`QueryOptions::limit`].
+    #[must_use]
+    pub fn with_limit(&mut self, limit: Duration) -> With<'_> {
+        self.with(QueryOptions::new().limit(limit))
+    }
+}
+
+impl With<'_> {
+    /// As [`Connection::query`].
+    ///
+    /// # Errors
+    /// As [`Connection::query`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query<T>(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r> + Send,
+    {
+        let params = collect(params)?;
+        let mut rows = Vec::new();
+        self.run(&sql, &params, <T as FromRow<'_>>::expect, &mut |columns| {
+            rows.push(T::from_row(columns)?);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// As [`Connection::query_one`].
+    ///
+    /// # Errors
+    /// As [`Connection::query_one`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_one<T>(&mut self, sql: &str, params: impl IntoParams) -> Result<T>
+    where
+        T: for<'r> FromRow<'r> + Send,
+    {
+        match self.query_opt(sql, params).await? {
+            Some(row) => Ok(row),
+            None => Err(count_error("no row")),
+        }
+    }
+
+    /// As [`Connection::query_opt`].
+    ///
+    /// # Errors
+    /// As [`Connection::query_opt`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_opt<T>(&mut self, sql: &str, params: impl IntoParams) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r> + Send,
+    {
+        let params = collect(params)?;
+        let (mut row, mut count) = (None, 0_u64);
+        self.run(&sql, &params, <T as FromRow<'_>>::expect, &mut |columns| {
+            count += 1;
+            row = Some(T::from_row(columns)?);
+            Ok(())
+        })
+        .await?;
+        if count > 1 { Err(count_error("several rows")) } else { Ok(row) }
+    }
+
+    /// As [`Connection::query_each`].
+    ///
+    /// # Errors
+    /// As [`Connection::query_each`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_each(
+        &mut self,
+        sql: &str,
+        params: impl IntoParams,
+        mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send,
+    ) -> Result<u64> {
+        let params = collect(params)?;
+        Ok(self.run(&sql, &params, |_| Ok(()), &mut sink).await?.rows)
+    }
+
+    /// As [`Connection::execute`].
+    ///
+    /// # Errors
+    /// As [`Connection::execute`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn execute(&mut self, sql: &str, params: impl IntoParams) -> Result<u64> {
+        let params = collect(params)?;
+        Ok(self.run(&sql, &params, |_| Ok(()), &mut |_| Ok(())).await?.rows)
+    }
+
+    /// As [`Connection::run`].
+    ///
+    /// # Errors
+    /// As [`Connection::run`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn run(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+        check: Check,
+        sink: Sink<'_>,
+    ) -> Result<Completion> {
+        let connection = &mut *self.connection;
+        let mode = match self.options.plan {
+            Plan::Session => None,
+            Plan::Custom => Some("force_custom_plan"),
+            Plan::Generic => Some("force_generic_plan"),
+        };
+        match (mode, self.options.limit) {
+            (None, None) => connection.run(statement, params, check, sink).await,
+            (None, Some(limit)) => {
+                connection.run_limited(limit, statement, params, check, sink).await
+            }
+            (Some(mode), None) => {
+                connection.run_planned(mode, statement, params, check, sink).await
+            }
+            (Some(mode), Some(limit)) => {
+                let run = connection.run_planned(mode, statement, params, check, sink);
+                let deadline = Instant::now() + limit;
+                match tokio::time::timeout_at(deadline, run).await {
+                    Ok(done) => done,
+                    Err(_) => {
+                        connection.start_cancelling();
+                        connection.settle(deadline + GRACE).await;
+                        Err(timed_out(limit, None, None))
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Runs one statement within a limit.
+    async fn run_limited(
+        &mut self,
+        limit: Duration,
+        statement: &dyn Statement,
+        params: &Params,
+        check: Check,
+        sink: Sink<'_>,
+    ) -> Result<Completion> {
+        let deadline = Instant::now() + limit;
+        let mut run = Run::new(statement, params, check, sink);
+        let mut over = pin!(sleep_until(deadline));
+        let in_time = poll_fn(|cx| match self.poll_run(cx, &mut run) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+        });
+        if let Some(done) = in_time.await {
+            return done;
+        }
+        // The answer that comes now tells whether the statement was done after all.
+        self.start_cancelling();
+        over.as_mut().reset(deadline + GRACE);
+        let outcome = poll_fn(|cx| match self.poll_run(cx, &mut run) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+        })
+        .await;
+        let sql =
+            run.slot().and_then(|slot| self.cache.get(slot)).map(|Slot { sql, .. }| sql.clone());
+        self.settle(deadline + GRACE).await;
+        match outcome {
+            None => Err(timed_out(limit, None, sql)),
+            Some(Err(error)) if error.sqlstate() == Some(SqlState::QUERY_CANCELED) => {
+                Err(timed_out(limit, Some(error), sql))
+            }
+            Some(done) => done,
+        }
+    }
+
+    /// Waits for the end of a cancellation as long as there is time. What is not through by then is left to
+    /// [`Connection::drain`].
+    pub(super) async fn settle(&mut self, deadline: Instant) {
+        self.driver.conversation.abandon();
+        if let Ok(Err(_)) = tokio::time::timeout_at(deadline, self.finish_cancelling()).await {
+            self.driver.abort();
+        }
+    }
+
+    /// Runs one statement with another mode of the planner, in one round trip.
+    async fn run_planned(
+        &mut self,
+        mode: &str,
+        statement: &dyn Statement,
+        params: &Params,
+        check: Check,
+        sink: Sink<'_>,
+    ) -> Result<Completion> {
+        let before = collect((mode,))?;
+        let mut again = false;
+        loop {
+            self.begin_batch()?;
+            let first = self.submit(&PLAN_BEFORE, &before)?;
+            let ticket = self.submit(statement, params)?;
+            let last = self.submit(&PLAN_AFTER, &Params::new())?;
+            self.sync()?;
+            self.rows(first, |_| Ok(()), &mut |_| Ok(())).await?;
+            match self.rows(ticket, check, sink).await {
+                Ok(completion) => {
+                    self.rows(last, |_| Ok(()), &mut |_| Ok(())).await?;
+                    self.ready().await?;
+                    return Ok(completion);
+                }
+                Err(error) if !again && error.can_be_healed() && self.is_idle() => again = true,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
+    let mut collected = Params::new();
+    params.append_to(&mut collected).map_err(Error::encode)?;
+    Ok(collected)
+}
+
+#[cold]
+pub(super) fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
+    let error = match cause {
+        Some(cause) => Error::with_source(
+            ErrorKind::Timeout,
+            format!("the statement took longer than {limit:?}, and was cancelled"),
+            cause,
+        ),
+        None => Error::new(
+            ErrorKind::Timeout,
+            format!("the statement took longer than {limit:?}; what became of it is not known"),
+        ),
+    };
+    error.with_sql(sql)
+}

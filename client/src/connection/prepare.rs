@@ -1,0 +1,65 @@
+//! Preparing statements ahead of their use.
+
+use stellata_protocol::Oid;
+
+use crate::connection::Connection;
+use crate::connection::batch::{Parsing, prepare};
+use crate::error::{Error, Result};
+use crate::statement::StatementKey;
+use crate::statement::cache::Prepared;
+
+impl Connection {
+    /// Prepares statements before they are used, all in one round trip. A statement is told by its text and by the types of
+    /// its parameters, which are those that [`Connection::query`] would send.
+    ///
+    /// Nothing has to be prepared ahead: a statement's first use prepares it in the same round trip. It saves the server's
+    /// time at the first use, and tells early of a statement that can't run.
+    ///
+    /// Behind a pooler that lends its connections by transaction nothing is kept, and nothing is asked.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// use stellata_client::Oid;
+    /// connection
+    ///     .prepare([("select title from albums where id = $1", &[Oid::INT8][..])])
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server) for the first statement that can't be prepared; those behind it are
+    /// not.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn prepare<'s>(
+        &mut self,
+        statements: impl IntoIterator<Item = (&'s str, &'s [Oid])>,
+    ) -> Result<()> {
+        self.begin_batch()?;
+        if !self.cache.is_unnamed() {
+            for (sql, types) in statements {
+                self.prepare_one(sql, types)?;
+            }
+        }
+        self.sync()?;
+        self.ready().await?;
+        Ok(())
+    }
+
+    fn prepare_one(&mut self, sql: &str, types: &[Oid]) -> Result<()> {
+        let slot = match self.cache.find(StatementKey::Sql(sql), types, self.call) {
+            Some(slot) => slot,
+            None => self.add(&sql, types)?,
+        };
+        let Some(entry) = self.cache.get_mut(slot) else { return Ok(()) };
+        if !entry.is_prepared() && entry.prepared != Prepared::Asked(self.call) {
+            prepare(&mut self.driver.conversation, entry, types)
+                .map_err(|error| Error::encode(error).with_sql(Some(entry.sql.clone())))?;
+            entry.prepared = Prepared::Asked(self.call);
+            self.parsing.push_back(Parsing { slot, call: self.call });
+        }
+        Ok(())
+    }
+}
