@@ -1,6 +1,7 @@
 //! From what the client or the pool reports to an error that speaks of models.
 
 use stellata_client::{ErrorKind as Client, ServerError, SqlState};
+use stellata_pool::Cause;
 
 use crate::error::{Error, ErrorKind};
 use crate::model::table::{RelationKind, Table};
@@ -9,9 +10,28 @@ use crate::schema::names;
 /// The error of a statement on `table`.
 #[cold]
 pub(crate) fn of_client(table: Option<&'static Table>, error: stellata_client::Error) -> Error {
+    described(table, &error).with_source(error)
+}
+
+/// The error of asking for a connection.
+#[cold]
+pub(crate) fn of_pool(error: stellata_pool::Error) -> Error {
+    match error {
+        stellata_pool::Error::Connect(error) => described(None, &error).with_source(error),
+        // It was waited for, but what kept it away is what matters.
+        stellata_pool::Error::Timeout { cause: Cause::Failed(_), .. } => {
+            Error::new(ErrorKind::Connection, error.to_string()).with_source(error)
+        }
+        stellata_pool::Error::Timeout { .. } => {
+            Error::new(ErrorKind::Timeout, error.to_string()).with_source(error)
+        }
+        other => Error::new(ErrorKind::Connection, other.to_string()).with_source(other),
+    }
+}
+
+fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> Error {
     if let Some(server) = error.server() {
-        let failed = of_server(table, server).with_server(server, error.sql());
-        return failed.with_source(error);
+        return of_server(table, server).with_server(server, error.sql());
     }
     let kind = match error.kind() {
         Client::Timeout => ErrorKind::Timeout,
@@ -23,22 +43,10 @@ pub(crate) fn of_client(table: Option<&'static Table>, error: stellata_client::E
         Some(table) if kind == ErrorKind::Decode => format!("{}: {error}", table.model),
         _ => error.to_string(),
     };
-    let failed = Error::new(kind, message).with_source(error);
+    let failed = Error::new(kind, message);
     match table {
         Some(table) => failed.with_table(table, &[]),
         None => failed,
-    }
-}
-
-/// The error of asking for a connection.
-#[cold]
-pub(crate) fn of_pool(error: stellata_pool::Error) -> Error {
-    match error {
-        stellata_pool::Error::Connect(error) => of_client(None, error),
-        stellata_pool::Error::Timeout { .. } => {
-            Error::new(ErrorKind::Timeout, error.to_string()).with_source(error)
-        }
-        other => Error::new(ErrorKind::Connection, other.to_string()).with_source(other),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why no connection was lent.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::status::PoolStatus;
@@ -12,32 +13,49 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The deadline passed while all connections were lent, or while one was being opened.
+    /// The deadline passed.
     Timeout {
         /// How long the caller waited.
         waited: Duration,
         /// How the pool stood then.
         status: PoolStatus,
-        /// Whether the time went into opening a connection, rather than into waiting for one to come back.
-        opening: bool,
+        /// What the caller waited for.
+        cause: Cause,
     },
     /// The pool is closed.
     Closed,
-    /// A connection could not be opened.
-    Connect(stellata_client::Error),
+    /// A connection could not be opened, for a reason that does not mend by waiting: the server refuses the login or
+    /// knows no such database, the configuration can't be used, or a hook of the pool failed by an error of that kind.
+    Connect(Arc<stellata_client::Error>),
+}
+
+/// What a caller waited for when its deadline passed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// For one of the others to give a connection back: as many as there may be were lent.
+    Exhausted,
+    /// For a connection that was being opened: the server has not answered yet.
+    Opening,
+    /// For a connection to be opened: the attempts failed, the last one by this error.
+    Failed(Arc<stellata_client::Error>),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timeout { waited, opening: true, .. } => {
-                write!(f, "no connection after {waited:?}: the server did not let us in")
+            Self::Timeout { waited, status, cause } => {
+                write!(f, "no connection after {waited:.1?}: ")?;
+                match cause {
+                    Cause::Exhausted => write!(
+                        f,
+                        "{} of {} are lent, and {} more callers wait",
+                        status.lent, status.max, status.waiting
+                    ),
+                    Cause::Opening => f.write_str("the server has not answered"),
+                    Cause::Failed(error) => error.fmt(f),
+                }
             }
-            Self::Timeout { waited, status, opening: false } => write!(
-                f,
-                "no connection after {waited:?}: {} of {} are lent, and {} more callers wait",
-                status.lent, status.max, status.waiting
-            ),
             Self::Closed => f.write_str("the pool is closed"),
             Self::Connect(error) => error.fmt(f),
         }
@@ -47,7 +65,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connect(error) => error.source(),
+            // Its sentence is part of this one's already: what is below it comes next.
+            Self::Connect(error) | Self::Timeout { cause: Cause::Failed(error), .. } => {
+                error.source()
+            }
             _ => None,
         }
     }

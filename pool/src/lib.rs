@@ -5,16 +5,22 @@
 //!
 //! The modules below stand in the order of their imports: each uses only those above it.
 
+mod lending;
+mod lots;
 mod status;
+mod meter;
 mod error;
 mod options;
 mod shared;
+mod opening;
+mod returning;
+mod reaper;
 mod lease;
 mod pool;
 
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use lease::Lease;
-pub use options::PoolOptions;
+pub use options::{HookFuture, PoolOptions};
 pub use pool::Pool;
-pub use status::PoolStatus;
+pub use status::{Closures, PoolMetrics, PoolStatus, Waits};
 pub use stellata_client::Config;

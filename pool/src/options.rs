@@ -1,50 +1,182 @@
-//! The limits of a pool.
+//! The limits of a pool, and what it does with its connections on their way.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use stellata_client::Connection;
+
+/// What a hook returns: a boxed future, which may borrow the connection.
+pub type HookFuture<'c> = Pin<Box<dyn Future<Output = stellata_client::Result<()>> + Send + 'c>>;
+
+/// Something that is done with a connection.
+#[derive(Clone)]
+pub(crate) struct Hook(Arc<dyn Fn(&mut Connection) -> HookFuture<'_> + Send + Sync>);
+
+impl Hook {
+    fn new(run: impl Fn(&mut Connection) -> HookFuture<'_> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(run))
+    }
+
+    pub(crate) fn run<'c>(&self, connection: &'c mut Connection) -> HookFuture<'c> {
+        (self.0)(connection)
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}
+
 /// The limits of a pool, each with a safe default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use std::time::Duration;
+/// use stellata_pool::PoolOptions;
+///
+/// let options = PoolOptions::new().max(32).min(4).after_connect(|connection| {
+///     Box::pin(async move { connection.simple("set statement_timeout = '30s'").await.map(drop) })
+/// });
+/// ```
+#[derive(Clone, Debug)]
 pub struct PoolOptions {
-    pub(crate) max: usize,
+    pub(crate) max: u32,
+    pub(crate) min: u32,
     pub(crate) acquire_timeout: Duration,
     pub(crate) clean_timeout: Duration,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) idle_limit: Option<Duration>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) after_connect: Option<Hook>,
+    pub(crate) before_lend: Option<Hook>,
+    pub(crate) after_return: Option<Hook>,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             max: 10,
+            min: 0,
             acquire_timeout: Duration::from_secs(5),
             clean_timeout: Duration::from_secs(5),
+            lifetime: Some(Duration::from_secs(30 * 60)),
+            idle_limit: Some(Duration::from_secs(10 * 60)),
+            seed: None,
+            after_connect: None,
+            before_lend: None,
+            after_return: None,
         }
     }
 }
 
 impl PoolOptions {
-    /// The defaults: 10 connections, 5 s to wait for one, 5 s to clean one.
+    /// The defaults: 10 connections at most, none kept when nobody wants them, 5 s to wait for one, 5 s to clean one; a
+    /// connection lives for 30 minutes, or 10 when nobody uses it; no hooks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the most connections there may be; 1 at least.
+    /// Sets the most connections there may be: 1 to 2^24 - 1. Default: 10.
     #[must_use]
     pub const fn max(mut self, connections: usize) -> Self {
-        self.max = if connections == 0 { 1 } else { connections };
+        self.max = clamped(connections);
         self
     }
 
-    /// Sets how long a caller waits for a connection, the time to open one included.
+    /// Sets how many connections are kept open though nobody wants them. Default: 0. They are opened by
+    /// [`Pool::warm_up`](crate::Pool::warm_up), and again when one of them is closed; the maximum comes first.
+    #[must_use]
+    pub const fn min(mut self, connections: usize) -> Self {
+        self.min = if connections == 0 { 0 } else { clamped(connections) };
+        self
+    }
+
+    /// Sets how long a caller waits for a connection, the time to open one included. Default: 5 s.
     #[must_use]
     pub const fn acquire_timeout(mut self, limit: Duration) -> Self {
         self.acquire_timeout = limit;
         self
     }
 
-    /// Sets how long the cleaning of a returned connection may take before it is closed instead.
+    /// Sets how long the cleaning of a returned connection may take before it is closed instead; the same limit holds for
+    /// each hook. Default: 5 s.
     #[must_use]
     pub const fn clean_timeout(mut self, limit: Duration) -> Self {
         self.clean_timeout = limit;
         self
+    }
+
+    /// Sets how long a connection lives; `None` for no limit. Default: 30 minutes. Each lives up to a tenth less, by
+    /// chance, so that those that were opened together don't end together. One that is lent ends when it comes back.
+    #[must_use]
+    pub const fn lifetime(mut self, limit: Option<Duration>) -> Self {
+        self.lifetime = limit;
+        self
+    }
+
+    /// Sets how long a connection may be idle before it is closed; `None` for no limit. Default: 10 minutes. The
+    /// [minimum](Self::min) stays.
+    #[must_use]
+    pub const fn idle_limit(mut self, limit: Option<Duration>) -> Self {
+        self.idle_limit = limit;
+        self
+    }
+
+    /// Sets what chance begins with, so that a simulation can be repeated: the pool draws lots for lifetimes and for the
+    /// time between attempts. Default: the system's random numbers.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets what is done with each new connection before it is lent for the first time. What it changes in the session
+    /// stays: it is run again after a session was reset. When it fails the connection is closed, as if it could not have
+    /// been opened. Default: nothing.
+    #[must_use]
+    pub fn after_connect(
+        mut self,
+        run: impl Fn(&mut Connection) -> HookFuture<'_> + Send + Sync + 'static,
+    ) -> Self {
+        self.after_connect = Some(Hook::new(run));
+        self
+    }
+
+    /// Sets what is done with a connection before each lending. When it fails the connection is closed, and the next one
+    /// tried. Default: nothing. With it, [`Pool::try_acquire`](crate::Pool::try_acquire) lends nothing.
+    #[must_use]
+    pub fn before_lend(
+        mut self,
+        run: impl Fn(&mut Connection) -> HookFuture<'_> + Send + Sync + 'static,
+    ) -> Self {
+        self.before_lend = Some(Hook::new(run));
+        self
+    }
+
+    /// Sets what is done with a connection that has come back and is clean, by a task of the pool. When it fails the
+    /// connection is closed. Default: nothing.
+    #[must_use]
+    pub fn after_return(
+        mut self,
+        run: impl Fn(&mut Connection) -> HookFuture<'_> + Send + Sync + 'static,
+    ) -> Self {
+        self.after_return = Some(Hook::new(run));
+        self
+    }
+}
+
+/// A number of connections that the pool can count.
+pub(crate) const fn clamped(connections: usize) -> u32 {
+    const MOST: usize = (1 << 24) - 1;
+    if connections == 0 {
+        1
+    } else if connections > MOST {
+        MOST as u32
+    } else {
+        connections as u32
     }
 }

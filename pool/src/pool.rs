@@ -1,17 +1,19 @@
 //! The pool.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use stellata_client::{Config, Connection};
-use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::lease::Lease;
-use crate::options::PoolOptions;
-use crate::shared::Shared;
-use crate::status::PoolStatus;
+use crate::meter::Reason;
+use crate::options::{PoolOptions, clamped};
+use crate::shared::{Open, Shared};
+use crate::status::{PoolMetrics, PoolStatus};
 
 /// A bounded set of connections that are lent and given back. A clone is another handle of the same pool.
 ///
@@ -34,77 +36,150 @@ impl Pool {
     /// A pool that opens its connections as they are asked for.
     #[must_use]
     pub fn new(config: Config, options: PoolOptions) -> Self {
-        Self { shared: Arc::new(Shared::new(config, options)) }
+        let config = Arc::new(config);
+        Self::opened_by(
+            move || {
+                let config = Arc::clone(&config);
+                async move { Connection::connect(&config).await }
+            },
+            options,
+        )
     }
 
-    /// Lends a connection: an idle one where there is one, else a new one, else the next that comes back. Callers are
-    /// served in the order in which they came.
+    /// A pool whose connections are opened by a function: through a tunnel, with a password that changes, to a server that
+    /// is found anew each time.
+    ///
+    /// ```
+    /// use stellata_client::Connection;
+    /// use stellata_pool::{Config, Pool, PoolOptions};
+    ///
+    /// let open = || async {
+    ///     let config = Config::parse("postgres://me@db.internal/music")?;
+    ///     // ... look up today's password
+    ///     Connection::connect(&config.with_password("of today")).await
+    /// };
+    /// let pool = Pool::opened_by(open, PoolOptions::new());
+    /// ```
+    #[must_use]
+    pub fn opened_by<F>(open: impl Fn() -> F + Send + Sync + 'static, options: PoolOptions) -> Self
+    where
+        F: Future<Output = stellata_client::Result<Connection>> + Send + 'static,
+    {
+        let open: Open = Box::new(move || Box::pin(open()));
+        Self { shared: Arc::new(Shared::new(open, options)) }
+    }
+
+    /// Lends a connection: an idle one where there is one, else the first that comes back or is opened. Callers are served
+    /// in the order in which they came.
+    ///
+    /// Connections are opened by tasks of the pool, one for each caller who finds none, as long as there may be more. When
+    /// an attempt fails one task tries again, after pauses of 10 ms to 500 ms, until the server is back or nobody waits.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when the deadline of the options passes, [`Error::Connect`] at once when opening a connection
-    /// fails, [`Error::Closed`] when the pool is closed.
+    /// [`Error::Timeout`] when the deadline of the options passes, with the true cause. [`Error::Connect`] at once when
+    /// opening a connection fails for a reason that does not mend by waiting, such as a wrong password or a database that
+    /// is not there, and the pool has no other connection to wait for. [`Error::Closed`] when the pool is closed.
     ///
     /// # Cancel safety
-    /// When the future is dropped its place in the queue goes to the next, and a connection that was being opened is
-    /// closed.
+    /// When the future is dropped its place in line is given up; what it had been given goes to the next.
     #[inline]
     pub async fn acquire(&self) -> Result<Lease> {
-        match self.shared.permits.try_acquire() {
-            Ok(permit) => {
-                if let Some(connection) = self.shared.take_idle() {
-                    return Ok(self.lend(connection, permit));
-                }
-                // Boxed, as waiting is below: the future of a lookup need not be as large as that of a login.
-                Box::pin(self.open(permit, Instant::now())).await
-            }
-            Err(TryAcquireError::Closed) => Err(Error::Closed),
-            Err(TryAcquireError::NoPermits) => Box::pin(self.wait()).await,
+        match self.try_acquire() {
+            Some(lease) => Ok(lease),
+            // Boxed: the future of a lookup need not be as large as that of waiting.
+            None => Box::pin(self.acquire_in_line()).await,
         }
     }
 
-    /// Lends an idle connection, if there is one; opens none and waits for none.
+    /// Lends an idle connection, if there is one and nobody waits; opens none and waits for none.
     #[inline]
     #[must_use]
     pub fn try_acquire(&self) -> Option<Lease> {
-        let permit = self.shared.permits.try_acquire().ok()?;
-        Some(self.lend(self.shared.take_idle()?, permit))
-    }
-
-    async fn wait(&self) -> Result<Lease> {
-        let start = Instant::now();
-        let permit = {
-            let _waiting = Waiting::new(&self.shared.waiting);
-            tokio::time::timeout(self.shared.options.acquire_timeout, self.shared.permits.acquire())
-                .await
-        };
-        match permit {
-            Err(_) => Err(self.timed_out(start, false)),
-            Ok(Err(_)) => Err(Error::Closed),
-            Ok(Ok(permit)) => match self.shared.take_idle() {
-                Some(connection) => Ok(self.lend(connection, permit)),
-                None => self.open(permit, start).await,
-            },
+        if self.shared.options.before_lend.is_some() {
+            // It has to be awaited.
+            return None;
         }
-    }
-
-    async fn open(&self, permit: SemaphorePermit<'_>, start: Instant) -> Result<Lease> {
-        let deadline = start + self.shared.options.acquire_timeout;
-        match tokio::time::timeout_at(deadline, Connection::connect(&self.shared.config)).await {
-            Err(_) => Err(self.timed_out(start, true)),
-            Ok(Err(error)) => Err(Error::Connect(error)),
-            Ok(Ok(connection)) => Ok(self.lend(Box::new(connection), permit)),
-        }
-    }
-
-    fn lend(&self, connection: Box<Connection>, permit: SemaphorePermit<'_>) -> Lease {
-        // The lease holds the permit from here on, and gives it back with the connection.
-        permit.forget();
-        Lease::new(connection, Arc::clone(&self.shared))
+        let lent = self.shared.take()?;
+        self.shared.meter.lent_at_once();
+        Some(Lease::new(lent, Arc::clone(&self.shared)))
     }
 
     #[cold]
-    fn timed_out(&self, start: Instant, opening: bool) -> Error {
-        Error::Timeout { waited: start.elapsed(), status: self.status(), opening }
+    async fn acquire_in_line(&self) -> Result<Lease> {
+        let start = Instant::now();
+        let limit = self.shared.options.acquire_timeout;
+        let acquired = match start.checked_add(limit) {
+            Some(deadline) => tokio::time::timeout_at(deadline, self.wait()).await,
+            None => Ok(self.wait().await),
+        };
+        match acquired {
+            Ok(Ok(lease)) => {
+                self.shared.meter.lent_after(start.elapsed());
+                Ok(lease)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                self.shared.meter.timed_out();
+                Err(self.timed_out(start))
+            }
+        }
+    }
+
+    async fn wait(&self) -> Result<Lease> {
+        let shared = &self.shared;
+        loop {
+            let mut lent = match shared.take() {
+                Some(lent) => lent,
+                None => {
+                    let wait = shared.lending.wait();
+                    shared.open_wanted();
+                    match wait.await {
+                        Some(lent) => lent,
+                        None => match self.turned_away() {
+                            Some(error) => return Err(error),
+                            None => {
+                                // Somebody has succeeded meanwhile.
+                                tokio::task::yield_now().await;
+                                continue;
+                            }
+                        },
+                    }
+                }
+            };
+            if let Some(reason) = shared.fault(&mut lent.thing) {
+                shared.retire(lent, reason);
+                continue;
+            }
+            let mut lease = Lease::new(lent, Arc::clone(shared));
+            let Some(hook) = &shared.options.before_lend else { return Ok(lease) };
+            let limit = shared.options.clean_timeout;
+            match tokio::time::timeout(limit, hook.run(&mut lease)).await {
+                Ok(Ok(())) => return Ok(lease),
+                _ => lease.end(Reason::Unclean),
+            }
+        }
+    }
+
+    /// Why who waited was told that there will be nothing.
+    #[cold]
+    fn turned_away(&self) -> Option<Error> {
+        if self.shared.lending.is_closed() {
+            return Some(Error::Closed);
+        }
+        self.shared.failure().map(Error::Connect)
+    }
+
+    #[cold]
+    fn timed_out(&self, start: Instant) -> Error {
+        let shared = &self.shared;
+        let cause = if shared.is_full() {
+            Cause::Exhausted
+        } else if let Some(failure) = shared.failure() {
+            Cause::Failed(failure)
+        } else {
+            Cause::Opening
+        };
+        Error::Timeout { waited: start.elapsed(), status: self.status(), cause }
     }
 
     /// How the pool stands now.
@@ -113,25 +188,95 @@ impl Pool {
         self.shared.status()
     }
 
+    /// What the pool has done so far.
+    #[must_use]
+    pub fn metrics(&self) -> PoolMetrics {
+        self.shared.meter.read()
+    }
+
+    /// Opens connections until there is the [minimum](PoolOptions::min), all at the same time. The pool does so itself when
+    /// it is used, but later, and nobody learns what went wrong.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when one can't be opened, by a single attempt each; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the connections are opened all the same.
+    pub async fn warm_up(&self) -> Result<()> {
+        let shared = &self.shared;
+        let mut tasks = Vec::new();
+        if let Some(runtime) = shared.runtime() {
+            shared.start_reaper(&runtime);
+        }
+        for _ in shared.open()..shared.options.min {
+            let Some(vacancy) = shared.lending.vacancy() else { break };
+            tasks.push(tokio::spawn(Arc::clone(shared).open_once(vacancy)));
+        }
+        let mut failed = None;
+        for task in tasks {
+            // A task that is gone went with its runtime, and so does who waits here.
+            if let Ok(Err(error)) = task.await {
+                failed = Some(error);
+            }
+        }
+        match failed {
+            _ if shared.lending.is_closed() => Err(Error::Closed),
+            Some(error) => Err(Error::Connect(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets how many connections there may be from now on, 1 at least. Where there are more, idle ones are closed at once,
+    /// others when they come back.
+    pub fn resize(&self, max: usize) {
+        let new = clamped(max);
+        let old = self.shared.max.swap(new, Ordering::AcqRel);
+        if new < old {
+            self.shared.lending.withhold(old - new);
+            self.shared.shed();
+        } else {
+            self.shared.lending.add(new - old);
+            for _ in old..new {
+                if !self.shared.lending.is_waited_for() {
+                    break;
+                }
+                self.shared.open_wanted();
+            }
+        }
+    }
+
+    /// Lets no connection that is open now be lent again: idle ones are closed at once, others when they come back. For
+    /// when the same name leads to another server than before; a connection that the server has ended is noticed without.
+    pub fn renew(&self) {
+        self.shared.renew();
+    }
+
     /// Closes the pool: idle connections at once, lent ones when they come back. Whoever waits gets [`Error::Closed`].
     pub fn close(&self) {
-        self.shared.permits.close();
-        self.shared.close_idle();
+        self.shared.lending.close();
+        self.shared.shed();
     }
-}
 
-/// Counts a caller that waits, also when its future is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    /// Closes the pool and waits, for `limit` at most, until all connections have come back and are closed. Returns how
+    /// many have not.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the pool is closed all the same.
+    pub async fn drain(&self, limit: Duration) -> usize {
+        self.close();
+        let shared = &self.shared;
+        let left = || shared.open().saturating_add(shared.moving()) as usize;
+        let _ = tokio::time::timeout(limit, async {
+            loop {
+                let mut gone = std::pin::pin!(shared.gone.notified());
+                gone.as_mut().enable();
+                if left() == 0 {
+                    return;
+                }
+                gone.await;
+            }
+        })
+        .await;
+        left()
     }
 }

@@ -1,107 +1,348 @@
-//! What all handles of a pool share: the idle connections and the right to have one.
+//! What all handles of a pool share, and how connections leave it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use stellata_client::{Config, Connection, TransactionStatus};
-use tokio::sync::Semaphore;
+use stellata_client::{Connection, TransactionStatus};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
+use crate::lending::{Lending, Lent, Vacancy};
+use crate::lots::Lots;
+use crate::meter::{Meter, Reason};
 use crate::options::PoolOptions;
 use crate::status::PoolStatus;
 
-/// Boxed, because a connection is large and moves with every lease.
-type Idle = Vec<Box<Connection>>;
+/// How long saying goodbye to a server may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A pool's state. A permit is the right to have a connection: it is held while one is lent, opened or cleaned, so that
-/// there are never more than the maximum. Waiters are served first come, first served.
-#[derive(Debug)]
+type Opened = Pin<Box<dyn Future<Output = stellata_client::Result<Connection>> + Send>>;
+
+/// How a connection is opened.
+pub(crate) type Open = Box<dyn Fn() -> Opened + Send + Sync>;
+
+/// A connection of the pool.
+pub(crate) struct Pooled {
+    pub(crate) connection: Connection,
+    /// How often the pool had been renewed when it was opened.
+    generation: u32,
+    /// When it is to be closed, by the pool's clock.
+    expires: u64,
+    /// When it came back last, by the pool's clock.
+    returned: u64,
+}
+
+/// A pool's state.
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) lending: Lending<Pooled>,
+    pub(crate) meter: Meter,
     pub(crate) options: PoolOptions,
-    pub(crate) permits: Semaphore,
-    pub(crate) waiting: AtomicUsize,
-    /// The connection that was used last is lent first: its caches are warm, and the others may grow old.
-    idle: Mutex<Idle>,
+    /// How often the pool was renewed.
+    generation: AtomicU32,
+    /// A clock that nobody has to ask the system for: milliseconds since `start`, moved by the reaper.
+    clock: AtomicU64,
+    start: Instant,
+    pub(crate) max: AtomicU32,
+    /// Connections that are lent or idle or being cleaned.
+    open: AtomicU32,
+    /// Connections that are being closed: they still take up their slots.
+    closing: AtomicU32,
+    pub(crate) opening: AtomicU32,
+    pub(crate) opener: Open,
+    pub(crate) lots: Lots,
+    /// Why the last attempt to open a connection failed; nothing after one that succeeded. Only who fails and who is
+    /// turned away looks here.
+    failure: Mutex<Option<Arc<stellata_client::Error>>>,
+    /// The runtime of who first had a connection opened, for what has to be done outside of any.
+    runtime: OnceLock<Handle>,
+    pub(crate) reaper: Mutex<Option<AbortHandle>>,
+    /// Tells of connections that are gone.
+    pub(crate) gone: Notify,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, options: PoolOptions) -> Self {
+    pub(crate) fn new(opener: Open, options: PoolOptions) -> Self {
         Self {
-            config,
+            lending: Lending::new(options.max),
+            meter: Meter::new(),
+            generation: AtomicU32::new(0),
+            clock: AtomicU64::new(0),
+            start: Instant::now(),
+            max: AtomicU32::new(options.max),
+            open: AtomicU32::new(0),
+            closing: AtomicU32::new(0),
+            opening: AtomicU32::new(0),
+            opener,
+            lots: Lots::new(options.seed),
+            failure: Mutex::new(None),
+            runtime: OnceLock::new(),
+            reaper: Mutex::new(None),
+            gone: Notify::new(),
             options,
-            permits: Semaphore::new(options.max),
-            waiting: AtomicUsize::new(0),
-            idle: Mutex::new(Vec::with_capacity(options.max)),
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        // Nothing that could panic runs under the lock; a poisoned one still holds whole connections.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where a task of the pool can run.
+    pub(crate) fn runtime(&self) -> Option<Handle> {
+        match Handle::try_current() {
+            Ok(runtime) => Some(self.runtime.get_or_init(|| runtime.clone())).map(|_| runtime),
+            Err(_) => self.runtime.get().cloned(),
+        }
     }
 
-    /// Takes an idle connection that can still be used. The caller holds a permit.
-    pub(crate) fn take_idle(&self) -> Option<Box<Connection>> {
+    /// Moves the pool's clock.
+    pub(crate) fn tick(&self) -> u64 {
+        let now = millis(self.start.elapsed());
+        self.clock.fetch_max(now, Ordering::Relaxed);
+        now
+    }
+
+    /// How many connections can be lent or are.
+    pub(crate) fn open(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are on their way in or out.
+    pub(crate) fn moving(&self) -> u32 {
+        self.opening.load(Ordering::Relaxed).saturating_add(self.closing.load(Ordering::Relaxed))
+    }
+
+    /// Whether as many connections as there may be are open, or still closing.
+    pub(crate) fn is_full(&self) -> bool {
+        let there = self.open().saturating_add(self.closing.load(Ordering::Relaxed));
+        there >= self.max.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a connection that was opened.
+    pub(crate) fn admit(&self, connection: Connection, generation: u32) -> Box<Pooled> {
+        self.meter.opened();
+        self.open.fetch_add(1, Ordering::Relaxed);
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let returned = self.tick();
+        // All live a little less long, and each differently, than they may.
+        let expires = self.options.lifetime.map_or(u64::MAX, |lifetime| {
+            returned.saturating_add(millis(self.lots.shorten(lifetime, 10)))
+        });
+        Box::new(Pooled { connection, generation, expires, returned })
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Lets all connections that were opened so far end.
+    pub(crate) fn renew(self: &Arc<Self>) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.look_through(|_| None);
+    }
+
+    pub(crate) fn note_failure(&self, error: &Arc<stellata_client::Error>) {
+        self.meter.failed_to_open();
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(error));
+    }
+
+    /// Why no connection can be opened, if that is so.
+    pub(crate) fn failure(&self) -> Option<Arc<stellata_client::Error>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes an idle connection that can still be used, unless somebody waits for one.
+    #[inline]
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Lent<Pooled>> {
         loop {
-            let mut connection = self.idle().pop()?;
-            if connection.is_alive() && is_clean(&connection) {
-                return Some(connection);
+            let mut lent = self.lending.take()?;
+            match self.fault(&mut lent.thing) {
+                None => return Some(lent),
+                Some(reason) => self.retire(lent, reason),
             }
         }
     }
 
-    /// Takes a connection back and gives up its permit.
-    pub(crate) fn put_back(&self, connection: Option<Box<Connection>>) {
-        if let Some(connection) = connection
-            && !self.permits.is_closed()
-        {
-            self.idle().push(connection);
-        }
-        self.permits.add_permits(1);
-        if self.permits.is_closed() {
-            // Closed in the meantime: what was pushed just before goes too.
-            self.close_idle();
+    /// Why a connection can't be lent, if that is so: a look at what has come on its socket, and no more.
+    #[inline]
+    pub(crate) fn fault(&self, pooled: &mut Pooled) -> Option<Reason> {
+        if !pooled.connection.is_alive() {
+            Some(Reason::Broken)
+        } else if pooled.generation != self.generation() {
+            Some(Reason::Renewed)
+        } else {
+            None
         }
     }
 
-    /// Drops all idle connections.
-    pub(crate) fn close_idle(&self) {
-        let idle = std::mem::take(&mut *self.idle());
-        drop(idle);
+    /// Gives a clean connection to the next, unless it is to be closed.
+    #[inline]
+    pub(crate) fn give(self: &Arc<Self>, mut lent: Lent<Pooled>) {
+        let now = self.clock.load(Ordering::Relaxed);
+        if let Some(reason) = self.end_of(&lent.thing, now) {
+            return self.retire(lent, reason);
+        }
+        lent.thing.returned = now;
+        self.lending.give(lent);
+        if self.is_shedding() {
+            // That may have begun after the look above.
+            self.shed();
+        }
+    }
+
+    #[inline]
+    fn is_shedding(&self) -> bool {
+        self.lending.is_closed() || self.lending.has_surplus()
+    }
+
+    /// Why a connection is not to be lent any more, if that is so.
+    #[inline]
+    fn end_of(&self, pooled: &Pooled, now: u64) -> Option<Reason> {
+        if self.is_shedding() {
+            let closed = self.lending.is_closed();
+            return Some(if closed { Reason::Closed } else { Reason::Surplus });
+        }
+        if pooled.generation != self.generation() {
+            return Some(Reason::Renewed);
+        }
+        (pooled.expires <= now).then_some(Reason::Aged)
+    }
+
+    /// Closes idle connections where there are to be fewer, or none.
+    #[cold]
+    pub(crate) fn shed(self: &Arc<Self>) {
+        while self.is_shedding() {
+            let Some(lent) = self.lending.take_idle() else { return };
+            let closed = self.lending.is_closed();
+            self.retire(lent, if closed { Reason::Closed } else { Reason::Surplus });
+        }
+    }
+
+    /// Looks at all idle connections, the one that was used last at the end, and closes those that are at their end or for
+    /// which `end` has a reason.
+    fn look_through(self: &Arc<Self>, mut end: impl FnMut(&Pooled) -> Option<Reason>) {
+        let now = self.clock.load(Ordering::Relaxed);
+        let mut taken: Vec<Lent<Pooled>> =
+            std::iter::from_fn(|| self.lending.take_idle()).collect();
+        while let Some(mut lent) = taken.pop() {
+            let reason = self
+                .fault(&mut lent.thing)
+                .or_else(|| self.end_of(&lent.thing, now))
+                .or_else(|| end(&lent.thing));
+            match reason {
+                // Not by way of `Shared::give`: it has been idle since it came back, not since now.
+                None => self.lending.give(lent),
+                Some(reason) => self.retire(lent, reason),
+            }
+        }
+        self.shed();
+    }
+
+    /// Closes idle connections that are at their end, or have been idle for too long.
+    pub(crate) fn reap(self: &Arc<Self>) {
+        let now = self.tick();
+        let idle_limit = self.options.idle_limit.map_or(u64::MAX, millis);
+        let mut spare = self.open().saturating_sub(self.options.min);
+        self.look_through(|pooled| {
+            let unused = now.saturating_sub(pooled.returned) >= idle_limit;
+            (unused && spare > 0).then(|| {
+                spare -= 1;
+                Reason::Idle
+            })
+        });
+    }
+
+    /// Closes a connection. Its slot is vacant when the connection is closed, so that the server never sees more of them
+    /// than there may be.
+    #[cold]
+    pub(crate) fn retire(self: &Arc<Self>, lent: Lent<Pooled>, reason: Reason) {
+        self.meter.closed(reason);
+        let Lent { thing, slot } = lent;
+        self.closing.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        let mut leaving = Leaving { shared: Arc::clone(self), slot: Some(slot) };
+        if reason == Reason::Surplus {
+            // At once, so that no second one is closed for the same surplus.
+            leaving.vacate();
+        }
+        if !thing.connection.is_closed()
+            && let Some(runtime) = self.runtime()
+        {
+            runtime.spawn(async move {
+                let leaving = leaving;
+                let _ = tokio::time::timeout(GOODBYE, thing.connection.close()).await;
+                drop(leaving);
+            });
+            return;
+        }
+        drop(thing);
+        drop(leaving);
     }
 
     pub(crate) fn status(&self) -> PoolStatus {
+        let count = |counter: &AtomicU32| counter.load(Ordering::Relaxed) as usize;
+        let idle = self.lending.idle() as usize;
         PoolStatus {
-            max: self.options.max,
-            idle: self.idle().len(),
-            lent: self.options.max.saturating_sub(self.permits.available_permits()),
-            waiting: self.waiting.load(Ordering::Relaxed),
+            max: count(&self.max),
+            idle,
+            lent: count(&self.open).saturating_sub(idle),
+            opening: count(&self.opening),
+            waiting: self.lending.waiting() as usize,
         }
     }
+}
 
-    /// Brings a connection back to the state in which it was opened. `None` when that fails: it is closed then.
-    pub(crate) async fn clean(&self, mut connection: Box<Connection>) -> Option<Box<Connection>> {
-        let limit = self.options.clean_timeout;
-        let cleaned = tokio::time::timeout(limit, async {
-            connection.drain(limit).await?;
-            if connection.status() != TransactionStatus::Idle {
-                connection.simple("rollback").await?;
-            }
-            if connection.is_changed() {
-                connection.simple("discard all").await?;
-                connection.mark_clean();
-            }
-            Ok::<_, stellata_client::Error>(())
-        })
-        .await;
-        (matches!(cleaned, Ok(Ok(()))) && is_clean(&connection)).then_some(connection)
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let reaper = self.reaper.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reaper) = reaper.take() {
+            reaper.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("options", &self.options)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection that is being closed. Dropped, it is gone, also when its task is dropped with its runtime.
+struct Leaving {
+    shared: Arc<Shared>,
+    slot: Option<Vacancy>,
+}
+
+impl Leaving {
+    fn vacate(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.shared.lending.vacate(slot);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.shared.closing.fetch_sub(1, Ordering::Relaxed);
+        self.vacate();
+        self.shared.open_wanted();
+        self.shared.gone.notify_waiters();
     }
 }
 
 /// Whether a connection may be lent as it is.
+#[inline]
 pub(crate) fn is_clean(connection: &Connection) -> bool {
     connection.is_quiet()
         && connection.status() == TransactionStatus::Idle
         && !connection.is_changed()
         && !connection.is_closed()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,97 @@
+//! Counts what a pool does.
+
+use std::array;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::status::{BUCKETS, Closures, PoolMetrics, Waits, bucket};
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Broken,
+    Unclean,
+    Discarded,
+    Idle,
+    Aged,
+    Renewed,
+    Surplus,
+    Closed,
+}
+
+/// How many reasons there are.
+const REASONS: usize = Reason::Closed as usize + 1;
+
+/// Counters, each changed on its own.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    waits: [AtomicU64; BUCKETS],
+    opened: AtomicU64,
+    failed: AtomicU64,
+    timed_out: AtomicU64,
+    closed: [AtomicU64; REASONS],
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        Self {
+            waits: array::from_fn(|_| AtomicU64::new(0)),
+            opened: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
+            closed: array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// A connection was lent to who did not wait.
+    #[inline]
+    pub(crate) fn lent_at_once(&self) {
+        let [at_once, ..] = &self.waits;
+        at_once.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lent_after(&self, waited: Duration) {
+        if let Some(count) = self.waits.get(bucket(waited)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn opened(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed_to_open(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn timed_out(&self) {
+        self.timed_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self, reason: Reason) {
+        if let Some(count) = self.closed.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> PoolMetrics {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let closed = |reason| self.closed.get(reason as usize).map_or(0, count);
+        PoolMetrics {
+            opened: count(&self.opened),
+            failed_to_open: count(&self.failed),
+            timed_out: count(&self.timed_out),
+            waits: Waits { counts: self.waits.each_ref().map(count) },
+            closed: Closures {
+                broken: closed(Reason::Broken),
+                unclean: closed(Reason::Unclean),
+                discarded: closed(Reason::Discarded),
+                idle: closed(Reason::Idle),
+                aged: closed(Reason::Aged),
+                renewed: closed(Reason::Renewed),
+                surplus: closed(Reason::Surplus),
+                closed: closed(Reason::Closed),
+            },
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What one borrower leaves, the next does not find.
+
+use std::time::Duration;
+
+use stellata_client::TransactionStatus;
+use stellata_testkit::with_database;
+
+use super::{eventually, pool};
+
+#[test]
+fn an_open_transaction_is_rolled_back_at_once() {
+    with_database(async |database| {
+        database.run("create table t (n int4)").unwrap();
+        let pool = pool(database, 2);
+        let mut connection = pool.acquire().await.unwrap();
+        connection.execute("begin", ()).await.unwrap();
+        connection.execute("insert into t values (1)", ()).await.unwrap();
+        connection.execute("lock table t", ()).await.unwrap();
+        drop(connection);
+        // Nobody borrows from the pool, and yet the lock goes.
+        eventually("it is back", || pool.status().idle == 1).await;
+        database.run("set lock_timeout = '5s'; lock table t").unwrap();
+        let (count,): (i64,) =
+            pool.acquire().await.unwrap().query_one("select count(*) from t", ()).await.unwrap();
+        assert_eq!(count, 0);
+    });
+}
+
+#[test]
+fn the_next_borrower_sees_nothing_of_the_last() {
+    with_database(async |database| {
+        database.run("create table t (n int4)").unwrap();
+        let pool = pool(database, 1);
+        for sql in [
+            "set work_mem = '5MB'",
+            "create temp table left_over (n int4)",
+            "listen left_over",
+            "prepare left_over as select 1",
+            "begin; declare left_over cursor for select 1",
+            "declare left_over cursor with hold for select 1",
+            "begin",
+            "begin; lock table t",
+            "begin; select 1/0",
+            "begin; savepoint s; select 1/0",
+            "copy t from stdin",
+            "copy t to stdout",
+            "set role pg_monitor",
+            "set session characteristics as transaction read only",
+        ] {
+            let mut connection = pool.acquire().await.unwrap();
+            let _ = connection.simple(sql).await;
+            drop(connection);
+            nothing_is_left(&pool, sql).await;
+        }
+        assert_eq!(pool.metrics().opened, 1, "it was the same connection all the time");
+    });
+}
+
+#[test]
+fn a_lock_that_a_function_took_goes_when_the_borrower_says_so() {
+    with_database(async |database| {
+        let pool = pool(database, 1);
+        let mut connection = pool.acquire().await.unwrap();
+        connection.simple("select pg_advisory_lock(7)").await.unwrap();
+        connection.mark_changed();
+        drop(connection);
+        nothing_is_left(&pool, "an advisory lock").await;
+    });
+}
+
+async fn nothing_is_left(pool: &stellata_pool::Pool, after: &str) {
+    let mut connection = pool.acquire().await.unwrap();
+    assert_eq!(connection.status(), TransactionStatus::Idle, "{after}");
+    let (work_mem, role, read_only, left, locks): (String, bool, String, i64, i64) = connection
+        .query_one(
+            "select current_setting('work_mem'), current_user = session_user,
+                current_setting('default_transaction_read_only'),
+                (select count(*) from pg_class where relname = 'left_over')
+                + (select count(*) from pg_listening_channels())
+                + (select count(*) from pg_prepared_statements where name = 'left_over')
+                + (select count(*) from pg_cursors where name = 'left_over'),
+                (select count(*) from pg_locks where pid = pg_backend_pid()
+                    and (locktype = 'advisory' or relation = to_regclass('t')))",
+            (),
+        )
+        .await
+        .unwrap();
+    assert_ne!(work_mem, "5MB", "{after}");
+    assert!(role, "{after}");
+    assert_eq!(read_only, "off", "{after}");
+    assert_eq!((left, locks), (0, 0), "{after}");
+}
+
+#[test]
+fn a_connection_that_cant_be_cleaned_in_time_is_replaced() {
+    with_database(async |database| {
+        let options = stellata_pool::PoolOptions::new()
+            .max(1)
+            .acquire_timeout(Duration::from_secs(20))
+            .clean_timeout(Duration::from_millis(50));
+        let pool = stellata_pool::Pool::new(super::config(database), options);
+        let mut connection = pool.acquire().await.unwrap();
+        let process = connection.process_id();
+        let sleep = connection.execute("select pg_sleep(30)", ());
+        assert!(tokio::time::timeout(Duration::from_millis(20), sleep).await.is_err());
+        drop(connection);
+        assert_ne!(pool.acquire().await.unwrap().process_id(), process);
+        assert_eq!(pool.metrics().closed.unclean, 1);
+    });
+}
+
+#[test]
+fn a_dropped_query_does_not_follow_the_connection() {
+    with_database(async |database| {
+        let pool = pool(database, 1);
+        for n in 0..50_i32 {
+            let mut connection = pool.acquire().await.unwrap();
+            let limit = Duration::from_micros(50 * u64::from(n.unsigned_abs()));
+            let _ = tokio::time::timeout(
+                limit,
+                connection.query::<(i32,)>("select -1 from pg_sleep(0.002)", ()),
+            )
+            .await;
+            drop(connection);
+            let mut connection = pool.acquire().await.unwrap();
+            let (m,): (i32,) = connection.query_one("select $1", (n,)).await.unwrap();
+            assert_eq!(m, n);
+        }
+    });
+}

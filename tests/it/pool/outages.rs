@@ -1,0 +1,167 @@
+//! Servers that end sessions, stop and come back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use stellata_pool::{Config, Error, Pool, PoolOptions};
+use stellata_testkit::{
+    Direction, Ending, Proxy, Server, ServerOptions, Shutdown, run_within, with_database,
+};
+use tokio::time::Instant;
+
+use super::{eventually, pool, threads};
+
+#[test]
+fn a_dead_connection_is_not_lent() {
+    with_database(async |database| {
+        let pool = pool(database, 3);
+        let mut lent = Vec::new();
+        for _ in 0..3 {
+            lent.push(pool.acquire().await.unwrap());
+        }
+        drop(lent);
+        database
+            .run(
+                "select pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()",
+            )
+            .unwrap();
+        // The goodbye may need a moment to come; then all three are noticed by the first who asks.
+        let mut tries = 0;
+        loop {
+            let mut connection = pool.acquire().await.unwrap();
+            if connection.execute("select 1", ()).await.is_ok() {
+                break;
+            }
+            tries += 1;
+            assert!(tries < 6);
+        }
+        assert_eq!(pool.metrics().closed.broken, 3);
+        assert_eq!((pool.metrics().opened, pool.status().idle), (4, 1));
+    });
+}
+
+#[test]
+fn a_connection_that_is_cut_off_at_any_moment_is_replaced() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+        let options = PoolOptions::new().max(1).acquire_timeout(Duration::from_secs(20));
+        let pool = Pool::new(config, options);
+        for (round, ending) in
+            [Ending::Close, Ending::Reset].into_iter().cycle().take(10).enumerate()
+        {
+            let mut lease = pool.acquire().await.unwrap();
+            lease.execute("select 1", ()).await.unwrap();
+            let in_use = round % 3 == 0;
+            if in_use {
+                proxy.sever(ending);
+                assert!(lease.execute("select 1", ()).await.is_err());
+                drop(lease);
+            } else {
+                drop(lease);
+                proxy.sever(ending);
+            }
+            let mut tries = 0;
+            while pool.acquire().await.unwrap().execute("select 1", ()).await.is_err() {
+                tries += 1;
+                assert!(tries < 3, "one connection can fail but once");
+            }
+        }
+        assert_eq!(pool.status().waiting, 0);
+        // One way silent: the caller's own limit ends it, and the pool replaces what does not answer.
+        let mut lease = pool.acquire().await.unwrap();
+        proxy.half_close(Direction::ToServer);
+        let _ = tokio::time::timeout(Duration::from_secs(5), lease.execute("select 1", ())).await;
+        lease.discard();
+        let mut tries = 0;
+        while pool.acquire().await.unwrap().execute("select 1", ()).await.is_err() {
+            tries += 1;
+            assert!(tries < 3);
+        }
+    });
+}
+
+#[test]
+fn a_pool_outlives_the_restarts_of_its_server() {
+    let server = Server::start(ServerOptions::new()).unwrap();
+    run_within(Duration::from_secs(150), async {
+        const TASKS: usize = 64;
+        let limit = Duration::from_secs(3);
+        let config = Config::parse(&server.url(server.maintenance_database())).unwrap();
+        let pool = Pool::new(config, PoolOptions::new().max(8).acquire_timeout(limit));
+        let runtime = threads();
+        let over = Arc::new(AtomicBool::new(false));
+        let (served, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let (pool, over) = (pool.clone(), Arc::clone(&over));
+                let (served, late) = (Arc::clone(&served), Arc::clone(&late));
+                runtime.spawn(async move {
+                    while !over.load(Ordering::Relaxed) {
+                        let start = Instant::now();
+                        let lent = pool.acquire().await;
+                        // The machine is shared: what is measured here is that nobody hangs.
+                        if start.elapsed() > limit * 3 {
+                            late.fetch_add(1, Ordering::Relaxed);
+                        }
+                        match lent {
+                            Ok(mut lease) => {
+                                if lease.execute("select 1", ()).await.is_ok() {
+                                    served.fetch_add(1, Ordering::Relaxed);
+                                }
+                            }
+                            Err(Error::Timeout { .. }) => {}
+                            Err(error) => panic!("{error:?}"),
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for event in [
+            Event::EndAll,
+            Event::Restart(Shutdown::Fast),
+            Event::EndAll,
+            Event::Restart(Shutdown::Immediate),
+            Event::Restart(Shutdown::Kill),
+        ] {
+            let before = served.load(Ordering::Relaxed);
+            eventually("it serves", || served.load(Ordering::Relaxed) > before + 500).await;
+            event.happen(&server);
+            let before = served.load(Ordering::Relaxed);
+            eventually("it serves again", || served.load(Ordering::Relaxed) > before + 500).await;
+        }
+        over.store(true, Ordering::Relaxed);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(late.load(Ordering::Relaxed), 0, "acquires far past their deadline");
+        eventually("all are back", || pool.status().lent == 0 && pool.status().opening == 0).await;
+        let metrics = pool.metrics();
+        assert!(metrics.closed.broken >= 5 && pool.status().idle <= 8, "{metrics:?}");
+        assert_eq!(pool.drain(Duration::from_secs(20)).await, 0);
+        runtime.shutdown_background();
+    });
+}
+
+/// What befalls a server.
+enum Event {
+    EndAll,
+    Restart(Shutdown),
+}
+
+impl Event {
+    fn happen(self, server: &Server) {
+        match self {
+            Self::EndAll => {
+                let all = "select pg_terminate_backend(pid) from pg_stat_activity
+                    where backend_type = 'client backend' and pid <> pg_backend_pid()";
+                stellata_testkit::sql::run(server.endpoint(), server.maintenance_database(), all)
+                    .unwrap();
+            }
+            Self::Restart(how) => server.restart(how).unwrap(),
+        }
+    }
+}
