@@ -58,3 +58,9 @@ pub use transaction::Transaction;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/types.md")]
+#[doc = include_str!("../../docs/guide/errors.md")]
+struct Guide;

@@ -7,6 +7,7 @@ mod certificates;
 mod matrix;
 mod modes;
 mod server;
+mod system_roots;
 mod middleman;
 mod stream;
 mod tampered;

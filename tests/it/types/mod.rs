@@ -12,6 +12,7 @@ mod nested;
 mod network;
 mod numbers;
 mod oracle;
+mod page;
 mod system;
 mod text_search;
 mod times;
