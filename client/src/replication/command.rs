@@ -69,8 +69,8 @@ pub struct SlotPosition {
 pub enum Snapshot {
     /// Another session can read the tables as they are where the stream begins.
     Export,
-    /// This session does, in the transaction that is open: the first statement after `begin isolation level repeatable read`
-    /// must be this.
+    /// This session does, in the transaction that is open: the first statement after `begin isolation level repeatable read
+    /// read only` must be this.
     Use,
     /// Nobody needs it.
     #[default]

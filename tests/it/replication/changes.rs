@@ -32,6 +32,8 @@ fn rows_are_read_as_what_they_are() {
             let message = stream.next().await.unwrap().unwrap();
             match message.event {
                 Event::Begin(begin) => told.push(format!("begin {}", begin.xid.0 > 0)),
+                // A server of version 14 tells of transactions in which there is nothing.
+                Event::Commit(_) if told.len() == 1 => told.clear(),
                 Event::Commit(commit) => {
                     assert!(commit.end_lsn > commit.lsn && message.position == commit.end_lsn);
                     last = Some(commit.end_lsn);
@@ -207,7 +209,7 @@ fn truncations_messages_and_changed_tables_are_told() {
                         truncate.cascade, truncate.restart_identity
                     ));
                 }
-                Event::Commit(_) => break,
+                Event::Commit(_) if told.len() > 1 => break,
                 _ => {}
             }
         }

@@ -83,7 +83,7 @@ fn a_slots_snapshot_shows_the_tables_as_they_are_where_the_stream_begins() {
         assert_eq!(rows, [(1,)]);
 
         let mut user = connect(&database.url()).await;
-        user.simple("begin isolation level repeatable read").await.unwrap();
+        user.simple("begin isolation level repeatable read read only").await.unwrap();
         let slot = NewSlot::logical(&slot_name()).temporary().with_snapshot(Snapshot::Use);
         assert_eq!(user.create_slot(&slot).await.unwrap().snapshot, None);
         database.run("insert into notes values (3, 'later')").unwrap();
