@@ -148,19 +148,20 @@ pub(crate) const CASES: &[Case] = &[
         },
     },
     Case {
-        items: &["pool Pool::acquire"],
+        items: &["pool Pool::acquire", "pool Pool::warm_up"],
         work: |db| {
             Box::pin(async {
                 let first = db.pool().acquire().await;
                 let second = db.pool().acquire().await;
                 drop((first, second));
+                db.pool().warm_up().await.unwrap();
                 Ok(())
             })
         },
     },
     // Below is what has a database of its own.
     Case {
-        items: &["orm Db::connect", "orm Db::connect_with"],
+        items: &["orm Db::connect", "orm Db::connect_with", "pool Pool::drain"],
         work: |_| Box::pin(async { Ok(()) }),
     },
 ];
@@ -197,6 +198,9 @@ fn every_call_on_a_pool_is_dropped_at_every_poll() {
         }
         for polls in 0..12 {
             poll_and_drop(polls, Db::connect_with(config.clone(), options.clone())).await;
+            let one = Db::connect_with(config.clone(), options.clone()).await.unwrap();
+            poll_and_drop(polls, one.pool().drain(Duration::from_secs(5))).await;
+            assert_eq!(one.pool().drain(Duration::from_secs(5)).await, 0);
             poll_and_drop(polls, Db::connect(&database.url())).await;
         }
         let busy = "select state, query from pg_stat_activity \
