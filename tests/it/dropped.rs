@@ -27,7 +27,7 @@ pub(crate) async fn poll_and_drop<F: Future>(polls: usize, future: F) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
         let mut ended = false;
-        let once = std::future::poll_fn(|cx: &mut Context<'_>| {
+        let once = poll_fn(|cx: &mut Context<'_>| {
             ended = future.as_mut().poll(cx).is_ready();
             Poll::Ready(())
         });

@@ -121,3 +121,35 @@ impl Default for CopyPiece {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_handed_over_without_being_copied() {
+        let mut piece = CopyPiece::new();
+        let mut output = Buffer::new();
+        piece.put_slice(b"1\n");
+        let place = piece.message().unwrap().as_ptr();
+        piece.hand_over(&mut output).unwrap();
+        assert_eq!(output.as_slice(), b"d\0\0\0\x061\n");
+        assert_eq!(output.as_slice().as_ptr(), place);
+        assert!(piece.is_empty());
+
+        piece.put_slice(b"2\n3\n");
+        assert_eq!(piece.content(), b"2\n3\n");
+        piece.hand_over(&mut output).unwrap();
+        assert_eq!(output.as_slice(), b"d\0\0\0\x061\nd\0\0\0\x082\n3\n");
+    }
+
+    #[test]
+    fn the_place_of_a_giant_is_given_back() {
+        let mut piece = CopyPiece::new();
+        assert!(!piece.is_full());
+        piece.put_slice(&vec![b'x'; 4 << 20]);
+        assert!(piece.is_full());
+        piece.clear();
+        assert!(piece.is_empty() && piece.out.capacity() <= KEPT, "{}", piece.out.capacity());
+    }
+}

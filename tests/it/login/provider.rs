@@ -58,7 +58,8 @@ fn every_way_to_want_a_password_asks_once() {
 
 #[test]
 fn what_is_refused_is_refused_before_anybody_is_asked() {
-    let refusals: [(Script, fn(Config) -> Config); 3] = [
+    type Configured = fn(Config) -> Config;
+    let refusals: [(Script, Configured); 3] = [
         (ask(3, b""), |config| config),
         (ask(5, b"salt"), |config| {
             config.with_require_auth(RequireAuth::only(&[AuthMethod::ScramSha256]))

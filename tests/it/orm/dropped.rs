@@ -180,7 +180,7 @@ fn every_call_on_a_pool_is_dropped_at_every_poll() {
             .unwrap()
             .with_setting("application_name", "dropped_pool");
         let options = PoolOptions::new().max(2);
-        let db = Db::connect_with(config.clone(), options).await.unwrap();
+        let db = Db::connect_with(config.clone(), options.clone()).await.unwrap();
         let mut question = 0;
         for case in CASES {
             let mut polls = 0;
@@ -196,7 +196,7 @@ fn every_call_on_a_pool_is_dropped_at_every_poll() {
             (case.work)(&db).await.unwrap();
         }
         for polls in 0..12 {
-            poll_and_drop(polls, Db::connect_with(config.clone(), options)).await;
+            poll_and_drop(polls, Db::connect_with(config.clone(), options.clone())).await;
             poll_and_drop(polls, Db::connect(&database.url())).await;
         }
         let busy = "select state, query from pg_stat_activity \
