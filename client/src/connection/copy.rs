@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use stellata_protocol::copy::CopyPiece;
 use stellata_protocol::message::CommandTag;
-use stellata_protocol::{Event, FieldDescription, Format, Oid, Params};
+use stellata_protocol::{Catalog, Event, FieldDescription, Format, Oid, Params};
 
 use crate::connection::Connection;
 use crate::connection::batch::{Parsing, gone, prepare};
@@ -76,6 +76,11 @@ impl Connection {
             return Ok(Described { slot, fields: fields.clone() });
         }
         Err(Error::new(ErrorKind::Protocol, "the server does not describe a statement"))
+    }
+
+    /// The types that the database is known to number by itself.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.discovery.catalog()
     }
 
     /// Asks for a COPY; nothing is written to the socket yet.

@@ -106,7 +106,9 @@ impl<'c> CopyOut<'c> {
     /// When the future is dropped, the next call passes over what comes; the connection stays usable.
     pub async fn rows<T: for<'r> FromRow<'r>>(self) -> Result<CopyRows<'c, T>> {
         let (outflow, fields) = self.begin_rows().await?;
-        T::expect(&mut Expect::new(&fields)).map_err(|error| column_error(error, &fields, None))?;
+        let catalog = outflow.connection.catalog();
+        let expected = T::expect(&mut Expect::new(&fields).with_catalog(&catalog));
+        expected.map_err(|error| column_error(error, &fields, None))?;
         Ok(CopyRows { rows: RawRows::new(outflow, fields), row: PhantomData })
     }
 
@@ -192,6 +194,12 @@ impl<'c> CopyOut<'c> {
                 },
                 _ => None,
             };
+            if let Some(described) = &described {
+                // What the database numbers by itself has to be known before the first row comes.
+                for field in &described.fields {
+                    connection.user_type(field.type_oid).await?;
+                }
+            }
             let mut copying = connection.start_copy(Way::Out, &sql, described.as_ref())?;
             match poll_fn(|cx| connection.poll_copy_start(cx, &mut copying)).await {
                 Ok(()) => {
