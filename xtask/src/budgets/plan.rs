@@ -180,11 +180,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         640,
         &[trips(1.0), instructions(5_000.0)],
     ),
+    // Its round trips are proven by a test: here the server's answer crosses the data that follows, now sooner, now later.
     Operation::new(
         "client-w7-in",
         "W7 COPY 10 000 rows in",
         2,
-        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 300.0, 10_000.0)],
+        &[allocations(COPY), Limit::a_row(Measure::Instructions, 300.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
