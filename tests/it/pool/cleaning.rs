@@ -110,6 +110,35 @@ fn a_statement_that_nobody_waits_for_is_cancelled_and_its_connection_lent_again(
     });
 }
 
+/// Sends a signal to a process of the server.
+fn signal(name: &str, process: i32) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(sent.unwrap().success(), "{name}");
+}
+
+#[test]
+fn a_connection_that_cant_be_cleaned_in_time_is_replaced() {
+    with_database(async |database| {
+        let options = stellata_pool::PoolOptions::new()
+            .max(1)
+            .acquire_timeout(Duration::from_secs(25))
+            .clean_timeout(Duration::from_millis(200));
+        let pool = stellata_pool::Pool::new(super::config(database), options);
+        let mut connection = pool.acquire().await.unwrap();
+        let process = connection.process_id().unwrap();
+        let sleep = connection.execute("select pg_sleep(1)", ());
+        assert!(tokio::time::timeout(Duration::from_millis(20), sleep).await.is_err());
+        // A process that is halted hears of no cancellation.
+        signal("-STOP", process);
+        drop(connection);
+        let other = pool.acquire().await.map(|lent| lent.process_id());
+        let unclean = pool.metrics().closed.unclean;
+        signal("-CONT", process);
+        assert_ne!(other.unwrap(), Some(process));
+        assert_eq!(unclean, 1);
+    });
+}
+
 #[test]
 fn a_dropped_query_does_not_follow_the_connection() {
     with_database(async |database| {
