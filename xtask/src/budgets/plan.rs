@@ -286,7 +286,7 @@ pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
     ("client-w6b", Measure::Instructions, 5_850.0),
     ("client-w8", Measure::Instructions, 55_300.0),
     ("model-w3", Measure::Instructions, 4_940.0),
-    ("model-w4", Measure::Instructions, 9_700_000.0),
+    ("model-w4", Measure::Instructions, 8_350_000.0),
     ("model-w6b", Measure::Instructions, 6_680.0),
 ];
 
