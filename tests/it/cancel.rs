@@ -1,17 +1,14 @@
 //! Cancelling what runs: by a handle, by a time limit, by dropping; and that no cancellation hits another statement.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stellata_client::{
     Config, Connection, Error, ErrorKind, Plan, ProtocolVersion, QueryOptions, SqlState,
     TransactionStatus,
 };
-use stellata_testkit::{Database, Ending, Proxy, run_within, skip, with_database};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use stellata_testkit::{Database, Ending, Proxy, skip, with_database};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 async fn connect(database: &Database) -> Connection {
@@ -24,49 +21,6 @@ fn is_cancelled(error: &Error) -> bool {
 
 async fn one(connection: &mut Connection, n: i64) {
     assert_eq!(connection.query_one::<(i64,)>("select $1 + 0", (n,)).await.unwrap(), (n,));
-}
-
-/// Numbers that look drawn, the same in every run.
-struct Drawn(u64);
-
-impl Drawn {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
-
-/// A way to the server on which requests to cancel are late, and sessions are not. Returns its port, and counts the
-/// requests.
-async fn late_cancels(database: &Database) -> (u16, Arc<AtomicU64>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let target = database.tcp().port();
-    let count = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&count);
-    tokio::spawn(async move {
-        let mut drawn = Drawn(7);
-        loop {
-            let Ok((mut client, _)) = listener.accept().await else { continue };
-            let late = Duration::from_micros(drawn.below(6_000));
-            let counted = Arc::clone(&counted);
-            tokio::spawn(async move {
-                let mut first = [0; 8];
-                client.read_exact(&mut first).await?;
-                if first[..] == [0, 0, 0, 16, 4, 210, 22, 46] {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    sleep(late).await;
-                }
-                let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await?;
-                server.set_nodelay(true)?;
-                client.set_nodelay(true)?;
-                server.write_all(&first).await?;
-                tokio::io::copy_bidirectional(&mut client, &mut server).await
-            });
-        }
-    });
-    (port, count)
 }
 
 fn through(database: &Database, port: u16) -> Config {
@@ -177,66 +131,6 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
         assert_eq!(connection.status(), TransactionStatus::Failed);
         connection.execute("rollback", ()).await.unwrap();
         one(&mut connection, 2).await;
-    });
-}
-
-#[test]
-fn a_late_cancellation_never_hits_the_next_statement() {
-    let rounds: u64 = match std::env::var("STELLATA_LONG") {
-        Ok(_) => 20_000,
-        Err(_) => 200,
-    };
-    let server = stellata_testkit::Server::shared().unwrap();
-    let database = Database::create(server).unwrap();
-    run_within(Duration::from_secs(60 + rounds / 20), async {
-        let (port, requests) = late_cancels(&database).await;
-        let mut connection = Connection::connect(&through(&database, port)).await.unwrap();
-        let handle = connection.cancel_handle();
-        let mut drawn = Drawn(1);
-        let (mut cancelled, mut done) = (0, 0);
-        for round in 0..rounds {
-            // A statement that ends about when its cancellation comes, by one way or the other.
-            let micros = drawn.below(3_000);
-            // Now and then it is certain what comes first, on a busy machine too.
-            let (sleep_for, micros) = match round % 48 {
-                3 | 4 | 18 | 19 => (50_000, 1_000),
-                9 | 10 | 24 | 25 => (0, 40_000),
-                // Longer than draining waits before it cancels.
-                20 => (5_000_000, 1_000),
-                _ => (drawn.below(4_000), micros),
-            };
-            let sql = format!("select pg_sleep({})", sleep_for as f64 / 1e6);
-            let limit = Duration::from_micros(micros);
-            let ran = match round % 3 {
-                0 => connection.with_limit(limit).execute(&sql, ()).await,
-                1 => {
-                    let cancelling = async {
-                        sleep(limit).await;
-                        handle.cancel().await.unwrap();
-                    };
-                    tokio::join!(connection.execute(&sql, ()), cancelling).0
-                }
-                _ => {
-                    let dropped = tokio::time::timeout(limit, connection.execute(&sql, ())).await;
-                    connection.drain(Duration::from_millis(800)).await.unwrap();
-                    dropped.unwrap_or(Ok(0))
-                }
-            };
-            match ran {
-                Ok(_) => done += 1,
-                Err(error) => {
-                    assert!(is_cancelled(&error) || error.kind() == ErrorKind::Timeout, "{error}");
-                    cancelled += 1;
-                }
-            }
-            one(&mut connection, round as i64).await;
-        }
-        println!(
-            "{cancelled} cancelled, {done} done, {} requests",
-            requests.load(Ordering::Relaxed)
-        );
-        assert!(requests.load(Ordering::Relaxed) >= rounds / 3);
-        assert!(cancelled > 0 && done > 0);
     });
 }
 
