@@ -254,7 +254,7 @@ impl Connection {
 
     /// Reads the answer to a statement that is alone in its batch, to the end of the batch: [`Connection::rows`] and
     /// [`Connection::ready`] in fewer steps. `outcome` is kept between polls.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn poll_alone(
         &mut self,
         cx: &mut Context<'_>,
