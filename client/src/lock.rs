@@ -233,8 +233,9 @@ impl Patience {
         let Some(end) = end.filter(|_| !self.limit.is_zero()) else { return question.await };
         timeout_at(end, question).await.unwrap_or_else(|_| {
             let limit = self.limit;
-            let message =
-                format!("the server did not say within {limit:?} whether it gives the advisory lock");
+            let message = format!(
+                "the server did not say within {limit:?} whether it gives the advisory lock"
+            );
             Err(Error::new(ErrorKind::Timeout, message))
         })
     }

@@ -110,28 +110,33 @@ async fn ask_in_vain(
     counts: &Counts,
 ) -> Result<bool, Error> {
     let n = fresh();
-    let sql = "select $1 from pg_sleep(0.0005)";
+    let sql = "select $1 from pg_sleep(0.002)";
     let ran = match random.below(30) {
         // Most are dropped: the server need not be told.
-        0..24 => {
-            let (polls, way) = (random.below(5), random.below(10));
+        0..27 => {
+            let (polls, way) = (random.below(3), random.below(10));
             let asked = poll_and_drop(usize::try_from(polls).unwrap(), ask(connection, way)).await;
             match asked {
                 Some(Ok(())) => return Ok(true),
                 Some(Err(error)) => Err(error),
                 None => {
                     add(&counts.dropped);
-                    return Ok(random.below(4) > 0);
+                    let is_returned = random.below(4) == 0;
+                    if !is_returned && way == 8 {
+                        // The transaction may have begun.
+                        connection.execute("rollback", ()).await?;
+                    }
+                    return Ok(!is_returned);
                 }
             }
         }
-        24..27 => {
-            let limit = Duration::from_micros(random.below(1_500));
+        27..29 => {
+            let limit = Duration::from_micros(random.below(2_500));
             connection.with_limit(limit).query_one::<(i64,)>(sql, (n,)).await
         }
         _ => {
             let handle = connection.cancel_handle();
-            let micros = random.below(1_500);
+            let micros = random.below(2_500);
             let cancelling = async {
                 tokio::time::sleep(Duration::from_micros(micros)).await;
                 // A session that was killed meanwhile has nothing to cancel.
@@ -163,7 +168,7 @@ async fn go_on_asking(pool: Pool, seed: u64, counts: Arc<Counts>, enough: u64) {
         let mut lease = pool.acquire().await.unwrap();
         for _ in 0..=random.below(12) {
             add(&counts.asked);
-            let asked = if random.below(10) < 3 {
+            let asked = if random.below(10) < 4 {
                 ask_in_vain(&mut lease, &mut random, &counts).await
             } else {
                 let way = random.below(10);
@@ -194,8 +199,7 @@ fn an_answer_never_reaches_the_wrong_question_under_cancels_and_kills() {
     };
     let database = Database::create(Server::shared().unwrap()).unwrap();
     run_within(Duration::from_secs(60 + enough / 200), async {
-        let config =
-            Config::parse(&database.url()).unwrap().with_setting("application_name", NAME);
+        let config = Config::parse(&database.url()).unwrap().with_setting("application_name", NAME);
         let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let options =
             PoolOptions::new().max(CONNECTIONS).acquire_timeout(Duration::from_secs(60)).seed(1);
@@ -237,7 +241,7 @@ fn an_answer_never_reaches_the_wrong_question_under_cancels_and_kills() {
             count(&counts.lost),
         );
         assert!(count(&counts.asked) >= enough && count(&counts.answered) > enough / 2);
-        assert!(count(&counts.dropped) > enough / 10 && count(&counts.cancelled) > 0);
+        assert!(count(&counts.dropped) + count(&counts.cancelled) > enough / 4);
         assert!(killed > 0);
         assert_eq!(pool.drain(Duration::from_secs(20)).await, 0);
         runtime.shutdown_background();

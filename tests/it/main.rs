@@ -12,7 +12,6 @@ mod crosstalk;
 mod hostile;
 mod hosts;
 mod large_object;
-mod late;
 mod lock;
 mod listen;
 mod login;

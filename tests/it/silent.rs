@@ -15,7 +15,8 @@ use stellata_client::{
     ListenerOptions, LockMode, Oid, Params, Plan, QueryOptions, Reconnecting,
 };
 use stellata_pool::{Pool, PoolOptions};
-use stellata_testkit::{Database, Pipe, Proxy, Script, with_database, with_database_on};
+use stellata_testkit::{Database, Ending, Pipe, Proxy, Reply, with_database, with_database_on};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use crate::dropped::poll_and_drop;
@@ -334,7 +335,27 @@ fn run_all(calls: &[(&str, Call)]) {
             drop_at_once(connection, name);
             network.recover();
         }
-        println!("silent: {} calls", calls.len());
+    });
+}
+
+#[test]
+fn where_only_the_session_is_silent_its_cancellation_changes_nothing() {
+    with_database(async |database| {
+        let network = Network::to(database);
+        let mut connection = Connection::connect(&network.config(database)).await.unwrap();
+        // The server can still be told to cancel.
+        network.proxy.sever(Ending::Silence);
+        tokio::time::pause();
+        network.fell_silent.set(Some(Instant::now()));
+        let ran = connection.with(options()).query::<(i32,)>("select 1", ()).await;
+        assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
+        network.took(LIMIT, "With::query");
+        let start = Instant::now();
+        connection.drain(LIMIT).await.unwrap_err();
+        assert!(start.elapsed() <= LIMIT + Duration::from_millis(2));
+        assert!(connection.is_closed());
+        drop_at_once(connection, "a session");
+        network.recover();
     });
 }
 
@@ -357,7 +378,8 @@ fn on_a_silent_network_connecting_and_cancelling_end_at_their_limit() {
 
         // Each host has its own time.
         let port = network.proxy.port();
-        let hosts = format!("host=127.0.0.1,127.0.0.1 port={port},{port} user=me connect_timeout=2");
+        let hosts =
+            format!("host=127.0.0.1,127.0.0.1 port={port},{port} user=me connect_timeout=2");
         network.fell_silent.set(Some(Instant::now()));
         let hosts = Config::parse(&hosts).unwrap();
         assert_eq!(Connection::connect(&hosts).await.unwrap_err().kind(), ErrorKind::Timeout);
@@ -365,10 +387,7 @@ fn on_a_silent_network_connecting_and_cancelling_end_at_their_limit() {
 
         let (client, _server) = Pipe::pair(1024);
         network.fell_silent.set(Some(Instant::now()));
-        assert_eq!(
-            Connection::over(client, &config).await.unwrap_err().kind(),
-            ErrorKind::Timeout
-        );
+        assert_eq!(Connection::over(client, &config).await.unwrap_err().kind(), ErrorKind::Timeout);
         network.took(CONNECT_LIMIT, "over");
 
         network.fell_silent.set(Some(Instant::now()));
@@ -388,10 +407,14 @@ fn on_a_silent_network_connecting_and_cancelling_end_at_their_limit() {
 #[test]
 fn a_goodbye_for_which_there_is_no_room_is_given_up() {
     stellata_testkit::run(async {
-        let (client, server) = Pipe::pair(256);
+        let (client, mut server) = Pipe::pair(256);
         let config = Config::parse("postgres://me@localhost/x?sslmode=disable").unwrap();
-        let script = Script::new().trust_login();
-        let (connection, server) = tokio::join!(Connection::over(client, &config), script.play(server));
+        let logging_in = async {
+            let mut asked = [0; 200];
+            assert!(server.read(&mut asked).await.unwrap() > 8);
+            server.write_all(Reply::logged_in().bytes()).await.unwrap();
+        };
+        let (connection, ()) = tokio::join!(Connection::over(client, &config), logging_in);
         let mut connection = connection.unwrap();
         let asked = connection.query::<(i32,)>("select length($1)", ("x".repeat(10_000),));
         assert!(poll_and_drop(1, asked).await.is_none());
@@ -399,7 +422,10 @@ fn a_goodbye_for_which_there_is_no_room_is_given_up() {
         let start = Instant::now();
         connection.close().await;
         let took = start.elapsed();
-        assert!(took >= Duration::from_secs(1) && took <= Duration::from_secs(1) + GRACE, "{took:?}");
+        assert!(
+            took >= Duration::from_secs(1) && took <= Duration::from_secs(1) + GRACE,
+            "{took:?}"
+        );
         drop(server);
     });
 }
@@ -432,7 +458,8 @@ fn a_listener_finds_out_that_its_network_is_silent() {
             let mut listener = Listener::connect_with(&config, options).await.unwrap();
             listener.listen("a").await.unwrap();
             network.fall_silent();
-            let told = if is_more { listener.listen("b").await } else { listener.unlisten("a").await };
+            let told =
+                if is_more { listener.listen("b").await } else { listener.unlisten("a").await };
             assert_eq!(told.unwrap_err().kind(), ErrorKind::Timeout);
             network.took(LIMIT + CONNECT_LIMIT, "Listener::listen");
             let event = listener.next().await.unwrap();
@@ -500,7 +527,11 @@ fn replication_gives_up_a_silent_server() {
                     // One that was begun before may have something to tell of it.
                     let mut stream = c.start_logical(&logical).await.unwrap();
                     network.fall_silent();
-                    async { while stream.next().await?.is_some() {} Ok(()) }.await
+                    async {
+                        while stream.next().await?.is_some() {}
+                        Ok(())
+                    }
+                    .await
                 }
                 2 => {
                     let stream = c.start_logical(&logical).await.unwrap();
@@ -528,7 +559,7 @@ fn replication_gives_up_a_silent_server() {
             drop_at_once(c, "a replication connection");
             network.recover();
             // The server finds out by itself, or by the end of the socket.
-            network.proxy.sever(stellata_testkit::Ending::Close);
+            network.proxy.sever(Ending::Close);
             let free = async {
                 let active = format!(
                     "select pg_terminate_backend(active_pid) from pg_replication_slots

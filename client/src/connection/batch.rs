@@ -419,7 +419,7 @@ impl Connection {
     pub(super) fn note_statement(&mut self, event: Event, request: u64) -> Result<()> {
         match event {
             Event::ParseComplete => {
-                if let Some(parsing) = self.parsing.front()
+                if let Some(parsing) = self.parsing.front().filter(|first| first.call == request)
                     && let Some(entry) = self.cache.get_mut(parsing.slot)
                 {
                     entry.prepared = match &entry.formats {
@@ -431,14 +431,15 @@ impl Connection {
                 }
             }
             Event::RowDescription => {
-                if let Some(parsing) = self.parsing.pop_front() {
+                // That of a simple query is nobody's who waits for a statement.
+                if let Some(parsing) = self.parsing.pop_front_if(|first| first.call == request) {
                     let fields = read_row_description(self.driver.conversation.body())
                         .map_err(Error::protocol)?;
                     self.note_fields(parsing.slot, fields);
                 }
             }
             Event::NoData => {
-                if let Some(parsing) = self.parsing.pop_front() {
+                if let Some(parsing) = self.parsing.pop_front_if(|first| first.call == request) {
                     self.note_fields(parsing.slot, Vec::new());
                 }
             }

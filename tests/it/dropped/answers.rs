@@ -96,3 +96,21 @@ fn a_dropped_connect_leaves_no_session() {
         tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
     });
 }
+
+#[test]
+fn a_dropped_texts_columns_are_not_taken_for_the_next_statements() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        for round in 0..20_i64 {
+            // Both columns have eight bytes: what is taken for the other would be read as another number.
+            let text = format!("select {round}::float8; select 1; select 2 where false");
+            assert!(poll_and_drop(1, connection.simple(&text)).await.is_none());
+            let sql = format!("select $1 + {round}");
+            let (sum,): (i64,) = connection.query_one(&sql, (1_i64,)).await.unwrap();
+            assert_eq!(sum, 1 + round);
+            assert!(poll_and_drop(1, connection.simple(&text)).await.is_none());
+            let (sum,): (f64,) = connection.query_one(&sql, (0.5_f64,)).await.unwrap();
+            assert_eq!(sum, 0.5 + round as f64);
+        }
+    });
+}

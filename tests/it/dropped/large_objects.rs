@@ -80,9 +80,7 @@ const CASES: &[Case] = &[
                 stream.read_exact(&mut two).await.unwrap();
                 assert_eq!(&two, b"by");
                 stream.write_all(b"r").await.unwrap();
-                let object = stream.into_object().await?;
-                assert_eq!(object.position(), 8);
-                drop(object);
+                assert_eq!(stream.into_object().await?.position(), 8);
                 c.execute("rollback", ()).await.map(drop)
             })
         },

@@ -12,8 +12,8 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::prefixes::{config, record};
 use super::conversations::all;
+use super::prefixes::{config, record};
 use super::workflow::Workflow;
 
 const USUAL: u64 = 3_000;

@@ -93,7 +93,9 @@ fn a_server_that_stops_at_any_byte() {
 /// Replays all prefixes on paused time; returns how many.
 fn replay_all(url: &str, recorded: &[String], recordings: &[Recording]) -> usize {
     let mut count = 0;
-    for ((name, workflow), (wanted, recording)) in all().into_iter().zip(recorded.iter().zip(recordings)) {
+    for ((name, workflow), (wanted, recording)) in
+        all().into_iter().zip(recorded.iter().zip(recordings))
+    {
         let length = recording.bytes(Direction::ToClient).len();
         let step = length.div_ceil(MOST);
         let mut runtime = Builder::new_current_thread();
