@@ -155,13 +155,20 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
     with_database(async |database| {
         let mut connection = connect(database).await;
         let limit = Duration::from_millis(30);
-        let error = connection
-            .with_limit(limit)
-            .query::<(i32,)>("select 1 from pg_sleep(60)", ())
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert_eq!(error.to_string(), "the statement took longer than 30ms, and was cancelled");
+        let mut tries = 0;
+        let error = loop {
+            let sleeping = "select 1 from pg_sleep(60)";
+            let error =
+                connection.with_limit(limit).query::<(i32,)>(sleeping, ()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            if error.to_string().ends_with("took longer than 30ms, and was cancelled") {
+                break error;
+            }
+            // A busy machine may take longer than the call waits to know.
+            assert!(error.to_string().ends_with("what became of it is not known"), "{error}");
+            tries += 1;
+            assert!(tries < 20);
+        };
         assert_eq!(error.sql(), Some("select 1 from pg_sleep(60)"));
         assert!(!error.is_fatal());
         one(&mut connection, 1).await;
@@ -365,7 +372,7 @@ fn draining_cancels_what_does_not_end() {
         let endless =
             connection.query::<(i32,)>("select n from generate_series(1, 2000000000) n", ());
         assert!(tokio::time::timeout(Duration::from_millis(10), endless).await.is_err());
-        connection.drain(Duration::from_millis(400)).await.unwrap();
+        connection.drain(Duration::from_secs(4)).await.unwrap();
         one(&mut connection, 2).await;
     });
 }

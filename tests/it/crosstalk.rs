@@ -155,6 +155,8 @@ async fn ask_in_vain(
                 || error.sqlstate() == Some(SqlState::QUERY_CANCELED) =>
         {
             add(&counts.cancelled);
+            // A batch is refused while a cancellation is under way.
+            connection.drain(Duration::from_secs(20)).await?;
             Ok(true)
         }
         Err(error) => Err(error),
