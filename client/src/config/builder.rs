@@ -23,16 +23,15 @@ impl Config {
     /// Adds a place to connect to, which is tried after those before it.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.others.push(endpoint);
+        self.others.push(Arc::new(endpoint));
         self
     }
 
     /// Sets the port, of all places.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
-        self.first.set_port(port);
-        for endpoint in &mut self.others {
-            endpoint.set_port(port);
+        for endpoint in std::iter::once(&mut self.first).chain(&mut self.others) {
+            Arc::make_mut(endpoint).set_port(port);
         }
         self
     }
@@ -140,8 +139,8 @@ impl Config {
     /// Sets how long an attempt at one address may take, the login included; with several hosts or addresses, each has
     /// as long. Default: 15 s. [`Duration::MAX`] is no limit.
     #[must_use]
-    pub const fn with_connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
+    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
+        Arc::make_mut(&mut self.sockets).connect_timeout = limit;
         self
     }
 
@@ -154,16 +153,16 @@ impl Config {
 
     /// Sets the probes of idle TCP connections; `None` sends none. Default: probes with the system's times.
     #[must_use]
-    pub const fn with_keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
-        self.keepalive = keepalive;
+    pub fn with_keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
+        Arc::make_mut(&mut self.sockets).keepalive = keepalive;
         self
     }
 
     /// Sets how long sent bytes may stay unacknowledged before a TCP connection is given up (Linux, RFC 5482; elsewhere
     /// nothing happens). Default, and `None`: the system's.
     #[must_use]
-    pub const fn with_tcp_user_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.tcp_user_timeout = limit;
+    pub fn with_tcp_user_timeout(mut self, limit: Option<Duration>) -> Self {
+        Arc::make_mut(&mut self.sockets).tcp_user_timeout = limit;
         self
     }
 
@@ -185,7 +184,7 @@ impl Config {
     /// list. Anybody may put a socket into a folder that all may write to. Other connections are not looked at.
     #[must_use]
     pub fn with_require_peer(mut self, account: &str) -> Self {
-        self.require_peer = Some(account.to_owned());
+        Arc::make_mut(&mut self.sockets).require_peer = Some(account.to_owned());
         self
     }
 
@@ -325,7 +324,7 @@ impl Config {
     /// Sets what is asked of encryption. Default: [`SslMode::Prefer`](crate::SslMode::Prefer).
     #[must_use]
     pub fn with_tls(mut self, tls: TlsSettings) -> Self {
-        self.tls = tls;
+        Arc::make_mut(&mut self.sockets).tls = tls;
         self
     }
 }

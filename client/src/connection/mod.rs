@@ -34,6 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
@@ -108,7 +109,8 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        open::connect(config).await
+        // On the heap, so that whoever holds this future holds little.
+        Ok(*Box::pin(open::connect(config)).await?)
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
@@ -139,24 +141,29 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         config: &Config,
     ) -> Result<Self> {
-        open::over(stream, config).await
+        Ok(*open::over(stream, config).await?)
     }
 
-    /// `server` tells the server from others whose types have other numbers.
-    fn new(driver: Driver, origin: Option<Origin>, config: &Config, server: &str) -> Self {
+    fn new(driver: Box<Driver>, origin: Option<Origin>, config: &Config) -> Box<Self> {
         let mut cache = Cache::new(config.statement_cache());
         if config.transaction_pooler() {
             // The empty name can always be sent.
             let _ = cache.make_unnamed();
         }
+        let server = match &origin {
+            Some(origin) => origin.address().server(),
+            None => Server { endpoint: Arc::clone(config.endpoint()), address: None },
+        };
+        #[cfg(feature = "tracing")]
+        let labels = Labels::new(&server.endpoint, config);
         let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
-        Self {
-            driver,
+        Box::new(Self {
+            driver: *driver,
             cancel,
             cancelling: None,
             cache,
             #[cfg(feature = "tracing")]
-            labels: Labels::new(config.endpoint(), config),
+            labels,
             hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types(server)),
@@ -165,7 +172,7 @@ impl Connection {
             group: 0,
             open: false,
             changed: false,
-        }
+        })
     }
 
     /// Says goodbye to the server and closes the connection.

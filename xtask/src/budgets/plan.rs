@@ -285,7 +285,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
 pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
     ("client-w3", Measure::Instructions, 3_045.0),
     ("client-w6b", Measure::Instructions, 5_850.0),
-    ("client-w8", Measure::Instructions, 55_300.0),
     ("model-w1-filter", Measure::Instructions, 5_410.0),
     ("model-w3", Measure::Instructions, 5_020.0),
     ("model-w4", Measure::Instructions, 9_700_000.0),
