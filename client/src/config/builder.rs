@@ -307,6 +307,18 @@ impl Config {
     }
 
     /// Sets what tracers are told beside the text of statements.
+    ///
+    /// Told by spans of the level INFO, with the names that OpenTelemetry has for them:
+    ///
+    /// | span | of | beside `db.system.name`, `db.namespace`, `server.address` and `server.port` |
+    /// |---|---|---|
+    /// | `connect` | [`Connection::connect`](crate::Connection::connect) | `network.peer.address`, `network.peer.port`, `tls.established`, `stellata.connect.attempts` (with the one that came to a connection) |
+    /// | `query` | a statement | `db.operation.name` (its first word), `db.query.text`, `db.response.returned_rows`; `db.query.parameters` where asked for |
+    /// | `batch` | several statements that left together, each with its own span inside | `db.operation.batch.size` |
+    ///
+    /// What failed has `error.type`: the SQLSTATE, which is `db.response.status_code` too, or the [kind](crate::ErrorKind)
+    /// of the error. A statement of a batch that was not run, because one before it failed, has no span. The span of a
+    /// batch ends with its last answer. Attempts to connect that failed are told by events of the level DEBUG.
     #[cfg(feature = "tracing")]
     #[must_use]
     pub const fn with_tracing(mut self, options: TraceOptions) -> Self {

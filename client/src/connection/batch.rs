@@ -62,6 +62,8 @@ impl Connection {
         self.driver.conversation.abandon();
         self.call = self.driver.conversation.begin();
         self.open = true;
+        #[cfg(feature = "tracing")]
+        self.watched.clear();
         Ok(())
     }
 
@@ -106,6 +108,15 @@ impl Connection {
     /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        let ticket = self.put(statement, params)?;
+        #[cfg(feature = "tracing")]
+        self.note_asked(statement, params);
+        Ok(ticket)
+    }
+
+    /// As [`Connection::submit`], of a statement that is not watched as part of a batch.
+    #[inline]
+    fn put(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -166,7 +177,7 @@ impl Connection {
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.submit(statement, params)?;
+        let ticket = self.put(statement, params)?;
         self.sync()?;
         Ok(ticket)
     }
@@ -214,11 +225,24 @@ impl Connection {
     ///
     /// # Cancel safety
     /// When the future is dropped the statement may run all the same. The next call passes over its answer.
-    pub async fn rows(
-        &mut self,
+    pub fn rows<'c>(
+        &'c mut self,
         ticket: Ticket,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> impl Future<Output = Result<Completion>> + Send {
+        #[cfg(feature = "tracing")]
+        let rows = self.watch_rows(ticket, check, sink);
+        #[cfg(not(feature = "tracing"))]
+        let rows = self.read_answer(ticket, check, sink);
+        rows
+    }
+
+    pub(super) async fn read_answer(
+        &mut self,
+        ticket: Ticket,
+        check: Check,
+        sink: Sink<'_>,
     ) -> Result<Completion> {
         if ticket.call != self.call {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
@@ -387,6 +411,8 @@ impl Connection {
                     failed = Some(error);
                 }
                 Some(Event::ReadyForQuery) => {
+                    #[cfg(feature = "tracing")]
+                    self.note_end(failed.as_ref());
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(self.status()),

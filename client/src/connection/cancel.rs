@@ -129,6 +129,12 @@ impl CancelHandle {
         write_to_end(Socket::over(stream), request.as_slice()).await
     }
 
+    /// The address of the server, where it is reached by TCP.
+    #[cfg(feature = "tracing")]
+    pub(super) fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.0.origin.as_ref().and_then(|origin| origin.address.server().address)
+    }
+
     /// Whether [`CancelHandle::cancel`] knows a way to the server.
     pub(super) fn has_origin(&self) -> bool {
         self.0.origin.is_some() && self.0.key.is_some()

@@ -24,6 +24,8 @@ pub(crate) mod copy;
 mod idle;
 pub(crate) mod duplex;
 mod open;
+#[cfg(feature = "tracing")]
+mod watched;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,7 +46,7 @@ use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
 #[cfg(feature = "tracing")]
-use crate::trace::Labels;
+use crate::trace::{Labels, Watched};
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
@@ -85,6 +87,9 @@ pub struct Connection {
     /// What tracers are told of every statement.
     #[cfg(feature = "tracing")]
     labels: Labels,
+    /// What tracers are to be told of the batch.
+    #[cfg(feature = "tracing")]
+    watched: Watched,
     /// What is called of what nobody has asked for.
     hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
@@ -110,7 +115,13 @@ impl Connection {
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
         // On the heap, so that whoever holds this future holds little.
-        Ok(*Box::pin(open::connect(config)).await?)
+        #[cfg(feature = "tracing")]
+        let connecting = Box::pin(watched::connect(config));
+        #[cfg(not(feature = "tracing"))]
+        let mut failures = Vec::new();
+        #[cfg(not(feature = "tracing"))]
+        let connecting = Box::pin(open::connect(config, &mut failures));
+        Ok(*connecting.await?)
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
@@ -164,6 +175,8 @@ impl Connection {
             cache,
             #[cfg(feature = "tracing")]
             labels,
+            #[cfg(feature = "tracing")]
+            watched: Watched::default(),
             hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types(server)),

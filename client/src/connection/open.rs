@@ -18,24 +18,25 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
 
 /// Tries the hosts of the configuration in turn. Each is tried by the same rules of security.
-pub(super) async fn connect(config: &Config) -> Result<Box<Connection>> {
+///
+/// `failures` are the attempts that came to nothing, where one came to a connection.
+pub(super) async fn connect(config: &Config, failures: &mut Vec<Error>) -> Result<Box<Connection>> {
     let mut endpoints: SmallVec<[_; 4]> = config.places().collect();
     put_in_order(&mut endpoints, config)?;
-    let mut failures = Vec::new();
     let wanted = config.target_session_attrs();
     if wanted != TargetSessionAttrs::PreferStandby {
-        let (connection, _) = search(&endpoints, wanted, config, &mut failures).await?;
-        return connection.ok_or_else(|| Error::of_attempts(failures));
+        let (connection, _) = search(&endpoints, wanted, config, failures).await?;
+        return connection.ok_or_else(|| Error::of_attempts(std::mem::take(failures)));
     }
     // For a standby first; where there is none, for anything among those that could be reached.
     let standby = TargetSessionAttrs::Standby;
-    let (connection, others) = search(&endpoints, standby, config, &mut failures).await?;
+    let (connection, others) = search(&endpoints, standby, config, failures).await?;
     if let Some(connection) = connection {
         return Ok(connection);
     }
     let any = TargetSessionAttrs::Any;
-    let (connection, _) = search(&others, any, config, &mut failures).await?;
-    connection.ok_or_else(|| Error::of_attempts(failures))
+    let (connection, _) = search(&others, any, config, failures).await?;
+    connection.ok_or_else(|| Error::of_attempts(std::mem::take(failures)))
 }
 
 /// Tries hosts in turn. Gives the connection, where one could be had, and the hosts before it whose session is of another
