@@ -88,6 +88,7 @@ pub use trace_options::TraceOptions;
 /// | [`with_protocol_versions`](Self::with_protocol_versions) | `min_protocol_version`, `max_protocol_version` | `PGMINPROTOCOLVERSION`, `PGMAXPROTOCOLVERSION` | `3.0` |
 /// | [`with_cleartext_password`](Self::with_cleartext_password) | | | only over a unix socket or `verify-full` |
 /// | [`with_statement_cache`](Self::with_statement_cache) | | | 256 |
+/// | [`with_transaction_pooler`](Self::with_transaction_pooler) | | | suspected by the number of the session's process |
 /// | [`with_limits`](Self::with_limits) | | | [`Limits::default`] |
 ///
 /// Read and without effect: `client_encoding` (text is UTF-8 here, whatever the database holds), `sslcompression`,
@@ -130,7 +131,7 @@ pub struct Config {
     statement_cache: usize,
     limits: Limits,
     types: TypeCache<Server>,
-    transaction_pooler: bool,
+    transaction_pooler: Option<bool>,
     hooks: Hooks,
     #[cfg(feature = "tracing")]
     tracing: TraceOptions,
@@ -179,7 +180,7 @@ impl Config {
             statement_cache: defaults::STATEMENT_CACHE,
             limits: Limits::default(),
             types: TypeCache::default(),
-            transaction_pooler: false,
+            transaction_pooler: None,
             hooks: Hooks::default(),
             #[cfg(feature = "tracing")]
             tracing: TraceOptions::new(),
@@ -427,7 +428,8 @@ impl Config {
         &self.sockets
     }
 
-    pub(crate) const fn transaction_pooler(&self) -> bool {
+    /// Whether a pooler lends by transaction, where it was said.
+    pub(crate) const fn transaction_pooler(&self) -> Option<bool> {
         self.transaction_pooler
     }
 

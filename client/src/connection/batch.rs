@@ -108,15 +108,16 @@ impl Connection {
     /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
-        let ticket = self.put(statement, params)?;
+        let ticket = self.put(statement, params, false)?;
         #[cfg(feature = "tracing")]
         self.note_asked(statement, params);
         Ok(ticket)
     }
 
-    /// As [`Connection::submit`], of a statement that is not watched as part of a batch.
+    /// As [`Connection::submit`], of a statement that is not watched as part of a batch. `again`: if its name is gone it is
+    /// run again.
     #[inline]
-    fn put(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+    fn put(&mut self, statement: &dyn Statement, params: &Params, again: bool) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -131,7 +132,8 @@ impl Connection {
             // What an earlier group of the batch asks to prepare may fail with that group.
             let group = self.call.max(self.group);
             let is_there = !entry.name.is_empty()
-                && (entry.prepared == Prepared::Mixed || entry.prepared == Prepared::Asked(group));
+                && (entry.prepared == Prepared::Asked(group)
+                    || (entry.prepared == Prepared::Mixed && (again || !entry.doubted)));
             if !is_there {
                 sent = prepare(conversation, entry, params.types());
                 if sent.is_ok() {
@@ -177,7 +179,7 @@ impl Connection {
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.put(statement, params)?;
+        let ticket = self.put(statement, params, self.is_idle())?;
         self.sync()?;
         Ok(ticket)
     }
@@ -446,8 +448,8 @@ impl Connection {
                     entry.prepared = match &entry.formats {
                         // The unnamed statement is another's soon.
                         _ if entry.name.is_empty() => Prepared::No,
-                        Some(_) => Prepared::Mixed,
-                        None => Prepared::Yes,
+                        None if !entry.doubted => Prepared::Yes,
+                        _ => Prepared::Mixed,
                     };
                 }
             }
@@ -535,8 +537,8 @@ pub(super) fn prepare(
     entry: &Slot,
     types: &[Oid],
 ) -> stellata_protocol::Result<()> {
-    if matches!(entry.prepared, Prepared::Asked(_)) && !entry.name.is_empty() {
-        // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no error;
+    if (entry.doubted || matches!(entry.prepared, Prepared::Asked(_))) && !entry.name.is_empty() {
+        // Whether a call that was given up got it prepared is not known yet, nor what stands behind a pooler. Closing what is not there is no error;
         // preparing what is there would be one.
         conversation.close_statement(&entry.name)?;
     }

@@ -2,6 +2,7 @@
 
 mod driver;
 mod limit;
+mod suspicion;
 mod login;
 mod attempt;
 mod cancel;
@@ -40,6 +41,7 @@ use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
+use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
 use crate::statement::cache::Cache;
@@ -157,9 +159,14 @@ impl Connection {
 
     fn new(driver: Box<Driver>, origin: Option<Origin>, config: &Config) -> Box<Self> {
         let mut cache = Cache::new(config.statement_cache());
-        if config.transaction_pooler() {
-            // The empty name can always be sent.
-            let _ = cache.make_unnamed();
+        let key = driver.conversation.backend_key();
+        match config.transaction_pooler() {
+            Some(true) => {
+                // The empty name can always be sent.
+                let _ = cache.make_unnamed();
+            }
+            None if is_suspected(key) => cache.doubt_names(),
+            Some(false) | None => {}
         }
         let server = match &origin {
             Some(origin) => origin.address().server(),
@@ -167,7 +174,7 @@ impl Connection {
         };
         #[cfg(feature = "tracing")]
         let labels = Labels::new(&server.endpoint, config);
-        let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
+        let cancel = CancelHandle::new(key.cloned(), origin);
         Box::new(Self {
             driver: *driver,
             cancel,
