@@ -143,6 +143,7 @@ impl Labels {
 }
 
 /// A statement that is watched.
+#[derive(Debug)]
 pub(crate) struct Watch {
     span: Span,
     text: Option<String>,
@@ -164,7 +165,8 @@ impl Watch {
         polled
     }
 
-    fn end(&mut self, ended: Result<u64, &Error>) {
+    /// Notes its end, with the number of its rows.
+    pub(crate) fn end(&self, ended: Result<u64, &Error>) {
         match ended {
             Ok(rows) => {
                 self.span.record("db.response.returned_rows", rows);

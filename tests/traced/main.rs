@@ -170,6 +170,15 @@ fn statements_are_told_by_opentelemetrys_names_and_slow_ones_are_logged() {
         assert_eq!(span.field("error.type"), Some("22012"));
         assert_eq!(span.field("otel.status_code"), Some("ERROR"));
 
+        let mut rows = connection.lend("select n from generate_series(1, 4) n", ()).unwrap();
+        while rows.next::<(i32,)>().await.unwrap().is_some() {}
+        assert!(rows.next::<(i32,)>().await.unwrap().is_none());
+        let span = last(database);
+        assert_eq!(span.field("db.query.text"), Some("select n from generate_series(1, 4) n"));
+        assert_eq!((span.field("db.response.returned_rows"), span.handles), (Some("4"), 0));
+        connection.lend("select 1 / 0", ()).unwrap().next::<(i32,)>().await.unwrap_err();
+        assert_eq!(last(database).field("error.type"), Some("22012"));
+
         connection.simple("select 1; select 2").await.unwrap();
         assert_eq!(last(database).field("db.response.returned_rows"), Some("2"));
 

@@ -8,6 +8,8 @@ use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "tracing")]
+use crate::trace::Watch;
 
 /// The rows of a statement, lent one after the other: a row is read when it is asked for, and what it borrows stays valid
 /// until the next one is.
@@ -26,6 +28,9 @@ pub struct Rows<'c> {
     /// Rows that were held until their types were known, and how many of them have been lent.
     held: Option<(Bodies, usize)>,
     completion: Option<Completion>,
+    /// What tracers are told of the statement, until it has ended.
+    #[cfg(feature = "tracing")]
+    watch: Option<Watch>,
 }
 
 impl Connection {
@@ -54,6 +59,8 @@ impl Connection {
             again: false,
             held: None,
             completion: None,
+            #[cfg(feature = "tracing")]
+            watch: None,
         })
     }
 }
@@ -128,7 +135,32 @@ impl Rows<'_> {
     }
 
     /// Goes to the next row. Returns false behind the last one.
+    #[cfg(feature = "tracing")]
     async fn advance(&mut self, check: Check) -> Result<bool> {
+        if self.ticket.is_none() && self.watch.is_none() {
+            let sql = || self.sql.to_owned();
+            self.watch = Some(self.connection.labels.watch(sql, &self.params));
+        }
+        let advanced = self.go_on(check).await;
+        let ended = match &advanced {
+            Ok(true) => return advanced,
+            Ok(false) => Ok(self.completion.map_or(0, |completion| completion.rows)),
+            Err(error) => Err(error),
+        };
+        if let Some(watch) = self.watch.take() {
+            watch.end(ended);
+        }
+        advanced
+    }
+
+    /// Goes to the next row. Returns false behind the last one.
+    #[cfg(not(feature = "tracing"))]
+    #[inline]
+    fn advance(&mut self, check: Check) -> impl Future<Output = Result<bool>> {
+        self.go_on(check)
+    }
+
+    async fn go_on(&mut self, check: Check) -> Result<bool> {
         loop {
             if let Some((rows, lent)) = &mut self.held {
                 if *lent >= rows.len() {
