@@ -64,6 +64,8 @@ impl Connection {
         self.driver.conversation.abandon();
         self.call = self.driver.conversation.begin();
         self.open = true;
+        #[cfg(feature = "tracing")]
+        self.watched.clear();
         Ok(())
     }
 
@@ -111,6 +113,16 @@ impl Connection {
     /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        let ticket = self.put(statement, params, false)?;
+        #[cfg(feature = "tracing")]
+        self.note_asked(statement, params);
+        Ok(ticket)
+    }
+
+    /// As [`Connection::submit`], of a statement that is not watched as part of a batch. `again`: if its name is gone it is
+    /// run again.
+    #[inline]
+    fn put(&mut self, statement: &dyn Statement, params: &Params, again: bool) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -125,7 +137,8 @@ impl Connection {
             // What an earlier group of the batch asks to prepare may fail with that group.
             let group = self.call.max(self.group);
             let is_there = !entry.name.is_empty()
-                && (entry.prepared == Prepared::Mixed || entry.prepared == Prepared::Asked(group));
+                && (entry.prepared == Prepared::Asked(group)
+                    || (entry.prepared == Prepared::Mixed && (again || !entry.doubted)));
             if !is_there {
                 sent = prepare(conversation, entry, params.types());
                 if sent.is_ok() {
@@ -171,7 +184,7 @@ impl Connection {
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.submit(statement, params)?;
+        let ticket = self.put(statement, params, self.is_idle())?;
         self.sync()?;
         Ok(ticket)
     }
@@ -219,11 +232,24 @@ impl Connection {
     ///
     /// # Cancel safety
     /// When the future is dropped the statement may run all the same. The next call passes over its answer.
-    pub async fn rows(
-        &mut self,
+    pub fn rows<'c>(
+        &'c mut self,
         ticket: Ticket,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> impl Future<Output = Result<Completion>> + Send {
+        #[cfg(feature = "tracing")]
+        let rows = self.watch_rows(ticket, check, sink);
+        #[cfg(not(feature = "tracing"))]
+        let rows = self.read_answer(ticket, check, sink);
+        rows
+    }
+
+    pub(super) async fn read_answer(
+        &mut self,
+        ticket: Ticket,
+        check: Check,
+        sink: Sink<'_>,
     ) -> Result<Completion> {
         if ticket.call != self.call {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
@@ -392,6 +418,8 @@ impl Connection {
                     failed = Some(error);
                 }
                 Some(Event::ReadyForQuery) => {
+                    #[cfg(feature = "tracing")]
+                    self.note_end(failed.as_ref());
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(self.status()),
@@ -425,8 +453,8 @@ impl Connection {
                     entry.prepared = match &entry.formats {
                         // The unnamed statement is another's soon.
                         _ if entry.name.is_empty() => Prepared::No,
-                        Some(_) => Prepared::Mixed,
-                        None => Prepared::Yes,
+                        None if !entry.doubted => Prepared::Yes,
+                        _ => Prepared::Mixed,
                     };
                 }
             }
@@ -515,8 +543,8 @@ pub(super) fn prepare(
     entry: &Slot,
     types: &[Oid],
 ) -> stellata_protocol::Result<()> {
-    if matches!(entry.prepared, Prepared::Asked(_)) && !entry.name.is_empty() {
-        // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no error;
+    if (entry.doubted || matches!(entry.prepared, Prepared::Asked(_))) && !entry.name.is_empty() {
+        // Whether a call that was given up got it prepared is not known yet, nor what stands behind a pooler. Closing what is not there is no error;
         // preparing what is there would be one.
         conversation.close_statement(&entry.name)?;
     }

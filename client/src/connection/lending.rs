@@ -10,6 +10,8 @@ use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "tracing")]
+use crate::trace::Watch;
 
 /// The rows of a statement, lent one after the other: a row is read when it is asked for, and what it borrows stays valid
 /// until the next one is.
@@ -30,6 +32,9 @@ pub struct Rows<'c, C = &'c mut Connection> {
     /// Rows that were held until their types were known, and how many of them have been lent.
     held: Option<(Bodies, usize)>,
     completion: Option<Completion>,
+    /// What tracers are told of the statement, until it has ended.
+    #[cfg(feature = "tracing")]
+    watch: Option<Watch>,
 }
 
 impl Connection {
@@ -58,13 +63,24 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
     /// The rows of a statement on a connection that is held as a `C`: by what a pool has lent, say. Nothing is sent before
     /// the first row is asked for.
     pub fn of(connection: C, sql: &'c str, params: Params) -> Self {
-        Self { connection, sql, params, ticket: None, again: false, held: None, completion: None }
+        Self {
+            connection,
+            sql,
+            params,
+            ticket: None,
+            again: false,
+            held: None,
+            completion: None,
+            #[cfg(feature = "tracing")]
+            watch: None,
+        }
     }
 
     /// The rows of the last statement of a flush: that of the batch whose other answers have all been read.
     pub fn answering(connection: C, ticket: Ticket) -> Self {
         Self { ticket: Some(ticket), again: true, ..Self::of(connection, "", Params::new()) }
     }
+
     /// The next row as a `T` that may borrow from the read buffer: a tuple, or a type that implements [`FromRow`]. `None`
     /// behind the last one.
     ///
@@ -134,7 +150,32 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
     }
 
     /// Goes to the next row. Returns false behind the last one.
+    #[cfg(feature = "tracing")]
     async fn advance(&mut self, check: Check) -> Result<bool> {
+        if self.ticket.is_none() && self.watch.is_none() {
+            let sql = || self.sql.to_owned();
+            self.watch = Some(self.connection.labels.watch(sql, &self.params));
+        }
+        let advanced = self.go_on(check).await;
+        let ended = match &advanced {
+            Ok(true) => return advanced,
+            Ok(false) => Ok(self.completion.map_or(0, |completion| completion.rows)),
+            Err(error) => Err(error),
+        };
+        if let Some(watch) = self.watch.take() {
+            watch.end(ended);
+        }
+        advanced
+    }
+
+    /// Goes to the next row. Returns false behind the last one.
+    #[cfg(not(feature = "tracing"))]
+    #[inline]
+    fn advance(&mut self, check: Check) -> impl Future<Output = Result<bool>> {
+        self.go_on(check)
+    }
+
+    async fn go_on(&mut self, check: Check) -> Result<bool> {
         loop {
             if let Some((rows, lent)) = &mut self.held {
                 if *lent >= rows.len() {

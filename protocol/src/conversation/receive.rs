@@ -1,6 +1,6 @@
 //! What comes in: bytes, and the events that they mean.
 
-use crate::conversation::login::{LoginState, Progress};
+use crate::conversation::login::Progress;
 use crate::conversation::owed::{Event, unexpected};
 use crate::conversation::{Answer, Conversation};
 use crate::error::{Error, ErrorKind, Result};
@@ -188,25 +188,27 @@ impl Conversation {
                 let dropped = self.notices.push(notice, held, limits.notices, limits.notice_bytes);
                 self.dropped = self.dropped.saturating_add(dropped);
             }
-            b'A' if self.hears_notifications() => {
+            // Before that nobody can have asked for them.
+            b'A' if self.is_logged_in() => {
                 let notification = Notification::read(self.body())?;
                 let (held, limits) = (notification.held(), self.limits);
                 let (most, most_bytes) = (limits.notifications, limits.notification_bytes);
                 let dropped = self.notifications.push(notification, held, most, most_bytes);
                 self.dropped_notifications = self.dropped_notifications.saturating_add(dropped);
             }
+            b'S' if self.is_logged_in() => self.parameter_status()?,
             _ if self.login.is_some() => {
                 let event = self.login_message(tag)?;
                 return Ok(event.map(|event| self.answer(event, 0)));
             }
-            _ => self.parameter_status()?,
+            _ => return Err(unexpected(tag)),
         }
         Ok(None)
     }
 
-    /// Before the login is done nobody can have asked for notifications.
-    fn hears_notifications(&self) -> bool {
-        self.login.as_ref().is_none_or(LoginState::is_logged_in)
+    /// Whether the server has let us in.
+    fn is_logged_in(&self) -> bool {
+        self.login.as_ref().is_none_or(|login| login.is_logged_in())
     }
 
     #[inline]
@@ -239,7 +241,11 @@ impl Conversation {
             return Err(unexpected(tag));
         };
         let body = self.input.at(self.body.clone());
-        match login.handle(tag, body, self.version, &mut self.output)? {
+        let unsent = self.output.len();
+        let progress = login.handle(tag, body, self.version, &mut self.output);
+        // All that is answered proves something.
+        self.output_is_secret |= self.output.len() != unsent;
+        match progress? {
             Progress::Goes => Ok(None),
             Progress::NeedsKeys => Ok(Some(Event::KeyDerivation)),
             Progress::NeedsPassword => Ok(Some(Event::Password)),
@@ -251,10 +257,6 @@ impl Conversation {
             Progress::Version(version, options) => {
                 self.version = version;
                 self.unknown_options = options;
-                Ok(None)
-            }
-            Progress::Parameter => {
-                self.parameter_status()?;
                 Ok(None)
             }
             Progress::Done(status) => {

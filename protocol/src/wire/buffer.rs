@@ -355,7 +355,7 @@ fn too_large() -> Error {
 }
 
 #[cold]
-fn nul() -> Error {
+pub(crate) fn nul() -> Error {
     Error::new(ErrorKind::InvalidText, "text for the server holds a NUL byte")
 }
 

@@ -284,7 +284,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// on. An entry goes when its budget is met; `--gate` fails when one stands here for nothing.
 pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
     ("client-w6b", Measure::Instructions, 5_850.0),
-    ("client-w8", Measure::Instructions, 55_300.0),
     ("model-w3", Measure::Instructions, 4_940.0),
     ("model-w4", Measure::Instructions, 8_350_000.0),
     ("model-w6b", Measure::Instructions, 6_680.0),
