@@ -35,6 +35,7 @@ impl<'c> Duplex<'c> {
     /// # Cancel safety
     /// When the future is dropped the connection stays usable: the stream is ended where it begins after all.
     pub(crate) async fn begin(connection: &'c mut Connection, command: &str) -> Result<Self> {
+        connection.settled().await?;
         connection.begin_batch()?;
         connection.driver.conversation.query_copy(command).map_err(Error::encode)?;
         connection.close_batch();

@@ -36,6 +36,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
+use crate::connection::drain::Leaving;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
@@ -68,6 +69,9 @@ pub struct Connection {
     /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
     /// it.
     cancelling: Option<JoinHandle<Result<()>>>,
+    /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
+    /// `cancelling`.
+    leaving: Option<Leaving>,
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
@@ -154,6 +158,7 @@ impl Connection {
             driver,
             cancel,
             cancelling: None,
+            leaving: None,
             cache,
             #[cfg(feature = "tracing")]
             labels: Labels::new(config.endpoint(), config),
@@ -308,6 +313,9 @@ impl Connection {
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
+            }
+            if let Some(leaving) = &mut self.leaving {
+                leaving.pass(self.driver.conversation.body().len());
             }
         }
     }

@@ -3,10 +3,7 @@
 /// Whether a byte is zero: eight at a time, since every text parameter and every name goes through here.
 #[inline]
 pub(crate) fn holds_nul(bytes: &[u8]) -> bool {
-    let zero_in = |word: [u8; 8]| {
-        let word = u64::from_ne_bytes(word);
-        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
-    };
+    let zero_in = |word: [u8; 8]| zero_in(u64::from_ne_bytes(word));
     let (words, rest) = bytes.as_chunks();
     let found = words.iter().fold(0, |found, word| found | zero_in(*word));
     match (bytes.last_chunk(), bytes.last_chunk::<4>(), bytes.first_chunk::<4>()) {
@@ -18,6 +15,12 @@ pub(crate) fn holds_nul(bytes: &[u8]) -> bool {
         }
         _ => rest.contains(&0),
     }
+}
+
+/// Something other than 0 where one of eight bytes is zero.
+#[inline(always)]
+pub(crate) fn zero_in(word: u64) -> u64 {
+    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
 }
 
 #[cfg(test)]
