@@ -136,6 +136,7 @@ const ELSEWHERE: &[&str] = &[
     "client PhysicalStream::next",
     "client PhysicalStream::tend",
     "client Reconnecting::get",
+    "client ReplicationConnection::alter_slot",
     "client ReplicationConnection::close",
     "client ReplicationConnection::connect",
     "client ReplicationConnection::connect_physical",

@@ -297,3 +297,96 @@ fn csv<'l>(line: &'l str, marks: Marks<'_>) -> (Option<Cow<'l, str>>, Option<&'l
     }
     (Some(Cow::Owned(text)), None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use stellata_protocol::FromRow;
+    use stellata_protocol::copy::BinaryCopyWriter;
+
+    const TYPES: [Oid; 3] = [Oid::TEXT, Oid::INT4, Oid::TEXT];
+
+    type Row = (Option<String>, i32, Option<String>);
+
+    fn reader(options: &CopyOptions) -> LineReader {
+        LineReader::new(options.clone(), TYPES.into(), TYPES.into())
+    }
+
+    /// All rows of data that comes in these pieces.
+    fn read<'d>(
+        options: &CopyOptions,
+        pieces: impl IntoIterator<Item = &'d [u8]>,
+    ) -> Result<Vec<Row>> {
+        let mut reader = reader(options);
+        let mut rows = Vec::new();
+        for mut piece in pieces {
+            while reader.read(&mut piece)? {
+                let mut columns = reader.columns()?;
+                rows.push(FromRow::from_row(&mut columns).map_err(|error| error.error)?);
+            }
+        }
+        reader.end()?;
+        Ok(rows)
+    }
+
+    fn written(options: &CopyOptions, rows: &[Row]) -> Vec<u8> {
+        let mut values = BinaryCopyWriter::new(TYPES).unwrap();
+        let mut lines = LineWriter::new(options.clone(), TYPES.into());
+        for row in rows {
+            values.clear();
+            values.row(row).unwrap();
+            lines.append(values.piece()).unwrap();
+        }
+        lines.piece.content().to_vec()
+    }
+
+    fn options() -> impl Strategy<Value = CopyOptions> {
+        let csv = |quote, escape| CopyOptions::csv().quote(quote).escape(escape);
+        prop_oneof![
+            Just(CopyOptions::text()),
+            Just(CopyOptions::text().delimiter('|').null("n")),
+            Just(CopyOptions::csv()),
+            Just(csv('"', '\\').delimiter(';').null("n")),
+            Just(csv('\'', '|').null("\\N")),
+        ]
+    }
+
+    fn text() -> impl Strategy<Value = Option<String>> {
+        proptest::option::weighted(0.8, "[anN\\\\.,;|\t\n\r\"' ä]{0,6}")
+    }
+
+    proptest! {
+        #[test]
+        fn lines_come_back_wherever_they_are_cut(
+            options in options(),
+            rows in proptest::collection::vec((text(), any::<i32>(), text()), 0..6),
+            cut in 1..9_usize,
+        ) {
+            let data = written(&options, &rows);
+            prop_assert_eq!(read(&options, data.chunks(cut)).unwrap(), rows.clone());
+            prop_assert_eq!(read(&options, [&data[..]]).unwrap(), rows);
+            if !data.is_empty() {
+                let kind = read(&options, [&data[..data.len() - 1]]).map_err(|error| error.kind());
+                prop_assert_eq!(kind, Err(ErrorKind::Truncated));
+            }
+        }
+
+        #[test]
+        fn hostile_lines_are_survived(options in options(), data: Vec<u8>, text in "[a1\\\\\"|;,'\n\t]{0,30}") {
+            let _ = read(&options, [&data[..]]);
+            let _ = read(&options, [text.as_bytes()]);
+        }
+    }
+
+    #[test]
+    fn lines_with_another_number_of_values_are_refused() {
+        let kind = |data: &[u8]| read(&CopyOptions::text(), [data]).map_err(|error| error.kind());
+        assert_eq!(kind(b"a\t1\n"), Err(ErrorKind::ColumnCount));
+        assert_eq!(kind(b"a\t1\tb\tc\n"), Err(ErrorKind::ColumnCount));
+        assert_eq!(kind(b"a\tone\tb\n"), Err(ErrorKind::InvalidValue));
+        assert_eq!(kind(b"a\t1\t\xff\n"), Err(ErrorKind::InvalidText));
+        let all = Ok(vec![(Some("\u{8}\u{c}\u{b}".to_owned()), 1, None)]);
+        assert_eq!(kind(b"\\b\\f\\v\t1\t\\N\n"), all);
+    }
+}

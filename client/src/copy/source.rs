@@ -52,8 +52,12 @@ impl Connection {
 /// A COPY out of the server that is about to begin.
 ///
 /// What comes is handed on before more is read, so that a slow consumer holds the server back and memory stays bounded, however
-/// many rows there are. When what is made of it is dropped before its end, the rows that are still to come are passed over by
-/// the connection's next use, or cut short by [`Connection::drain`].
+/// many rows there are.
+///
+/// When what is made of it is dropped before its end, the connection's next use reads a little more of it, 1 MiB or for 100 ms at
+/// most, and then has the server cancel it. Within a transaction, which a cancellation would fail, it is read to its end instead,
+/// or cancelled by [`Connection::drain`]; so it is by calls that can't wait, [`Connection::batch`] and
+/// [`CopyIn::writer`](crate::CopyIn::writer).
 #[derive(Debug)]
 #[must_use = "nothing is copied until it is said into what"]
 pub struct CopyOut<'c> {
@@ -74,7 +78,7 @@ impl<'c> CopyOut<'c> {
     /// [`ErrorKind::Usage`] for a command of the caller's own without types.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the next call passes over what comes; the connection stays usable.
+    /// When the future is dropped, the next call passes over what comes, or cancels it; the connection stays usable.
     pub async fn rows<T: for<'r> FromRow<'r>>(self) -> Result<CopyRows<'c, T>> {
         let rows = self.begin_rows().await?;
         let catalog = rows.outflow.connection.catalog();
@@ -326,7 +330,7 @@ impl Form {
 
 /// Rows that a COPY gives, one by one.
 ///
-/// Dropped before its end, the rows that are still to come are passed over by the connection's next use.
+/// Dropped before its end, the rest is left as [`CopyOut`] says.
 pub struct CopyRows<'c, T> {
     rows: RawRows<'c>,
     row: PhantomData<fn() -> T>,
@@ -362,7 +366,7 @@ impl<T> fmt::Debug for CopyRows<'_, T> {
 
 /// The data of a COPY, piece by piece, or as an [`AsyncRead`].
 ///
-/// Dropped before its end, what is still to come is passed over by the connection's next use.
+/// Dropped before its end, the rest is left as [`CopyOut`] says.
 #[derive(Debug)]
 pub struct CopyReader<'c> {
     outflow: Outflow<'c>,
