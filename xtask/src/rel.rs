@@ -135,6 +135,23 @@ const PROPERTIES: &[Property] = &[
     },
     Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow"])] },
     Property {
+        id: "R24",
+        steps: &[
+            Step::Test { of: &["-p", TESTS, "--test", "streaming"], filter: &[] },
+            Step::Test {
+                of: &["-p", TESTS, "--test", "it"],
+                filter: &["copy_out_that_is_dropped", "no_memory_grows"],
+            },
+        ],
+    },
+    Property {
+        id: "R25",
+        steps: &[Step::Test {
+            of: &["-p", TESTS, "--test", "it"],
+            filter: &["full_buffers", "block_nobody", "slow_consumer"],
+        }],
+    },
+    Property {
         id: "R26",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },

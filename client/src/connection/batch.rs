@@ -72,6 +72,11 @@ impl Connection {
     /// Ends what the last call has left open.
     #[cold]
     fn end_last(&mut self) -> Result<()> {
+        if self.leaving.take().is_some() {
+            // Nothing may be cancelled once this is under way: the COPY is read to its end.
+            self.open = false;
+            return Ok(());
+        }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = pin!(tokio::task::unconstrained(cancelling))
                 .poll(&mut Context::from_waker(Waker::noop()));

@@ -41,6 +41,7 @@ use crate::config::Config;
 use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
 use crate::connection::discovery::Discovery;
+use crate::connection::drain::Leaving;
 use crate::connection::driver::Driver;
 use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
@@ -77,6 +78,9 @@ pub struct Connection {
     /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
     /// it.
     cancelling: Option<JoinHandle<Result<()>>>,
+    /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
+    /// `cancelling`.
+    leaving: Option<Leaving>,
     cache: Cache,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
@@ -183,6 +187,7 @@ impl Connection {
             driver: *driver,
             cancel,
             cancelling: None,
+            leaving: None,
             cache,
             #[cfg(feature = "tracing")]
             labels,
@@ -340,6 +345,9 @@ impl Connection {
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
+            }
+            if let Some(leaving) = &mut self.leaving {
+                leaving.pass(self.driver.conversation.body().len());
             }
         }
     }
