@@ -6,6 +6,7 @@ mod login;
 mod attempt;
 mod cancel;
 mod columns;
+mod counts;
 mod discovery;
 mod batch;
 mod resolve;
@@ -35,6 +36,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::connection::cancel::Origin;
+use crate::connection::counts::Counts;
 use crate::connection::discovery::Discovery;
 use crate::connection::driver::Driver;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,6 +49,7 @@ use crate::trace::Labels;
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
+pub use counts::StatementCounts;
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};
@@ -69,6 +72,7 @@ pub struct Connection {
     /// it.
     cancelling: Option<JoinHandle<Result<()>>>,
     cache: Cache,
+    counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
     /// What is known of the types that the database numbers by itself.
@@ -155,6 +159,7 @@ impl Connection {
             cancel,
             cancelling: None,
             cache,
+            counts: Counts::default(),
             #[cfg(feature = "tracing")]
             labels: Labels::new(config.endpoint(), config),
             hooks: config.hooks().clone(),
@@ -280,6 +285,13 @@ impl Connection {
     #[must_use]
     pub fn cached_statements(&self) -> usize {
         self.cache.len()
+    }
+
+    /// How many statements were sent so far.
+    #[inline]
+    #[must_use]
+    pub fn statements(&self) -> StatementCounts {
+        self.counts.read()
     }
 
     /// How much memory the read and write buffers hold, in bytes.

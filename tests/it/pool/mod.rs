@@ -5,6 +5,7 @@ mod crowd;
 mod deadlines;
 mod lending;
 mod limits;
+mod metrics;
 mod outages;
 mod simulated;
 

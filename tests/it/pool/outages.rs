@@ -146,6 +146,45 @@ fn a_pool_outlives_the_restarts_of_its_server() {
     });
 }
 
+#[test]
+fn nobody_tries_again_for_those_who_went_away() {
+    with_database(async |database| {
+        let (there, opened) = (super::config(database), Arc::new(AtomicUsize::new(0)));
+        let open = {
+            let opened = Arc::clone(&opened);
+            move || {
+                // The first finds a server, all others none.
+                let is_first = opened.fetch_add(1, Ordering::Relaxed) == 0;
+                let there = there.clone();
+                async move {
+                    let nowhere = Config::parse("postgres://me@127.0.0.1:1/x?sslmode=disable")?;
+                    stellata_client::Connection::connect(if is_first { &there } else { &nowhere })
+                        .await
+                }
+            }
+        };
+        let options = PoolOptions::new().max(2).acquire_timeout(Duration::from_secs(20));
+        let pool = Pool::opened_by(open, options);
+        let lent = pool.acquire().await.unwrap();
+        let wait = |pool: &Pool| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.acquire().await.map(drop) })
+        };
+        let first = wait(&pool);
+        eventually("one waits", || pool.status().waiting == 1).await;
+        let second = wait(&pool);
+        eventually("two wait", || pool.status().waiting == 2).await;
+        eventually("the server is away", || pool.metrics().failed_to_open > 0).await;
+        // Its place in line stays where it is, behind the first.
+        second.abort();
+        assert!(second.await.unwrap_err().is_cancelled());
+        drop(lent);
+        first.await.unwrap().unwrap();
+        assert_eq!((pool.status().waiting, pool.status().idle), (0, 1));
+        eventually("nobody tries again", || pool.status().opening == 0).await;
+    });
+}
+
 /// What befalls a server.
 enum Event {
     EndAll,
