@@ -28,3 +28,8 @@ pub use options::{HookFuture, PoolOptions};
 pub use pool::Pool;
 pub use status::{Closures, PoolMetrics, PoolStatus, Waits};
 pub use stellata_client::{Config, StatementCounts};
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/pool.md")]
+struct Guide;

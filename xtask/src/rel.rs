@@ -28,6 +28,7 @@ enum Step {
 }
 
 const PROTOCOL: &str = "stellata-protocol";
+const POOL: &str = "stellata-pool";
 const TESTS: &str = "stellata-tests";
 
 /// The properties in order of their rows.
@@ -108,6 +109,43 @@ const PROPERTIES: &[Property] = &[
         ],
     },
     Property {
+        id: "R15",
+        steps: &[Step::Test {
+            of: &["-p", TESTS, "--test", "it"],
+            filter: &["outlives_the_restarts"],
+        }],
+    },
+    Property {
+        id: "R18",
+        steps: &[Step::Test {
+            of: &["-p", TESTS, "--test", "it"],
+            filter: &["clogged_connections"],
+        }],
+    },
+    Property {
+        id: "R19",
+        steps: &[
+            Step::Test { of: &["-p", "stellata-pool-models"], filter: &[] },
+            Step::Test { of: &["-p", "stellata-pool-schedules"], filter: &[] },
+            Step::Test { of: &["-p", POOL, "--lib"], filter: &["lending"] },
+        ],
+    },
+    Property {
+        id: "R20",
+        steps: &[
+            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["ten_thousand"] },
+            Step::Test { of: &["-p", TESTS, "--test", "crowd"], filter: &[] },
+        ],
+    },
+    Property {
+        id: "R21",
+        steps: &[Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["pool::deadlines"] }],
+    },
+    Property {
+        id: "R22",
+        steps: &[Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["pool::cleaning"] }],
+    },
+    Property {
         id: "R26",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },
@@ -148,6 +186,13 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R39",
         steps: &[Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["faults"] }],
+    },
+    Property {
+        id: "R40",
+        steps: &[
+            Step::Computing { of: &["-p", TESTS, "--test", "simulated"], filter: &[] },
+            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["pool::simulated"] },
+        ],
     },
 ];
 
