@@ -3,15 +3,13 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are what the test is for")]
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use stellata_pool::{Config, Pool, PoolOptions};
 use stellata_testkit::{Database, Server};
 use tokio::runtime::Builder;
-use tokio::task::LocalSet;
 
 const MAX: usize = 16;
 const TASKS: usize = 10_000;
@@ -39,24 +37,24 @@ impl Notes {
     }
 }
 
-async fn ask(pool: Pool, notes: Rc<RefCell<Notes>>, task: usize) {
+async fn ask(pool: Pool, notes: Arc<Mutex<Notes>>, task: usize) {
     let start = Instant::now();
-    notes.borrow_mut().asked.push(task);
+    notes.lock().unwrap().asked.push(task);
     let mut lease = pool.acquire().await.unwrap();
-    notes.borrow_mut().served.push(task);
-    notes.borrow_mut().waits.push(start.elapsed());
+    notes.lock().unwrap().served.push(task);
+    notes.lock().unwrap().waits.push(start.elapsed());
     let (told,): (i64,) = lease.query_one("select $1", (task as i64,)).await.unwrap();
     assert_eq!(told, task as i64);
-    notes.borrow_mut().answered += 1;
+    notes.lock().unwrap().answered += 1;
 }
 
 /// Lets everybody in, and waits until all is as before.
-async fn crowd(pool: &Pool, notes: &Rc<RefCell<Notes>>) {
-    notes.borrow_mut().clear();
+async fn crowd(pool: &Pool, notes: &Arc<Mutex<Notes>>) {
+    notes.lock().unwrap().clear();
     let mut tasks = Vec::with_capacity(TASKS);
     for task in 0..TASKS {
-        let work = ask(pool.clone(), Rc::clone(notes), task);
-        tasks.push(tokio::task::spawn_local(async move {
+        let work = ask(pool.clone(), Arc::clone(notes), task);
+        tasks.push(tokio::spawn(async move {
             if task % 5 == 0 {
                 // Given up at some point between getting in line and giving back.
                 let limit = Duration::from_micros((task as u64 * 7_919) % 400_000);
@@ -84,16 +82,20 @@ fn ten_thousand_tasks_are_served_in_order_and_leave_nothing_on_the_heap() {
     let config = Config::parse(&database.url()).unwrap();
     let options = PoolOptions::new().max(MAX).min(MAX).acquire_timeout(Duration::from_secs(120));
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let (pool, notes) = (Pool::new(config, options), Rc::new(RefCell::new(Notes::new())));
-    let run = || LocalSet::new().block_on(&runtime, crowd(&pool, &notes));
+    let (pool, notes) = (Pool::new(config, options), Arc::new(Mutex::new(Notes::new())));
+    let run = || runtime.block_on(crowd(&pool, &notes));
     // The first time places in line are made, connections are opened, and buffers grow to what is needed.
     run();
     run();
     let opened = pool.metrics().opened;
     let heap = measure(run);
-    let mut notes = notes.borrow_mut();
+    let mut notes = notes.lock().unwrap();
     assert_eq!(notes.asked.len(), TASKS);
-    assert!(notes.asked.is_sorted() && notes.served.is_sorted(), "somebody was overtaken");
+    assert!(notes.asked.is_sorted());
+    // One whose time is over just then is woken by that, and may find its connection before those who were given theirs
+    // earlier have had their turn.
+    let patient = notes.served.iter().filter(|task| *task % 5 != 0);
+    assert!(patient.is_sorted(), "somebody was overtaken");
     assert!(notes.answered >= TASKS - TASKS / 5, "{}", notes.answered);
     assert!(notes.answered < TASKS, "some were given up");
     notes.waits.sort_unstable();
@@ -111,7 +113,7 @@ fn ten_thousand_tasks_are_served_in_order_and_leave_nothing_on_the_heap() {
         heap.bytes_current,
     );
     // A connection that was opened anew may have buffers of another size than the one it replaces.
-    assert!(heap.bytes_current.abs() < 512 * 1024, "{} bytes are left", heap.bytes_current);
+    assert!(heap.bytes_current.abs() < 64 * 1024, "{} bytes are left", heap.bytes_current);
     let left = runtime.block_on(pool.drain(Duration::from_secs(20)));
     assert_eq!(left, 0);
 }
