@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::world::{Happening, World};
+use crate::world::{Cut, Happening, World};
 
 const MAX: usize = 4;
 const CALLERS: u64 = 10;
@@ -306,6 +306,51 @@ pub(crate) fn simulate(seed: u64) -> Simulated {
         compare(&known, &world);
         Simulated { trace: world.take_trace(), tally: known.tally }
     })
+}
+
+/// Cuts the first session of a pool that may have one, and looks whether the pool has another one soon. Returns whether
+/// anything was cut.
+pub(crate) fn cut_and_go_on(cut: Cut) -> bool {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let world = World::with_cut(cut);
+        let options = PoolOptions::new().max(1).acquire_timeout(ACQUIRE_LIMIT);
+        let opened_in = Arc::clone(&world);
+        let options = options.clean_timeout(CLEAN_LIMIT).seed(1);
+        let pool = Pool::opened_by(move || Arc::clone(&opened_in).connect(), options);
+        let db = Db::from(pool.clone());
+        let mut failures = 0;
+        for id in 1..=4 {
+            // Against silence the caller has a limit of its own.
+            let outcome = timeout(ACQUIRE_LIMIT, add_and_look_up(&db, id)).await;
+            failures += u32::from(!matches!(outcome, Ok(Ok(()))));
+        }
+        assert!(failures <= 1, "{cut:?}: one session can fail but once");
+        if !world.was_cut() {
+            return false;
+        }
+        timeout(ACQUIRE_LIMIT, add_and_look_up(&db, 5)).await.unwrap().unwrap();
+        let metrics = pool.metrics();
+        assert_eq!(pool.status().waiting, 0);
+        assert_eq!(metrics.timed_out, 0, "{cut:?}: {metrics:?}");
+        assert_eq!(metrics.opened + metrics.failed_to_open, 2, "{cut:?}");
+        assert!(world.is_well());
+        true
+    })
+}
+
+async fn add_and_look_up(db: &Db, id: i64) -> stellata::Result<()> {
+    let note = new!(Note { id, value: value_of(id) });
+    let seen = db
+        .transaction(async |tx| {
+            note.insert(tx).await?;
+            Note::query().filter(|note| note.id.eq(id)).one(tx).await
+        })
+        .await?;
+    assert_eq!((seen.id, seen.value), (id, value_of(id)));
+    let again = Note::query().filter(|note| note.id.eq(id)).one(db).await?;
+    assert_eq!(again.value, value_of(id));
+    Ok(())
 }
 
 /// Nothing is lent, nobody waits, and all connections that there may be can be had.

@@ -13,7 +13,8 @@ mod callers;
 use std::panic::catch_unwind;
 use std::thread;
 
-use callers::{Tally, simulate};
+use callers::{Tally, cut_and_go_on, simulate};
+use world::Ending;
 
 /// How many seeds are tried, from which one on: `STELLATA_SEED` names a single one.
 fn seeds() -> std::ops::Range<u64> {
@@ -65,4 +66,12 @@ fn a_seed_gives_the_same_trace_each_time() {
         assert!(one.trace.len() > 100, "seed {seed}");
     }
     assert_ne!(simulate(1).trace, simulate(2).trace);
+}
+
+#[test]
+fn a_session_that_ends_behind_any_byte_is_replaced() {
+    let places = [Ending::Close, Ending::Silence]
+        .map(|ending| (0..).take_while(|after| cut_and_go_on((*after, ending))).count());
+    println!("sessions closed behind {} bytes each, silent behind {}", places[0], places[1]);
+    assert!(places.iter().all(|places| *places > 200), "{places:?}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::sleep;
 
-use crate::world::{Notes, World};
+use crate::world::{Cut, Ending, Notes, World};
 
 /// What a statement does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +73,13 @@ pub(crate) struct Session {
     /// Messages are passed over up to the next Sync.
     skipping: bool,
     out: Vec<u8>,
+    cut: Option<Cut>,
 }
 
 impl Session {
     pub(crate) fn new(world: Arc<World>) -> Self {
         Self {
+            cut: world.take_cut(),
             world,
             statements: HashMap::new(),
             bound: None,
@@ -94,7 +96,7 @@ impl Session {
         let length = stream.read_u32().await?;
         let mut body = vec![0; length as usize - 4];
         stream.read_exact(&mut body).await?;
-        stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await?;
+        self.send(&mut stream, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await?;
         loop {
             let tag = stream.read_u8().await?;
             let length = stream.read_u32().await?;
@@ -145,7 +147,8 @@ impl Session {
                 self.world.note("is terminated", 0);
                 self.out.clear();
                 self.error("FATAL", "57P01", "terminating connection due to administrator command");
-                stream.write_all(&self.out).await?;
+                let out = std::mem::take(&mut self.out);
+                self.send(stream, &out).await?;
                 return Ok(false);
             }
             _ => {}
@@ -174,12 +177,28 @@ impl Session {
                 let kept = self.world.numbers().below(out.len() as u64);
                 out.truncate(kept as usize);
                 self.world.note("is cut", kept);
-                stream.write_all(&out).await?;
+                self.send(stream, &out).await?;
                 return Ok(false);
             }
-            _ => stream.write_all(&out).await?,
+            _ => self.send(stream, &out).await?,
         }
         Ok(true)
+    }
+
+    /// Writes to the client, up to where the session is cut.
+    async fn send(&mut self, stream: &mut DuplexStream, bytes: &[u8]) -> io::Result<()> {
+        let Some((left, ending)) = &mut self.cut else { return stream.write_all(bytes).await };
+        let kept = bytes.len().min(*left);
+        *left -= kept;
+        stream.write_all(&bytes[..kept]).await?;
+        if kept == bytes.len() {
+            return Ok(());
+        }
+        self.world.note_cut();
+        match ending {
+            Ending::Close => Err(io::ErrorKind::ConnectionAborted.into()),
+            Ending::Silence => std::future::pending().await,
+        }
     }
 
     fn fate(&self) -> Fate {

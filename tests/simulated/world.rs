@@ -17,6 +17,18 @@ pub(crate) type Happening = (u128, &'static str, u64);
 /// The rows that the server has: values by number.
 pub(crate) type Notes = BTreeMap<i64, i64>;
 
+/// How a session ends that is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its stream is closed.
+    Close,
+    /// Nothing more comes, and nobody says so.
+    Silence,
+}
+
+/// Where the first session is cut: behind so many bytes of what the server sends.
+pub(crate) type Cut = (usize, Ending);
+
 #[derive(Debug)]
 pub(crate) struct World {
     numbers: Mutex<Numbers>,
@@ -28,6 +40,10 @@ pub(crate) struct World {
     away: AtomicBool,
     /// Nothing bad happens any more.
     calm: AtomicBool,
+    /// What befalls the next session that begins.
+    cut: Mutex<Option<Cut>>,
+    /// Whether a session was cut.
+    was_cut: AtomicBool,
     /// A client has sent what the server can't understand.
     confused: AtomicBool,
 }
@@ -42,8 +58,30 @@ impl World {
             trace: Mutex::default(),
             away: AtomicBool::new(false),
             calm: AtomicBool::new(false),
+            cut: Mutex::default(),
+            was_cut: AtomicBool::new(false),
             confused: AtomicBool::new(false),
         })
+    }
+
+    /// A world in which nothing happens by chance.
+    pub(crate) fn with_cut(cut: Cut) -> Arc<Self> {
+        let world = Self::new(1);
+        *world.cut.lock().unwrap() = Some(cut);
+        world.calm_down();
+        world
+    }
+
+    pub(crate) fn take_cut(&self) -> Option<Cut> {
+        self.cut.lock().unwrap().take()
+    }
+
+    pub(crate) fn note_cut(&self) {
+        self.was_cut.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
     }
 
     pub(crate) fn numbers(&self) -> MutexGuard<'_, Numbers> {
@@ -125,7 +163,7 @@ impl World {
         });
         self.sessions.lock().unwrap().push(serving.abort_handle());
         self.note("connected", 0);
-        let config = Config::parse("postgres://me@in.memory/x?sslmode=disable")?;
+        let config = Config::parse("postgres://me@in.memory/x?sslmode=disable&connect_timeout=2")?;
         Connection::over(client, &config).await
     }
 }
