@@ -3,10 +3,11 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use stellata::prelude::*;
 use stellata_pool::{Config, PoolOptions};
 use tokio_postgres::{NoTls, Statement};
 
@@ -21,8 +22,82 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is looked up.
 const SQL: &str = "select name from users where id = $1";
 
-/// A pool whose connections are lent and asked.
+/// What a task does, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It has a connection lent, lets the others run, and gives it back: only the pool is measured.
+    Lend,
+    /// It looks up a row by its key.
+    LookUp,
+}
+
+/// Somebody who does what tasks want.
 pub(crate) trait Contestant: Send + Sync + 'static {
+    /// Whether the contestant can do nothing but lend.
+    const LENDS: bool;
+
+    /// Does it once. Returns how long the task waited for a connection, where it was lent one.
+    fn serve(
+        &self,
+        work: Work,
+        id: i32,
+    ) -> impl Future<Output = Result<Option<Duration>, Failed>> + Send;
+}
+
+/// The name that belongs to a user's number.
+fn check(id: i32, name: &str) {
+    assert!(name.strip_prefix("user ").and_then(|id| id.parse().ok()) == Some(id), "{id}: {name}");
+}
+
+/// A pool whose connections are lent and asked.
+pub(crate) struct Lent<P>(pub(crate) P);
+
+impl<P: Pool> Contestant for Lent<P> {
+    const LENDS: bool = true;
+
+    async fn serve(&self, work: Work, id: i32) -> Result<Option<Duration>, Failed> {
+        let asked = Instant::now();
+        let mut lease = self.0.acquire().await?;
+        let waited = asked.elapsed();
+        match work {
+            Work::Lend => tokio::task::yield_now().await,
+            Work::LookUp => check(id, &P::look_up(&mut lease, id).await?),
+        }
+        drop(lease);
+        Ok(Some(waited))
+    }
+}
+
+/// Our models: whoever asks does not see a connection.
+pub(crate) struct Models(Db);
+
+#[derive(Model)]
+#[model(table = "users")]
+struct User {
+    #[model(key)]
+    id: i32,
+    name: String,
+}
+
+impl Models {
+    pub(crate) fn new(url: &str, options: PoolOptions) -> Result<Self, Failed> {
+        let options = options.max(CONNECTIONS as usize).acquire_timeout(PATIENCE);
+        Ok(Self(Db::from(stellata_pool::Pool::new(Config::parse(url)?, options))))
+    }
+}
+
+impl Contestant for Models {
+    const LENDS: bool = false;
+
+    async fn serve(&self, _: Work, id: i32) -> Result<Option<Duration>, Failed> {
+        let user = User::get(id, &self.0).await?;
+        check(user.id, &user.name);
+        Ok(None)
+    }
+}
+
+/// A pool.
+pub(crate) trait Pool: Send + Sync + 'static {
     /// A connection that is lent. Dropped, it goes back.
     type Lease: Send;
 
@@ -46,7 +121,7 @@ impl Stellata {
     }
 }
 
-impl Contestant for Stellata {
+impl Pool for Stellata {
     type Lease = stellata_pool::Lease;
 
     async fn acquire(&self) -> Result<Self::Lease, Failed> {
@@ -74,7 +149,7 @@ impl Deadpool {
     }
 }
 
-impl Contestant for Deadpool {
+impl Pool for Deadpool {
     type Lease = deadpool_postgres::Object;
 
     async fn acquire(&self) -> Result<Self::Lease, Failed> {
@@ -123,7 +198,7 @@ impl Bb8 {
     }
 }
 
-impl Contestant for Bb8 {
+impl Pool for Bb8 {
     type Lease = bb8::PooledConnection<'static, Prepared>;
 
     async fn acquire(&self) -> Result<Self::Lease, Failed> {
@@ -149,7 +224,7 @@ impl Sqlx {
     }
 }
 
-impl Contestant for Sqlx {
+impl Pool for Sqlx {
     type Lease = sqlx::pool::PoolConnection<sqlx::Postgres>;
 
     async fn acquire(&self) -> Result<Self::Lease, Failed> {

@@ -6,14 +6,15 @@
 
 #![allow(clippy::print_stdout, reason = "a program talks to its user")]
 
-mod contest;
 mod contestant;
+mod contest;
 mod report;
 
 use std::time::Duration;
 
-use contest::{Contest, Work};
-use contestant::{Bb8, Deadpool, Failed, Sqlx, Stellata};
+use contest::Contest;
+use contestant::{Bb8, Deadpool, Failed, Lent, Models, Sqlx, Stellata, Work};
+use stellata_pool::PoolOptions;
 use stellata_testkit::{Database, Server};
 use tokio::runtime::Builder;
 
@@ -56,10 +57,11 @@ fn main() -> Result<(), Failed> {
     runtime.block_on(async {
         let url = database.tcp_url();
         let mut contest = Contest::new();
-        contest.add("stellata-pool", Stellata::new(&url)?);
-        contest.add("deadpool-postgres", Deadpool::new(&url)?);
-        contest.add("bb8-postgres", Bb8::new(&url).await?);
-        contest.add("sqlx", Sqlx::new(&url)?);
+        contest.add("stellata-pool", Lent(Stellata::new(&url)?));
+        contest.add("stellata, models", Models::new(&url, PoolOptions::new())?);
+        contest.add("deadpool-postgres", Lent(Deadpool::new(&url)?));
+        contest.add("bb8-postgres", Lent(Bb8::new(&url).await?));
+        contest.add("sqlx", Lent(Sqlx::new(&url)?));
         for work in [Work::Lend, Work::LookUp] {
             let rounds = contest.run(work, settings.rounds, settings.turn).await;
             report::print(work, &rounds);
