@@ -88,6 +88,22 @@ struct Counts {
     lateness: AtomicU64,
 }
 
+impl Counts {
+    fn told(&self, events: usize, longest: Duration) -> String {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let micros = |counter: &AtomicU64| Duration::from_micros(count(counter));
+        format!(
+            "{events} events: {} served, {} failed, {} gave up; at most {:.1?} past a deadline, {longest:.1?} without \
+             service; this machine was late by up to {:.1?}",
+            count(&self.served),
+            count(&self.failed),
+            count(&self.timed_out),
+            micros(&self.overdue),
+            micros(&self.lateness),
+        )
+    }
+}
+
 /// Asks for a connection and by it for an answer, again and again.
 async fn go_on(pool: Pool, counts: Arc<Counts>, task: u64) {
     let mut asked = task as i64;
@@ -171,22 +187,18 @@ fn a_pool_outlives_the_restarts_of_its_server() {
             let (before, start) = (served(), Instant::now());
             soon("it serves again", || served() > before);
             longest = longest.max(start.elapsed());
+            if number % 50 == 49 {
+                println!("{}", counts.told(number + 1, longest));
+            }
         }
         counts.over.store(true, Ordering::Relaxed);
         for task in tasks {
             task.await.unwrap();
         }
         eventually("all are back", || pool.status().lent == 0 && pool.status().opening == 0).await;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let micros = |counter: &AtomicU64| Duration::from_micros(count(counter));
+        println!("{}", counts.told(events, longest));
+        let micros = |counter: &AtomicU64| Duration::from_micros(counter.load(Ordering::Relaxed));
         let (overdue, lateness) = (micros(&counts.overdue), micros(&counts.lateness));
-        println!(
-            "{events} events: {} served, {} failed, {} gave up; at most {overdue:.1?} past a deadline, \
-             {longest:.1?} without service; this machine was late by up to {lateness:.1?}",
-            served(),
-            count(&counts.failed),
-            count(&counts.timed_out),
-        );
         // The machine is shared: what it is late by itself is allowed for, and in the short run much more.
         let slack = if is_long { lateness } else { LIMIT * 2 };
         assert!(overdue <= Duration::from_millis(100) + slack, "{overdue:?} past a deadline");
