@@ -148,6 +148,7 @@ impl Connection {
                 sent = prepare(conversation, entry, params.types());
                 if sent.is_ok() {
                     entry.prepared = Prepared::Asked(group);
+                    self.counts.parsed += 1;
                     self.parsing.push_back(Parsing { slot, call: group });
                 }
             }
@@ -156,13 +157,19 @@ impl Connection {
                     .and_then(|()| conversation.bind_formats("", &entry.name, params, formats))
                     .and_then(|()| conversation.execute(0));
                 return match sent {
-                    Ok(()) => Ok(Ticket { slot, call: self.call }),
+                    Ok(()) => {
+                        self.counts.bound += 1;
+                        Ok(Ticket { slot, call: self.call })
+                    }
                     Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
                 };
             }
         }
         match sent.and_then(|()| conversation.run(&entry.head, params)) {
-            Ok(()) => Ok(Ticket { slot, call: self.call }),
+            Ok(()) => {
+                self.counts.bound += 1;
+                Ok(Ticket { slot, call: self.call })
+            }
             Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
         }
     }
@@ -184,6 +191,7 @@ impl Connection {
             return match self.driver.conversation.run_alone(&entry.head, params) {
                 Ok(()) => {
                     self.open = false;
+                    self.counts.bound += 1;
                     Ok(Ticket { slot, call: self.call })
                 }
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),

@@ -98,6 +98,7 @@ impl Connection {
         self.begin_batch()?;
         let asked = self.ask_copy(way, sql, described);
         asked.map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
+        self.counts.others += 1;
         if way == Way::Out {
             self.sync()?;
         }

@@ -7,6 +7,7 @@ mod login;
 mod attempt;
 mod cancel;
 mod columns;
+mod counts;
 mod discovery;
 mod batch;
 mod resolve;
@@ -40,6 +41,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
+use crate::connection::counts::Counts;
 use crate::connection::discovery::Discovery;
 use crate::connection::drain::Leaving;
 use crate::connection::driver::Driver;
@@ -54,6 +56,7 @@ use crate::trace::{Labels, Watched};
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
+pub use counts::StatementCounts;
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};
@@ -82,6 +85,7 @@ pub struct Connection {
     /// `cancelling`.
     leaving: Option<Leaving>,
     cache: Cache,
+    counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
     /// What is known of the types that the database numbers by itself.
@@ -189,6 +193,7 @@ impl Connection {
             cancelling: None,
             leaving: None,
             cache,
+            counts: Counts::default(),
             #[cfg(feature = "tracing")]
             labels,
             #[cfg(feature = "tracing")]
@@ -317,6 +322,13 @@ impl Connection {
     #[must_use]
     pub fn cached_statements(&self) -> usize {
         self.cache.len()
+    }
+
+    /// How many statements were sent so far.
+    #[inline]
+    #[must_use]
+    pub fn statements(&self) -> StatementCounts {
+        self.counts.read()
     }
 
     /// How much memory the read and write buffers hold, in bytes.
