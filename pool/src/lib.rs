@@ -17,10 +17,12 @@ mod returning;
 mod reaper;
 mod lease;
 mod pool;
+mod cluster;
 
+pub use cluster::{Cluster, ClusterOptions, ClusterStatus, Role, ServerStatus};
 pub use error::{Cause, Error, Result};
 pub use lease::Lease;
 pub use options::{HookFuture, PoolOptions};
 pub use pool::Pool;
 pub use status::{Closures, PoolMetrics, PoolStatus, Waits};
-pub use stellata_client::Config;
+pub use stellata_client::{Config, Endpoint};
