@@ -1,6 +1,7 @@
 //! What runs a statement: a pool that lends a connection for it, or a connection that is held.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use stellata_client::{
 };
 use stellata_pool::{Lease, Pool};
 
+use crate::cluster::{self, Asked, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expr::fragment::Fragment;
 use crate::failure;
@@ -57,6 +59,67 @@ pub enum Source<'a> {
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
     Held(&'a Held, u32),
+    /// Lent by a server of a cluster.
+    #[doc(hidden)]
+    Cluster(Route<'a>),
+    /// That of the database of the statement's model; whether it does nothing but read.
+    #[doc(hidden)]
+    Named(&'a dyn Named, bool),
+}
+
+/// Several databases, each with a name.
+pub trait Named: Debug + Sync {
+    /// The number of a model's database, or of the default one.
+    ///
+    /// # Errors
+    /// Where there is none of the name that the model says.
+    fn number(&self, table: Option<&'static Table>) -> Result<usize>;
+
+    /// The database with this number.
+    fn numbered(&self, number: usize) -> Source<'_>;
+}
+
+impl<'a> Source<'a> {
+    /// The same for a statement that does nothing but read.
+    #[must_use]
+    pub(crate) fn reading(self) -> Self {
+        match self {
+            Self::Cluster(route) => Self::Cluster(route.reading()),
+            Self::Named(named, _) => Self::Named(named, true),
+            other => other,
+        }
+    }
+
+    /// Where a statement on `table` runs.
+    #[inline]
+    fn of(self, table: Option<&'static Table>) -> Result<Self> {
+        match self {
+            Self::Named(named, reads) => {
+                let source = named.numbered(named.number(table)?);
+                Ok(if reads { source.reading() } else { source })
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Where a batch runs. All its statements are of one database.
+    fn of_all(self, items: &[Item<'_>]) -> Result<Self> {
+        let first = items.first().map(|item| item.table);
+        if let Self::Named(named, _) = self {
+            let number = named.number(first)?;
+            for table in items.iter().map(|item| item.table) {
+                if named.number(Some(table))? != number {
+                    let message = format!(
+                        "{} can't be loaded along with {}, which is in another database",
+                        table.model,
+                        first.map_or_else(Default::default, |first| first.model)
+                    );
+                    return Err(Error::new(ErrorKind::Usage, message).with_table(table, &[]));
+                }
+            }
+        }
+        self.of(first)
+    }
 }
 
 /// The connection of an open transaction.
@@ -138,8 +201,19 @@ impl Held {
         control.pending.push(Cow::Owned(format!("release savepoint s{depth}")));
     }
 
+    /// Whether the connection can't be used any more.
+    pub(crate) async fn is_lost(&self) -> bool {
+        self.connection.lock().await.is_closed()
+    }
+
     /// Ends the transaction; `None` where the server never took part in it.
-    pub(crate) async fn end(&self, end: End) -> Result<Option<Completion>> {
+    ///
+    /// Where `writes` is given, the place in the log that a commit reaches up to is asked for in the same flush.
+    pub(crate) async fn end(
+        &self,
+        end: End,
+        writes: Option<&Writes>,
+    ) -> Result<Option<Completion>> {
         let mut lease = self.connection.lock().await;
         let pending = {
             let mut control = self.control();
@@ -163,10 +237,25 @@ impl Held {
                 tickets.push(connection.submit(&&**command, &none)?);
             }
             tickets.push(connection.submit(&command, &none)?);
+            // Behind the commit, which ends the transaction without a Sync.
+            let place = match writes {
+                Some(_) => Some(connection.submit(&cluster::PLACE, &none)?),
+                None => None,
+            };
             connection.sync()?;
+            let writing = writes.map(Writes::begin);
             let mut completion = Completion { rows: 0, rolled_back: false };
             for ticket in tickets {
-                completion = connection.rows(ticket, no_columns, &mut |_| Ok(())).await?;
+                match connection.rows(ticket, no_columns, &mut |_| Ok(())).await {
+                    Ok(done) => completion = done,
+                    Err(error) => {
+                        cluster::settle(writing, &error);
+                        return Err(error);
+                    }
+                }
+            }
+            if let (Some(writing), Some(place)) = (writing, place) {
+                cluster::read_place(connection, place, writing).await;
             }
             connection.ready().await?;
             Ok(completion)
@@ -218,6 +307,7 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.control().take_pending())))
         }
+        Source::Cluster(_) | Source::Named(..) => Ok(None),
     }
 }
 
@@ -235,6 +325,11 @@ async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.control().take_pending()))
         }
+        Source::Cluster(route) => match route.cluster.acquire().await {
+            Ok(lease) => Ok(Guard::Lent(lease)),
+            Err(error) => Err(failure::of_pool(error)),
+        },
+        Source::Named(..) => Box::pin(lease(source.of(None)?)).await,
     }
 }
 
@@ -300,6 +395,10 @@ pub(crate) async fn run_statement(
     sink: Sink<'_>,
 ) -> Result<Completion> {
     let statement = statement.map_err(Error::usage)?;
+    let source = source.of(table)?;
+    if let Source::Cluster(route) = source {
+        return Box::pin(run_in_cluster(route, table, &statement, params, check, sink)).await;
+    }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
         // Boxed: the future of a statement need not be as large as that of waiting.
@@ -313,6 +412,37 @@ pub(crate) async fn run_statement(
         guard => guard.run(&statement, params, check, sink).await,
     };
     ran.map_err(|error| failure::of_client(table, error))
+}
+
+/// Runs one statement on the server of a cluster that it is for.
+async fn run_in_cluster(
+    route: Route<'_>,
+    table: Option<&'static Table>,
+    statement: &dyn Statement,
+    params: &Params,
+    check: Check,
+    sink: Sink<'_>,
+) -> Result<Completion> {
+    let asked = [Asked { table, statement, params, check }];
+    let rows = cluster::run(route, &asked, &mut Once { sink, has_taken: false }).await?;
+    Ok(Completion { rows, rolled_back: false })
+}
+
+/// Hands rows on, so that none can be taken back.
+struct Once<'s> {
+    sink: Sink<'s>,
+    has_taken: bool,
+}
+
+impl Take for Once<'_> {
+    fn take(&mut self, _: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        self.has_taken = true;
+        (self.sink)(columns)
+    }
+
+    fn restart(&mut self) -> bool {
+        !self.has_taken
+    }
 }
 
 /// Runs one statement with commands ahead of it in the same flush.
@@ -369,6 +499,10 @@ pub(crate) async fn run_batch(
     for item in items {
         item.fragment.check().map_err(Error::usage)?;
     }
+    let source = source.of_all(items)?;
+    if let Source::Cluster(route) = source {
+        return Box::pin(run_batch_in_cluster(route, items, rows)).await;
+    }
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
         Guard::Held(_, pending) => std::mem::take(pending),
@@ -393,6 +527,43 @@ pub(crate) async fn run_batch(
                 return Err(failure::of_client(items.get(at).map(|item| item.table), error));
             }
         }
+    }
+}
+
+/// Runs a batch on the server of a cluster that it is for.
+async fn run_batch_in_cluster(
+    route: Route<'_>,
+    items: &[Item<'_>],
+    rows: &mut dyn Collect,
+) -> Result<u64> {
+    let statements: Vec<Shaped<'_>> = items
+        .iter()
+        .map(|item| Shaped { table: item.table, shape: item.fragment.tokens() })
+        .collect();
+    let asked: Vec<Asked<'_>> = items
+        .iter()
+        .zip(&statements)
+        .map(|(item, statement)| Asked {
+            table: Some(item.table),
+            statement,
+            params: item.fragment.params(),
+            check: item.check,
+        })
+        .collect();
+    cluster::run(route, &asked, &mut Kept(rows)).await
+}
+
+/// Keeps rows until all are there.
+struct Kept<'r>(&'r mut dyn Collect);
+
+impl Take for Kept<'_> {
+    fn take(&mut self, statement: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        self.0.row(statement, columns)
+    }
+
+    fn restart(&mut self) -> bool {
+        self.0.restart();
+        true
     }
 }
 

@@ -7,9 +7,12 @@ mod relation;
 mod render;
 mod schema;
 mod failure;
+mod cluster;
 mod executor;
 mod transaction;
 mod db;
+mod databases;
+mod read_your_writes;
 mod query;
 mod raw;
 pub mod types;
@@ -17,6 +20,7 @@ pub mod prelude;
 #[doc(hidden)]
 pub mod __private;
 
+pub use databases::Databases;
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{Executor, Held, Source};
@@ -43,14 +47,16 @@ pub use query::insert::InsertMany;
 pub use query::select::Query;
 pub use query::upsert::{Insert, InsertMissing, Upsert, UpsertOn, UpsertUpdate, Upserted};
 pub use raw::Sql;
+pub use read_your_writes::ReadYourWrites;
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
 pub use schema::user_type::UserDefined;
 pub use schema::{Schema, SchemaError};
+pub use stellata_client::replication::Lsn;
 pub use stellata_client::{Config, ServerError, SqlState};
 pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
-pub use stellata_pool::{Pool, PoolOptions};
+pub use stellata_pool::{Cluster, ClusterOptions, ClusterStatus, Pool, PoolOptions};
 pub use stellata_protocol::PgType;
 pub use transaction::Transaction;
 

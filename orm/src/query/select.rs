@@ -166,7 +166,7 @@ impl<M: Model> Query<M> {
     /// When the future is dropped the query may run all the same; the connection stays usable.
     #[track_caller]
     pub fn all(self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<Vec<M>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading());
         let plan = self.plan();
         async move { plan.rows(source).await.map_err(|error| error.at(caller)) }
     }
@@ -183,7 +183,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<M>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading());
         self.limit = Some(self.limit.map_or(1, |limit| limit.min(1)));
         let plan = self.plan();
         async move {
@@ -202,7 +202,7 @@ impl<M: Model> Query<M> {
     /// As [`all`](Self::all).
     #[track_caller]
     pub fn one(mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<M>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading());
         self.limit = Some(self.limit.map_or(2, |limit| limit.min(2)));
         let plan = self.plan();
         async move {
@@ -227,7 +227,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<u64>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading());
         let flags = self.bounds();
         Kind::Count { flags }.write(&mut self.fragment);
         let fragment = self.fragment;
@@ -255,7 +255,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<bool>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading());
         let flags = self.bounds();
         Kind::Exists { flags }.write(&mut self.fragment);
         let fragment = self.fragment;
