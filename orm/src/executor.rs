@@ -102,23 +102,22 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Where a batch runs. All its statements are of one database.
-    fn of_all(self, items: &[Item<'_>]) -> Result<Self> {
-        let first = items.first().map(|item| item.table);
-        if let Self::Named(named, _) = self {
-            let number = named.number(first)?;
-            for table in items.iter().map(|item| item.table) {
-                if named.number(Some(table))? != number {
-                    let message = format!(
-                        "{} can't be loaded along with {}, which is in another database",
-                        table.model,
-                        first.map_or_else(Default::default, |first| first.model)
-                    );
-                    return Err(Error::new(ErrorKind::Usage, message).with_table(table, &[]));
-                }
+    /// Checks that rows of all these tables can be read in one batch.
+    pub(crate) fn has_all(self, tables: impl Iterator<Item = &'static Table>) -> Result<()> {
+        let Self::Named(named, _) = self else { return Ok(()) };
+        let mut first = None;
+        for table in tables {
+            let number = named.number(Some(table))?;
+            let (root, there) = *first.get_or_insert((table, number));
+            if number != there {
+                let message = format!(
+                    "{} can't be loaded along with {}, which is in another database",
+                    table.model, root.model
+                );
+                return Err(Error::new(ErrorKind::Usage, message).with_table(table, &[]));
             }
         }
-        self.of(first)
+        Ok(())
     }
 }
 
@@ -499,7 +498,7 @@ pub(crate) async fn run_batch(
     for item in items {
         item.fragment.check().map_err(Error::usage)?;
     }
-    let source = source.of_all(items)?;
+    let source = source.of(items.first().map(|item| item.table))?;
     if let Source::Cluster(route) = source {
         return Box::pin(run_batch_in_cluster(route, items, rows)).await;
     }
