@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{dropped, orm};
+use crate::{cluster, dropped, orm};
 
 /// What stands in a source file outside of its tests, without comments.
 fn code(path: &Path) -> String {
@@ -166,7 +166,9 @@ fn every_public_function_that_waits_is_dropped_at_every_poll() {
     public.dedup();
     let of_client = dropped::CASES.iter().flat_map(|case| case.items);
     let of_models = orm::dropped::CASES.iter().flat_map(|case| case.items);
-    let listed: Vec<&str> = of_client.chain(of_models).chain(ELSEWHERE).copied().collect();
+    let of_clusters = cluster::dropped::CASES.iter().flat_map(|case| case.items);
+    let cases = of_client.chain(of_models).chain(of_clusters);
+    let listed: Vec<&str> = cases.chain(ELSEWHERE).copied().collect();
     let missing: Vec<&String> =
         public.iter().filter(|name| !listed.contains(&name.as_str())).collect();
     assert!(missing.is_empty(), "no case of `dropped.rs` drops {missing:#?}");

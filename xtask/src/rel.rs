@@ -108,6 +108,13 @@ const PROPERTIES: &[Property] = &[
         ],
     },
     Property {
+        id: "R16",
+        steps: &[Step::Test {
+            of: &["-p", TESTS, "--test", "it"],
+            filter: &["cluster::failover", "cluster::roles"],
+        }],
+    },
+    Property {
         id: "R26",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },

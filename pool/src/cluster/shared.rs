@@ -148,6 +148,13 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The tasks that look at servers see that there is nothing left to look for.
+        self.recheck();
+    }
+}
+
 /// How many callers a pool has.
 fn busy(pool: &Pool) -> usize {
     let status = pool.status();

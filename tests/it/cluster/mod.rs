@@ -1,6 +1,7 @@
 //! A primary and its replicas: who is read from, who is written to, promotions, and databases by name.
 
 mod databases;
+pub(crate) mod dropped;
 mod failover;
 mod own_writes;
 mod reads;

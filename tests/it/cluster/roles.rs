@@ -147,3 +147,29 @@ fn all_sessions_of_the_old_primary_are_gone_after_a_promotion() {
             .await;
     });
 }
+
+#[test]
+fn the_roles_of_every_version_are_read() {
+    for version in stellata_testkit::VERSIONS {
+        let Some(server_options) = ServerOptions::of_version(version) else {
+            stellata_testkit::skip(&format!("PostgreSQL {version} is not here"));
+            continue;
+        };
+        let mut servers = Servers::start(server_options).unwrap();
+        let all: Vec<&Server> = servers.servers().iter().collect();
+        let config = config(&all);
+        run_within(Duration::from_secs(100), async {
+            let cluster = Cluster::new(config, options());
+            cluster.check().await;
+            assert_eq!(roles(&cluster), [Role::Primary, Role::Replica], "{version}");
+            seen(&cluster, "it is read from", |cluster| is_read_from(cluster, 1)).await;
+            assert_eq!(written_at(&cluster).await, servers.primary().port());
+            servers.fail_over(Shutdown::Immediate).unwrap();
+            assert_eq!(written_at(&cluster).await, servers.primary().port(), "{version}");
+            seen(&cluster, "both are seen", |cluster| {
+                roles(cluster) == [Role::Away, Role::Primary]
+            })
+            .await;
+        });
+    }
+}
