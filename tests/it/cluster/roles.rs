@@ -11,10 +11,16 @@ fn roles(cluster: &Cluster) -> Vec<Role> {
     cluster.status().servers.iter().map(|server| server.role).collect()
 }
 
+/// The server that a write is lent a connection to.
 async fn written_at(cluster: &Cluster) -> u16 {
-    let mut lease = cluster.acquire().await.unwrap();
-    let (port,): (i32,) = lease.query_one("select inet_server_port()", ()).await.unwrap();
-    u16::try_from(port).unwrap()
+    loop {
+        let mut lease = cluster.acquire().await.unwrap();
+        match lease.query_one::<(i32,)>("select inet_server_port()", ()).await {
+            Ok((port,)) => return u16::try_from(port).unwrap(),
+            // The server was stopped while this thread stood still: nobody has read yet that it is gone.
+            Err(error) => assert!(error.is_fatal(), "{error}"),
+        }
+    }
 }
 
 #[test]
