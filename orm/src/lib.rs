@@ -69,4 +69,5 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/types.md")]
 #[doc = include_str!("../../docs/guide/errors.md")]
+#[doc = include_str!("../../docs/guide/clusters.md")]
 struct Guide;
