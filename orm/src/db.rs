@@ -1,7 +1,7 @@
 //! A database: what an application keeps and hands to its queries.
 
 use stellata_client::Config;
-use stellata_pool::{Cluster, ClusterOptions, Pool, PoolOptions};
+use stellata_pool::{Cluster, ClusterOptions, Pool, PoolOptions, Role};
 
 use crate::cluster::Route;
 use crate::error::{Error, ErrorKind, Result};
@@ -110,7 +110,12 @@ impl Db {
     /// As [`connect_cluster`](Self::connect_cluster).
     pub async fn connect_cluster_with(config: Config, options: ClusterOptions) -> Result<Self> {
         let cluster = Cluster::new(config, options);
-        cluster.check().await;
+        let status = cluster.check().await;
+        if status.servers.iter().any(|server| server.role == Role::Replica && !server.is_read_from)
+        {
+            // Now it is known where the primary was, and they may have come there.
+            cluster.check().await;
+        }
         drop(cluster.acquire().await.map_err(failure::of_pool)?);
         Ok(cluster.into())
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use stellata_client::{
@@ -394,9 +395,8 @@ pub(crate) async fn run_statement(
     sink: Sink<'_>,
 ) -> Result<Completion> {
     let statement = statement.map_err(Error::usage)?;
-    let source = source.of(table)?;
-    if let Source::Cluster(route) = source {
-        return Box::pin(run_in_cluster(route, table, &statement, params, check, sink)).await;
+    if matches!(source, Source::Cluster(_) | Source::Named(..)) {
+        return run_where_it_belongs(source, table, &statement, params, check, sink).await;
     }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
@@ -413,35 +413,24 @@ pub(crate) async fn run_statement(
     ran.map_err(|error| failure::of_client(table, error))
 }
 
-/// Runs one statement on the server of a cluster that it is for.
-async fn run_in_cluster(
-    route: Route<'_>,
+/// Runs one statement on the database of its model, or the server of a cluster that it is for.
+#[cold]
+fn run_where_it_belongs<'r>(
+    source: Source<'r>,
     table: Option<&'static Table>,
-    statement: &dyn Statement,
-    params: &Params,
+    statement: &'r dyn Statement,
+    params: &'r Params,
     check: Check,
-    sink: Sink<'_>,
-) -> Result<Completion> {
-    let asked = [Asked { table, statement, params, check }];
-    let rows = cluster::run(route, &asked, &mut Once { sink, has_taken: false }).await?;
-    Ok(Completion { rows, rolled_back: false })
-}
-
-/// Hands rows on, so that none can be taken back.
-struct Once<'s> {
-    sink: Sink<'s>,
-    has_taken: bool,
-}
-
-impl Take for Once<'_> {
-    fn take(&mut self, _: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
-        self.has_taken = true;
-        (self.sink)(columns)
-    }
-
-    fn restart(&mut self) -> bool {
-        !self.has_taken
-    }
+    sink: Sink<'r>,
+) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send + 'r>> {
+    Box::pin(async move {
+        match source.of(table)? {
+            Source::Cluster(route) => {
+                cluster::run_one(route, Asked { table, statement, params, check }, sink).await
+            }
+            found => run_statement(found, table, Ok(statement), params, check, sink).await,
+        }
+    })
 }
 
 /// Runs one statement with commands ahead of it in the same flush.

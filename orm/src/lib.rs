@@ -56,7 +56,9 @@ pub use schema::{Schema, SchemaError};
 pub use stellata_client::replication::Lsn;
 pub use stellata_client::{Config, ServerError, SqlState};
 pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
-pub use stellata_pool::{Cluster, ClusterOptions, ClusterStatus, Pool, PoolOptions};
+pub use stellata_pool::{
+    Cluster, ClusterOptions, ClusterStatus, Pool, PoolOptions, Role, ServerStatus,
+};
 pub use stellata_protocol::PgType;
 pub use transaction::Transaction;
 

@@ -2,8 +2,8 @@
 
 use stellata_client::replication::Lsn;
 use stellata_client::{
-    ColumnError, Columns, Connection, ErrorKind, Expect, FromRow, Params, SqlState, Statement,
-    Ticket,
+    ColumnError, Columns, Completion, Connection, ErrorKind, Expect, FromRow, Params, SqlState,
+    Statement, Ticket,
 };
 use stellata_pool::Cluster;
 
@@ -41,6 +41,33 @@ pub(crate) async fn run(route: Route<'_>, asked: &[Asked<'_>], take: &mut dyn Ta
         read(route, asked, take).await
     } else {
         write(route, asked, take).await
+    }
+}
+
+/// Runs one statement, whose rows are handed on as they come.
+pub(crate) async fn run_one(
+    route: Route<'_>,
+    asked: Asked<'_>,
+    sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+) -> Result<Completion> {
+    let rows = run(route, &[asked], &mut Once { sink, has_taken: false }).await?;
+    Ok(Completion { rows, rolled_back: false })
+}
+
+/// Hands rows on, so that none can be taken back.
+struct Once<'s> {
+    sink: &'s mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    has_taken: bool,
+}
+
+impl Take for Once<'_> {
+    fn take(&mut self, _: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        self.has_taken = true;
+        (self.sink)(columns)
+    }
+
+    fn restart(&mut self) -> bool {
+        !self.has_taken
     }
 }
 

@@ -39,7 +39,7 @@ impl History {
         }
     }
 
-    /// How far behind is who has come to this place; `None` where that is longer ago than anybody remembers.
+    /// How far behind is who has come to this place; `None` where that is before the first one that was seen.
     pub(super) fn lag(&self, replayed: Lsn) -> Option<Duration> {
         let Some(newest) = self.places.back() else { return Some(Duration::ZERO) };
         let reached = self.places.iter().rev().find(|place| place.lsn <= replayed)?;

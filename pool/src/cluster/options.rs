@@ -80,8 +80,8 @@ impl ClusterOptions {
     /// Default: 30 s.
     ///
     /// A replica is as far behind as the time is long since the primary was seen at a place of its log that the replica
-    /// has reached: by the clock of this program alone, to within about two [intervals](Self::check_interval). While the
-    /// primary is away, nobody falls behind.
+    /// has reached: by the clock of this program alone, to within about two [intervals](Self::check_interval). It is not
+    /// read from before it has reached the first such place. While the primary is away, nobody falls behind.
     #[must_use]
     pub const fn max_lag(mut self, limit: Option<Duration>) -> Self {
         self.max_lag = limit;

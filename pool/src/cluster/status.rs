@@ -35,7 +35,7 @@ pub struct ServerStatus {
     /// Whether reads go to it.
     pub is_read_from: bool,
     /// How far a replica was behind at the last look: see [`ClusterOptions::max_lag`](crate::ClusterOptions::max_lag).
-    /// `None` for other servers, and for a replica that has been behind for longer than anybody remembers.
+    /// `None` for other servers, and for a replica that has not come to where the primary was seen first.
     pub lag: Option<Duration>,
     /// Why the last look failed, while it is [away](Role::Away).
     pub failure: Option<Arc<stellata_client::Error>>,

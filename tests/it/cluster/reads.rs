@@ -182,3 +182,49 @@ fn a_silent_replica_is_left_out_and_its_callers_go_on_elsewhere() {
         assert_eq!(read_at(&db).await, i32::from(servers.standby().port()));
     });
 }
+
+#[test]
+fn a_read_that_a_replica_gives_up_is_made_again_on_the_primary() {
+    const SLOW: &str = "select inet_server_port(),
+        pg_sleep(case when pg_is_in_recovery() then 60 else 0 end)::text";
+    let options = ServerOptions::new().setting("max_standby_streaming_delay", "0");
+    let servers = Servers::start(options).unwrap();
+    run_on(servers.primary(), TABLES);
+    run_on(servers.primary(), "insert into note (text) values ('one')");
+    servers.catch_up().unwrap();
+    run_within(Duration::from_secs(100), async {
+        let db = connect(&[servers.primary(), servers.standby()]).await;
+        let primary = i32::from(servers.primary().port());
+        let is_running = || {
+            let running = "select count(*) from pg_stat_activity
+                where query like '%in_recovery() then 60%' and state = 'active' and pid <> pg_backend_pid()";
+            run_on(servers.standby(), running) == "1"
+        };
+        let once_it_runs = async |then: &dyn Fn()| {
+            while !is_running() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            then();
+        };
+        let read = || db.sql(SLOW).read_only().one::<(i32, String)>();
+
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity
+            where query like '%in_recovery() then 60%' and pid <> pg_backend_pid()";
+        let kill = || drop(run_on(servers.standby(), end));
+        let (found, ()) = tokio::join!(read(), once_it_runs(&kill));
+        assert_eq!(found.unwrap().0, primary, "its session was ended");
+
+        // The replica has to remove what the read may still see.
+        let remove = || {
+            run_on(servers.primary(), "delete from note");
+            run_on(servers.primary(), "vacuum note");
+        };
+        let (found, ()) = tokio::join!(read(), once_it_runs(&remove));
+        assert_eq!(found.unwrap().0, primary, "it stood in the way of replay");
+
+        // What is wrong with the statement itself is told at once.
+        let wrong = db.sql("select 1 / 0").read_only().exec().await.unwrap_err();
+        assert_eq!(wrong.sqlstate().unwrap().as_str(), "22012");
+        assert_eq!(read_at(&db).await, i32::from(servers.standby().port()));
+    });
+}
