@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stellata_client::Config;
+use stellata_client::{Config, Endpoint};
 use tokio::time::Instant;
 
 use crate::cluster::server::unless;
@@ -133,6 +133,12 @@ impl Cluster {
     pub fn primary(&self) -> &Pool {
         self.shared.watch();
         &self.shared.primary
+    }
+
+    /// The servers, in the order of the configuration, each with its pool for reads: for counts, or to open connections
+    /// ahead. Such a pool opens connections while its server is a standby only.
+    pub fn servers(&self) -> impl Iterator<Item = (&Endpoint, &Pool)> {
+        self.shared.servers.iter().map(|server| (&server.endpoint, &server.pool))
     }
 
     /// Has all servers looked at now instead of at the end of their interval: for who has learnt that something is wrong,

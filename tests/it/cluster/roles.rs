@@ -31,7 +31,8 @@ fn the_primary_is_found_in_whatever_order_the_hosts_are_named() {
     run_within(Duration::from_secs(100), async {
         let all = [&nobody, servers.standby(), servers.primary()];
         // Before anybody has looked, too.
-        let cluster = Cluster::new(config(&all), options());
+        let warm = PoolOptions::new().min(1).acquire_timeout(Duration::from_secs(30));
+        let cluster = Cluster::new(config(&all), options().replica(warm));
         assert_eq!(roles(&cluster), [Role::Unknown; 3]);
         assert_eq!(written_at(&cluster).await, servers.primary().port());
         let status = cluster.check().await;
@@ -39,10 +40,17 @@ fn the_primary_is_found_in_whatever_order_the_hosts_are_named() {
         assert!(status.servers[0].failure.is_some() && status.servers[2].failure.is_none());
         assert_eq!(status.primary_server().unwrap().endpoint.port(), servers.primary().port());
         assert_eq!(status.failovers, 0);
+        let of_replica = cluster.servers().nth(1).unwrap();
+        assert_eq!(of_replica.0.port(), servers.standby().port());
+        of_replica.1.warm_up().await.unwrap();
+        // To who is no standby nothing is opened for reads.
+        let (_, of_primary) = cluster.servers().nth(2).unwrap();
+        assert!(of_primary.warm_up().await.is_err());
         let mut reading = cluster.acquire_reading().await.unwrap();
         let (standby,): (bool,) =
             reading.query_one("select pg_is_in_recovery()", ()).await.unwrap();
         assert!(standby);
+        assert_eq!((of_replica.1.metrics().opened, of_primary.metrics().opened), (1, 0));
     });
 }
 
