@@ -21,13 +21,15 @@ mod returning;
 mod reaper;
 mod lease;
 mod pool;
+mod cluster;
 
+pub use cluster::{Cluster, ClusterOptions, ClusterStatus, Role, ServerStatus};
 pub use error::{Cause, Error, Result};
 pub use lease::Lease;
 pub use options::{HookFuture, PoolOptions};
 pub use pool::Pool;
 pub use status::{Closures, PoolMetrics, PoolStatus, Waits};
-pub use stellata_client::{Config, StatementCounts};
+pub use stellata_client::{Config, Endpoint, StatementCounts};
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]

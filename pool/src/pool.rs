@@ -89,7 +89,7 @@ impl Pool {
         match self.try_acquire() {
             Some(lease) => Ok(lease),
             // Boxed: the future of a lookup need not be as large as that of waiting.
-            None => Box::pin(self.acquire_in_line()).await,
+            None => Box::pin(self.acquire_since(Instant::now())).await,
         }
     }
 
@@ -106,9 +106,9 @@ impl Pool {
         Some(Lease::new(lent, Arc::clone(&self.shared)))
     }
 
+    /// Waits in line, as one who came at `start`.
     #[cold]
-    async fn acquire_in_line(&self) -> Result<Lease> {
-        let start = Instant::now();
+    pub(crate) async fn acquire_since(&self, start: Instant) -> Result<Lease> {
         let limit = self.shared.options.acquire_timeout;
         let acquired = match start.checked_add(limit) {
             Some(deadline) => tokio::time::timeout_at(deadline, self.wait()).await,
@@ -258,6 +258,12 @@ impl Pool {
     pub fn close(&self) {
         self.shared.lending.close();
         self.shared.shed();
+    }
+
+    /// Whether the pool is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.lending.is_closed()
     }
 
     /// Closes the pool and waits, for `limit` at most, until all connections have come back and are closed. Returns how

@@ -154,6 +154,13 @@ const PROPERTIES: &[Property] = &[
         steps: &[whole(&["full_buffers", "copy::flow", "block_nobody", "slow_consumer"])],
     },
     Property {
+        id: "R16",
+        steps: &[Step::Test {
+            of: &["-p", TESTS, "--test", "it"],
+            filter: &["cluster::failover", "cluster::roles"],
+        }],
+    },
+    Property {
         id: "R26",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },
