@@ -13,19 +13,22 @@ use crate::transaction::{self, Transaction};
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: Pool,
+    /// Whether reads go over the pool's lanes.
+    has_lanes: bool,
 }
 
 impl sealed::Sealed for Db {}
 
 impl Executor for Db {
     fn source(&self) -> Source<'_> {
-        Source::Pool(&self.pool)
+        if self.has_lanes { Source::Lanes(&self.pool) } else { Source::Pool(&self.pool) }
     }
 }
 
 impl From<Pool> for Db {
     fn from(pool: Pool) -> Self {
-        Self { pool }
+        let has_lanes = pool.has_lanes();
+        Self { pool, has_lanes }
     }
 }
 
@@ -55,7 +58,14 @@ impl Db {
     pub async fn connect_with(config: Config, options: PoolOptions) -> Result<Self> {
         let pool = Pool::new(config, options);
         drop(pool.acquire().await.map_err(failure::of_pool)?);
-        Ok(Self { pool })
+        Ok(Self::from(pool))
+    }
+
+    /// Another handle of the same pool, on which reads don't share connections, whatever
+    /// [`PoolOptions::lanes`] says: for queries that take long, behind which others would have to wait.
+    #[must_use]
+    pub fn without_lanes(&self) -> Self {
+        Self { pool: self.pool.clone(), has_lanes: false }
     }
 
     /// The pool.

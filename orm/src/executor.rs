@@ -8,7 +8,7 @@ use stellata_client::{
     ColumnError, Columns, Completion, Connection, Expect, Params, Statement, StatementKey, Ticket,
     TransactionStatus,
 };
-use stellata_pool::{Lease, Pool};
+use stellata_pool::{Lease, Pool, SharedError, Sharing};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expr::fragment::Fragment;
@@ -54,9 +54,26 @@ pub enum Source<'a> {
     /// Lent for the statement.
     #[doc(hidden)]
     Pool(&'a Pool),
+    /// The same, where reads may share one.
+    #[doc(hidden)]
+    Lanes(&'a Pool),
+    /// One that others use at the same time.
+    #[doc(hidden)]
+    Lane(&'a Pool, Sharing),
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
     Held(&'a Held, u32),
+}
+
+impl Source<'_> {
+    /// The same for a read that leaves nothing behind in the session.
+    #[inline]
+    pub(crate) fn shared(self, sharing: Sharing) -> Self {
+        match self {
+            Self::Lanes(pool) => Self::Lane(pool, sharing),
+            other => other,
+        }
+    }
 }
 
 /// The connection of an open transaction.
@@ -212,7 +229,9 @@ impl DerefMut for Guard<'_> {
 #[inline]
 fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
     match source {
-        Source::Pool(pool) => Ok(pool.try_acquire().map(Guard::Lent)),
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            Ok(pool.try_acquire().map(Guard::Lent))
+        }
         Source::Held(held, depth) => {
             let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
             held.check(depth)?;
@@ -224,10 +243,12 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
 /// A connection from the source, as soon as one is there.
 async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
     match source {
-        Source::Pool(pool) => match pool.acquire().await {
-            Ok(lease) => Ok(Guard::Lent(lease)),
-            Err(error) => Err(failure::of_pool(error)),
-        },
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            match pool.acquire().await {
+                Ok(lease) => Ok(Guard::Lent(lease)),
+                Err(error) => Err(failure::of_pool(error)),
+            }
+        }
         Source::Held(held, depth) => {
             held.check(depth)?;
             let lease = held.connection.lock().await;
@@ -300,6 +321,10 @@ pub(crate) async fn run_statement(
     sink: Sink<'_>,
 ) -> Result<Completion> {
     let statement = statement.map_err(Error::usage)?;
+    if let Source::Lane(pool, sharing) = source {
+        let ran = pool.run_shared(&statement, params, sharing, check, sink).await;
+        return ran.map_err(|error| of_shared(table, error));
+    }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
         // Boxed: the future of a statement need not be as large as that of waiting.
@@ -313,6 +338,15 @@ pub(crate) async fn run_statement(
         guard => guard.run(&statement, params, check, sink).await,
     };
     ran.map_err(|error| failure::of_client(table, error))
+}
+
+#[cold]
+fn of_shared(table: Option<&'static Table>, error: SharedError) -> Error {
+    match error {
+        SharedError::Pool(error) => failure::of_pool(error),
+        SharedError::Statement(error) => failure::of_client(table, error),
+        other => Error::new(ErrorKind::Connection, other.to_string()).with_source(other),
+    }
 }
 
 /// Runs one statement with commands ahead of it in the same flush.

@@ -3,6 +3,7 @@
 use std::panic::Location;
 
 use stellata_client::Statement;
+use stellata_pool::Sharing;
 use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
@@ -62,6 +63,15 @@ impl<'a> Sql<'a> {
         if let Err(error) = self.params.push(&value) {
             self.fault.get_or_insert(error);
         }
+        self
+    }
+
+    /// Lets the statement share a connection with others, where the pool has [lanes](stellata_pool::PoolOptions::lanes).
+    ///
+    /// It must be a read that leaves nothing behind in the session: no transaction, no setting, no temporary table, no lock
+    /// that outlives it. Where its answer is large, it may run twice. In a transaction this changes nothing.
+    pub fn shared(mut self) -> Self {
+        self.source = self.source.shared(Sharing::Apart);
         self
     }
 

@@ -10,6 +10,7 @@ mod discovery;
 mod batch;
 mod resolve;
 mod query;
+mod lane;
 mod lending;
 #[cfg(feature = "stream")]
 mod stream;
@@ -47,6 +48,7 @@ use crate::trace::Labels;
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
+pub use lane::{Lane, LaneEvent, LaneTicket, Unread};
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};

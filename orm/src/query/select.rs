@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 
+use stellata_pool::Sharing;
 use stellata_protocol::{Columns, Oid};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -166,7 +167,7 @@ impl<M: Model> Query<M> {
     /// When the future is dropped the query may run all the same; the connection stays usable.
     #[track_caller]
     pub fn all(self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<Vec<M>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().shared(Sharing::Apart));
         let plan = self.plan();
         async move { plan.rows(source).await.map_err(|error| error.at(caller)) }
     }
@@ -183,7 +184,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<M>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().shared(Sharing::Together));
         self.limit = Some(self.limit.map_or(1, |limit| limit.min(1)));
         let plan = self.plan();
         async move {
@@ -202,7 +203,7 @@ impl<M: Model> Query<M> {
     /// As [`all`](Self::all).
     #[track_caller]
     pub fn one(mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<M>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().shared(Sharing::Together));
         self.limit = Some(self.limit.map_or(2, |limit| limit.min(2)));
         let plan = self.plan();
         async move {
@@ -227,7 +228,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<u64>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().shared(Sharing::Apart));
         let flags = self.bounds();
         Kind::Count { flags }.write(&mut self.fragment);
         let fragment = self.fragment;
@@ -255,7 +256,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<bool>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().shared(Sharing::Together));
         let flags = self.bounds();
         Kind::Exists { flags }.write(&mut self.fragment);
         let fragment = self.fragment;
