@@ -148,7 +148,8 @@ impl Drop for Lookout {
         let Some(shared) = self.pool.upgrade() else { return };
         shared.lanes.has_lookout.store(false, Ordering::SeqCst);
         // Who adds a statement after this look finds no lookout, and starts one.
-        let is_used = shared.lanes.iter().any(|lane| lane.crew.with(|traffic| !traffic.is_quiet()).0);
+        let is_used =
+            shared.lanes.iter().any(|lane| lane.crew.with(|traffic| !traffic.is_quiet()).0);
         if is_used && tokio::runtime::Handle::try_current().is_ok() {
             shared.start_lookout();
         }

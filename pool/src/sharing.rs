@@ -222,7 +222,9 @@ fn told(
 ) -> stellata_client::Error {
     match ticket.ended(Err(error)) {
         Err(error) => error,
-        Ok(_) => stellata_client::Error::new(stellata_client::ErrorKind::Usage, "it has not failed"),
+        Ok(_) => {
+            stellata_client::Error::new(stellata_client::ErrorKind::Usage, "it has not failed")
+        }
     }
 }
 

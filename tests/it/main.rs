@@ -10,6 +10,7 @@ mod copy;
 mod dropped;
 mod hostile;
 mod hosts;
+mod lanes;
 mod large_object;
 mod lock;
 mod listen;

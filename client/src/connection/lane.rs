@@ -10,9 +10,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use stellata_protocol::message::CommandTag;
-use stellata_protocol::{
-    ColumnError, Columns, ErrorKind as Wire, Event, Expect, Params, Reader,
-};
+use stellata_protocol::{ColumnError, Columns, ErrorKind as Wire, Event, Expect, Params, Reader};
 
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, completion};
@@ -230,9 +228,7 @@ impl Connection {
             match event {
                 Event::DataRow => return self.row_of(answering).map(Some),
                 Event::CommandComplete => {
-                    return Ok(Some(LaneEvent::Done(completion(
-                        self.driver.conversation.body(),
-                    )?)));
+                    return Ok(Some(LaneEvent::Done(completion(self.driver.conversation.body())?)));
                 }
                 Event::EmptyQuery => {
                     let none = Completion { rows: 0, rolled_back: false };
@@ -276,7 +272,8 @@ impl Connection {
         if !self.is_there(ticket) {
             return;
         }
-        let is_old = match (self.cache.get(ticket.slot).map(|entry| &entry.layout), &ticket.layout) {
+        let is_old = match (self.cache.get(ticket.slot).map(|entry| &entry.layout), &ticket.layout)
+        {
             (Some(Some(now)), Some(then)) => !Arc::ptr_eq(now, then),
             (Some(None), Some(_)) => true,
             _ => false,

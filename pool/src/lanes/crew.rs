@@ -79,10 +79,8 @@ struct Bell {
 
 impl<W: Work> Crew<W> {
     pub(crate) fn new(work: W) -> Self {
-        let bell = Arc::new(Bell {
-            line: Mutex::new(VecDeque::new()),
-            due: AtomicBool::new(false),
-        });
+        let bell =
+            Arc::new(Bell { line: Mutex::new(VecDeque::new()), due: AtomicBool::new(false) });
         Self { work: Mutex::new(work), waker: Waker::from(Arc::clone(&bell)), bell }
     }
 

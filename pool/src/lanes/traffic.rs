@@ -74,6 +74,8 @@ struct Place {
     ticket: Option<LaneTicket>,
     rows: Rows,
     end: End,
+    /// Its group is over, or its connection: the answer can be fetched, and nothing more is put here.
+    is_over: bool,
 }
 
 /// How far an answer has come.
@@ -252,7 +254,13 @@ impl Traffic {
     }
 
     fn place(&mut self, number: u64, ticket: LaneTicket) -> u32 {
-        let place = Place { number, ticket: Some(ticket), rows: Rows::new(), end: End::Open };
+        let place = Place {
+            number,
+            ticket: Some(ticket),
+            rows: Rows::new(),
+            end: End::Open,
+            is_over: false,
+        };
         match self.free.pop() {
             Some(at) => {
                 if let Some(free) = self.places.get_mut(at as usize) {
@@ -280,11 +288,9 @@ impl Traffic {
 
     /// Takes the answer to a statement, if it is there.
     pub(crate) fn take(&mut self, at: u32, number: u64) -> Option<Answer> {
-        let place = self.places.get_mut(at as usize).filter(|place| place.number == number)?;
-        let end = match &place.end {
-            End::Open => return None,
-            _ => std::mem::replace(&mut place.end, End::Open),
-        };
+        let place = self.places.get_mut(at as usize);
+        let place = place.filter(|place| place.number == number && place.is_over)?;
+        let end = std::mem::replace(&mut place.end, End::Open);
         let (ticket, rows) = (place.ticket.take(), std::mem::take(&mut place.rows));
         self.clear(at, rows.len());
         Some(match (end, ticket) {
@@ -361,12 +367,12 @@ impl Traffic {
         loop {
             let Self { lent: Some(lent), flights, places, .. } = self else { return Ok(()) };
             let connection: &mut Connection = &mut lent.thing.connection;
-            let is_over = self.answering.checked_sub(1).is_some_and(|before| {
-                flights.get(before).is_some_and(|before| before.is_last)
-            });
+            let is_over = self
+                .answering
+                .checked_sub(1)
+                .is_some_and(|before| flights.get(before).is_some_and(|before| before.is_last));
             let flight = if is_over { None } else { flights.get(self.answering).copied() };
-            let mut place =
-                flight.and_then(|flight| places.get_mut(flight.place? as usize));
+            let mut place = flight.and_then(|flight| places.get_mut(flight.place? as usize));
             let mut lane = connection.lane();
             let ticket = place.as_mut().and_then(|place| place.ticket.as_mut());
             let Some(event) = lane.next(ticket)? else { return Ok(()) };
@@ -417,6 +423,7 @@ impl Traffic {
                 if matches!(place.end, End::Open) {
                     place.end = End::Unanswered;
                 }
+                place.is_over = true;
                 self.wanted = self.wanted.saturating_sub(1);
                 served.tell(flight.number);
             }
@@ -453,6 +460,7 @@ impl Traffic {
                 self.held = self.held.saturating_sub(place.rows.len());
                 place.rows = Rows::new();
                 place.end = End::Failed(error, false);
+                place.is_over = true;
                 served.tell(flight.number);
             }
         }
