@@ -128,7 +128,7 @@ fn a_dropped_connect_leaves_no_session() {
 
 /// A stream that gives one byte at a time, and makes whoever reads or writes wait before each: every byte of an answer is
 /// a poll.
-struct Reluctant {
+pub(crate) struct Reluctant {
     stream: TcpStream,
     /// Whether it is so now.
     is_slow: Arc<AtomicBool>,
@@ -137,7 +137,7 @@ struct Reluctant {
 }
 
 impl Reluctant {
-    async fn connect(database: &Database) -> Self {
+    pub(crate) async fn connect(database: &Database) -> Self {
         let address = (Ipv4Addr::LOCALHOST, database.tcp().port());
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();

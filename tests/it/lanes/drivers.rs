@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use stellata_client::Connection;
 use stellata_pool::Sharing::{Apart, Together};
+use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::with_database;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{ask, asking, poll_once, pool, sessions, slowly};
+use super::{ask, ask_by, asking, config, poll_once, pool, sessions, slowly};
+use crate::dropped::{Reluctant, poll_and_drop};
 
 /// Far above what a hand-over takes, far below the limit of a test.
 const SOON: Duration = Duration::from_secs(10);
@@ -160,5 +163,47 @@ fn a_statement_that_nobody_reads_is_written_all_the_same() {
         assert!(poll_once(&mut writer).await.is_pending());
         let mut added = asking(&pool, Apart, 7);
         assert_eq!(timeout(SOON, &mut added).await.unwrap().unwrap(), 7);
+    });
+}
+
+/// Every byte of an answer is a turn, and the stream wakes from within its own poll.
+#[test]
+fn an_answer_that_comes_byte_by_byte_reaches_its_question() {
+    with_database(async |database| {
+        let database = std::sync::Arc::new(stellata_testkit::Database::duplicate(database).unwrap());
+        let opened = std::sync::Arc::clone(&database);
+        let open = move || {
+            let database = std::sync::Arc::clone(&opened);
+            async move {
+                Connection::over(Reluctant::connect(&database).await, &config(&database)).await
+            }
+        };
+        let options = PoolOptions::new().max(1).lanes(1).acquire_timeout(SOON);
+        let pool = Pool::opened_by(open, options);
+        assert_eq!(ask(&pool, Apart, 0).await.unwrap(), 0);
+        let mut tasks = JoinSet::new();
+        for task in 0..6_i64 {
+            let pool = pool.clone();
+            tasks.spawn(async move {
+                for round in 0..40_usize {
+                    let question = task * 1_000 + round as i64;
+                    let sharing = if round % 3 == 0 { Apart } else { Together };
+                    if round % 4 == 3 {
+                        // Dropped at another point of it each time.
+                        poll_and_drop(round * 5 + task as usize, ask(&pool, sharing, question)).await;
+                    } else if round % 9 == 1 {
+                        let by_zero = &"select 1 / ($1::int8 - $1::int8)";
+                        ask_by(&pool, sharing, by_zero, question).await.unwrap_err();
+                    } else {
+                        assert_eq!(ask(&pool, sharing, question).await.unwrap(), question);
+                    }
+                }
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+        }
+        assert_eq!(sessions(&database), 1);
+        assert_eq!(pool.drain(SOON).await, 0);
     });
 }
