@@ -396,20 +396,26 @@ impl Traffic {
         }
     }
 
-    /// A statement of the oldest group has failed, and those behind it are not run.
+    /// A statement of the oldest group has failed, and those behind it are not run. All others of the group are to be sent
+    /// again: they were in one transaction with it, and might be told otherwise alone.
     #[cold]
     fn note_failure(&mut self, is_over: bool, error: Error, again: bool) {
-        // What fails at the Sync itself is laid to the last statement before it.
-        let at = if is_over { self.answering.saturating_sub(1) } else { self.answering };
-        if let Some(place) = self.flights.get(at).and_then(|flight| flight.place)
-            && let Some(place) = self.places.get_mut(place as usize)
-        {
+        let mut failed = Some((error, again));
+        let end = self.flights.iter().position(|flight| flight.is_last);
+        let end = end.map_or(self.flights.len(), |last| last + 1);
+        // What fails at the Sync itself is the fault of the only one, or of nobody.
+        let at_fault = if is_over && end > 1 { end } else { self.answering.min(end.saturating_sub(1)) };
+        for (at, flight) in self.flights.iter().enumerate().take(end) {
+            let Some(place) = flight.place else { continue };
+            let Some(place) = self.places.get_mut(place as usize) else { continue };
             self.held = self.held.saturating_sub(place.rows.len());
             place.rows = Rows::new();
-            place.end = End::Failed(error, again);
+            place.end = match failed.take_if(|_| at == at_fault) {
+                Some((error, again)) => End::Failed(error, again),
+                None => End::Unanswered,
+            };
         }
-        let group = self.flights.iter().skip(at).position(|flight| flight.is_last);
-        self.answering = group.map_or(self.flights.len(), |last| at + last + 1);
+        self.answering = end;
     }
 
     /// The oldest group is over: its answers can be fetched.
@@ -510,8 +516,11 @@ impl Place {
         }
         let size = body.len() + 4;
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        if self.rows.len() + size > MOST_OF_ONE || *held + size > MOST_OF_ALL {
-            ticket.mark_unfit();
+        let is_large = self.rows.len() + size > MOST_OF_ONE;
+        if is_large || *held + size > MOST_OF_ALL {
+            if is_large {
+                ticket.mark_unfit();
+            }
             *held -= self.rows.len();
             self.rows = Rows::new();
             self.end = End::TooLarge;
