@@ -153,6 +153,15 @@ impl Lane<'_> {
         self.0.driver.poll_fill(cx)
     }
 
+    /// As [`Lane::poll_fill`], but writes nothing: what is unsent, or belongs to a group that has no end yet, stays.
+    ///
+    /// # Errors
+    /// Why the connection is gone.
+    #[inline]
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.0.driver.poll_receive(cx)
+    }
+
     /// How many bytes have not been written yet.
     #[inline]
     #[must_use]

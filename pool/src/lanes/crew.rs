@@ -115,9 +115,9 @@ impl<W: Work> Crew<W> {
             let ((), parting) = self.drive_locked(work, None, |_| ());
             return (Ok(added), parting);
         }
-        self.bell.due.store(true, Ordering::Release);
-        drop(work);
         if added.when == When::Soon {
+            self.bell.due.store(true, Ordering::Release);
+            drop(work);
             cx.waker().wake_by_ref();
         }
         (Ok(added), None)

@@ -26,6 +26,9 @@ const MOST_OF_ONE: usize = 256 * 1024;
 const MOST_OF_ALL: usize = 4 * 1024 * 1024;
 /// Where more than this waits to be written, nothing is added, in bytes.
 const MOST_UNSENT: usize = 1024 * 1024;
+/// While so many writes have not been answered in full, what is added waits, so that it leaves in one write when one of
+/// them has been: the server has enough to do meanwhile.
+const WRITES: u32 = 2;
 /// How many reads are one turn.
 const READS: usize = 16;
 
@@ -96,6 +99,8 @@ struct Flight {
     place: Option<u32>,
     /// A Sync stands behind it.
     is_last: bool,
+    /// It is the last of a write.
+    ends_write: bool,
 }
 
 /// One connection and what is in flight on it.
@@ -121,6 +126,10 @@ pub(crate) struct Traffic {
     is_crowded: bool,
     /// Statements that were added since the last write.
     unsent: u32,
+    /// How many writes have not been answered in full.
+    writes: u32,
+    /// The socket has not taken all of the last write.
+    is_blocked: bool,
     /// What others see of it: how many flights there are, and whether the oldest is slow.
     load: Arc<AtomicU32>,
     slow: bool,
@@ -154,6 +163,8 @@ impl Traffic {
             is_leaving: false,
             is_crowded: false,
             unsent: 0,
+            writes: 0,
+            is_blocked: false,
             load,
             slow: false,
             watched: Watched::default(),
@@ -230,7 +241,12 @@ impl Traffic {
             Ok(None) => return Err(Refused::Unfit),
             Err(error) => {
                 // What may have been added of it is answered, up to the Sync.
-                self.flights.push_back(Flight { number: 0, place: None, is_last: false });
+                self.flights.push_back(Flight {
+                    number: 0,
+                    place: None,
+                    is_last: false,
+                    ends_write: false,
+                });
                 self.open += 1;
                 Self::end_group(&mut lane, &mut self.flights, &mut self.open);
                 self.show_load();
@@ -240,12 +256,13 @@ impl Traffic {
         self.number += 1;
         let number = self.number;
         let place = self.place(number, ticket);
-        self.flights.push_back(Flight { number, place: Some(place), is_last });
+        self.flights.push_back(Flight { number, place: Some(place), is_last, ends_write: false });
         self.open = if is_last { 0 } else { self.open + 1 };
         self.wanted += 1;
         self.unsent += 1;
         self.show_load();
         let when = match self.unsent {
+            _ if self.writes >= WRITES => When::WithOthers,
             1 if self.flights.len() == 1 && !self.is_crowded => When::Now,
             1 => When::Soon,
             _ => When::WithOthers,
@@ -337,6 +354,7 @@ impl Traffic {
         self.parting = self.lent.take().or(self.parting.take());
         self.flights.clear();
         (self.answering, self.open, self.wanted, self.unsent) = (0, 0, 0, 0);
+        (self.writes, self.is_blocked) = (0, false);
     }
 
     /// Writes what is unsent, reads what has come, and hands it on.
@@ -347,12 +365,23 @@ impl Traffic {
                 return Ok(());
             }
             let mut lane = lent.thing.connection.lane();
-            Self::end_group(&mut lane, &mut self.flights, &mut self.open);
-            if self.unsent > 0 {
-                self.is_crowded = self.unsent > 1;
-                self.unsent = 0;
-            }
-            match lane.poll_fill(cx) {
+            let filled = if self.writes >= WRITES && !self.is_blocked {
+                lane.poll_receive(cx)
+            } else {
+                Self::end_group(&mut lane, &mut self.flights, &mut self.open);
+                if self.unsent > 0 {
+                    self.is_crowded = self.unsent > 1;
+                    self.unsent = 0;
+                    self.writes += 1;
+                    if let Some(last) = self.flights.back_mut() {
+                        last.ends_write = true;
+                    }
+                }
+                let filled = lane.poll_fill(cx);
+                self.is_blocked = lane.unsent() > 0;
+                filled
+            };
+            match filled {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(filled) => filled?,
             }
@@ -404,7 +433,8 @@ impl Traffic {
         let end = self.flights.iter().position(|flight| flight.is_last);
         let end = end.map_or(self.flights.len(), |last| last + 1);
         // What fails at the Sync itself is the fault of the only one, or of nobody.
-        let at_fault = if is_over && end > 1 { end } else { self.answering.min(end.saturating_sub(1)) };
+        let at_fault =
+            if is_over && end > 1 { end } else { self.answering.min(end.saturating_sub(1)) };
         for (at, flight) in self.flights.iter().enumerate().take(end) {
             let Some(place) = flight.place else { continue };
             let Some(place) = self.places.get_mut(place as usize) else { continue };
@@ -432,6 +462,9 @@ impl Traffic {
                 place.is_over = true;
                 self.wanted = self.wanted.saturating_sub(1);
                 served.tell(flight.number);
+            }
+            if flight.ends_write {
+                self.writes = self.writes.saturating_sub(1);
             }
             if flight.is_last {
                 break;

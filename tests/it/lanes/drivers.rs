@@ -170,7 +170,8 @@ fn a_statement_that_nobody_reads_is_written_all_the_same() {
 #[test]
 fn an_answer_that_comes_byte_by_byte_reaches_its_question() {
     with_database(async |database| {
-        let database = std::sync::Arc::new(stellata_testkit::Database::duplicate(database).unwrap());
+        let database =
+            std::sync::Arc::new(stellata_testkit::Database::duplicate(database).unwrap());
         let opened = std::sync::Arc::clone(&database);
         let open = move || {
             let database = std::sync::Arc::clone(&opened);
@@ -190,7 +191,8 @@ fn an_answer_that_comes_byte_by_byte_reaches_its_question() {
                     let sharing = if round % 3 == 0 { Apart } else { Together };
                     if round % 4 == 3 {
                         // Dropped at another point of it each time.
-                        poll_and_drop(round * 5 + task as usize, ask(&pool, sharing, question)).await;
+                        poll_and_drop(round * 5 + task as usize, ask(&pool, sharing, question))
+                            .await;
                     } else if round % 9 == 1 {
                         let by_zero = &"select 1 / ($1::int8 - $1::int8)";
                         ask_by(&pool, sharing, by_zero, question).await.unwrap_err();
