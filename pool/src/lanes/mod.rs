@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use crate::lanes::crew::Crew;
-use crate::lanes::traffic::{MOST_IN_FLIGHT, SHUT, SLOW, Traffic};
+use crate::lanes::traffic::{FULL, MOST_IN_FLIGHT, SHUT, Traffic, in_flight};
 
 /// A connection that is shared, or the place for one.
 pub(crate) struct Lane {
@@ -50,9 +50,11 @@ pub(crate) enum Choice {
 impl Lanes {
     /// So many lanes, none with a connection yet.
     pub(crate) fn new(count: u32) -> Self {
+        let crowd = Arc::new(AtomicU32::new(0));
         let lane = |_| {
             let load = Arc::new(AtomicU32::new(SHUT));
-            Lane { crew: Crew::new(Traffic::new(Arc::clone(&load))), load }
+            let traffic = Traffic::new(Arc::clone(&load), Arc::clone(&crowd));
+            Lane { crew: Crew::new(traffic), load }
         };
         Self {
             lanes: (0..count).map(lane).collect(),
@@ -84,16 +86,16 @@ impl Lanes {
     pub(crate) fn choose(&self) -> Choice {
         let (mut best, mut least, mut shut) = (0, SHUT, false);
         for (index, lane) in self.lanes.iter().enumerate() {
-            let load = lane.load();
+            let load = lane.load.load(Ordering::Relaxed);
             shut |= load == SHUT;
             if load < least {
                 (best, least) = (index, load);
             }
         }
-        if least == SHUT || least % SLOW >= MOST_IN_FLIGHT {
+        if least >= FULL {
             return Choice::Nothing;
         }
-        Choice::Lane { index: best, may_widen: shut && least > 0 }
+        Choice::Lane { index: best, may_widen: shut && in_flight(least) > 0 }
     }
 
     /// Whether a statement can be added anywhere.
@@ -127,11 +129,11 @@ impl Lanes {
 impl Lane {
     /// Whether it takes statements.
     pub(crate) fn is_open(&self) -> bool {
-        self.load() != SHUT
+        self.load.load(Ordering::Relaxed) != SHUT
     }
 
-    /// How many statements are in flight; [`SHUT`] where it is not open.
+    /// How many statements are in flight, where it is open.
     pub(crate) fn load(&self) -> u32 {
-        self.load.load(Ordering::Relaxed)
+        in_flight(self.load.load(Ordering::Relaxed))
     }
 }

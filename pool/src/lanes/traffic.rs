@@ -32,10 +32,23 @@ const WRITES: u32 = 2;
 /// How many reads are one turn.
 const READS: usize = 16;
 
-/// No statement can be added.
+/// What a lane shows of itself: the lower, the better it is for the next statement. The lowest byte is how many are in flight.
+const COUNT: u32 = 0xFF;
+/// Added where the oldest statement takes long.
+const SLOW: u32 = 1 << 24;
+/// There is no room now.
+pub(crate) const FULL: u32 = 1 << 25;
+/// There is no connection, or it takes no more.
 pub(crate) const SHUT: u32 = u32::MAX;
-/// Added to the load of a lane whose oldest statement takes long.
-pub(crate) const SLOW: u32 = 1 << 16;
+/// So many statements in one write count as one that is on its way: they cost the server little more than that.
+const BATCH: u32 = 8;
+/// After a write of several statements, so many of a single one have to come before the next is not waited with.
+const CROWD: u32 = 8;
+
+/// How many statements are in flight on a lane that shows this.
+pub(crate) const fn in_flight(shown: u32) -> u32 {
+    shown & COUNT
+}
 
 /// The rows of an answer: each behind its length. A row or two need no memory of their own.
 pub(crate) type Rows = SmallVec<[u8; 256]>;
@@ -122,17 +135,17 @@ pub(crate) struct Traffic {
     number: u64,
     /// It takes no more.
     is_leaving: bool,
-    /// More than one statement left in the last write: more are likely to come.
-    is_crowded: bool,
     /// Statements that were added since the last write.
     unsent: u32,
     /// How many writes have not been answered in full.
     writes: u32,
     /// The socket has not taken all of the last write.
     is_blocked: bool,
-    /// What others see of it: how many flights there are, and whether the oldest is slow.
+    /// What others see of it.
     load: Arc<AtomicU32>,
     slow: bool,
+    /// Above 0 where statements leave together: others are likely to come soon after one. All lanes have one count.
+    crowd: Arc<AtomicU32>,
     watched: Watched,
 }
 
@@ -148,7 +161,7 @@ struct Watched {
 }
 
 impl Traffic {
-    pub(crate) fn new(load: Arc<AtomicU32>) -> Self {
+    pub(crate) fn new(load: Arc<AtomicU32>, crowd: Arc<AtomicU32>) -> Self {
         Self {
             lent: None,
             parting: None,
@@ -161,12 +174,12 @@ impl Traffic {
             held: 0,
             number: 0,
             is_leaving: false,
-            is_crowded: false,
             unsent: 0,
             writes: 0,
             is_blocked: false,
             load,
             slow: false,
+            crowd,
             watched: Watched::default(),
         }
     }
@@ -201,12 +214,16 @@ impl Traffic {
     }
 
     fn show_load(&self) {
-        let load = match &self.lent {
-            Some(_) if !self.is_leaving => {
-                let slow = if self.slow { SLOW } else { 0 };
-                u32::try_from(self.flights.len()).unwrap_or(SLOW).saturating_add(slow)
-            }
-            _ => SHUT,
+        let count = u32::try_from(self.flights.len()).unwrap_or(COUNT).min(COUNT);
+        let load = if self.lent.is_none() || self.is_leaving {
+            SHUT
+        } else if count >= MOST_IN_FLIGHT {
+            FULL | count
+        } else {
+            // First those with the least at the server; among them the one where the most wait to be written together.
+            let at_server = count.saturating_sub(self.unsent) + self.unsent / BATCH;
+            let rank = at_server * BATCH + (BATCH - 1 - self.unsent % BATCH);
+            (if self.slow { SLOW } else { 0 }) | (rank << 8) | count
         };
         self.load.store(load, Ordering::Relaxed);
     }
@@ -263,7 +280,7 @@ impl Traffic {
         self.show_load();
         let when = match self.unsent {
             _ if self.writes >= WRITES => When::WithOthers,
-            1 if self.flights.len() == 1 && !self.is_crowded => When::Now,
+            1 if self.flights.len() == 1 && self.crowd.load(Ordering::Relaxed) == 0 => When::Now,
             1 => When::Soon,
             _ => When::WithOthers,
         };
@@ -370,7 +387,7 @@ impl Traffic {
             } else {
                 Self::end_group(&mut lane, &mut self.flights, &mut self.open);
                 if self.unsent > 0 {
-                    self.is_crowded = self.unsent > 1;
+                    note_crowd(&self.crowd, self.unsent);
                     self.unsent = 0;
                     self.writes += 1;
                     if let Some(last) = self.flights.back_mut() {
@@ -533,6 +550,15 @@ impl Traffic {
         }
         now.saturating_sub(self.watched.since)
     }
+}
+
+/// Notes how many statements leave together.
+fn note_crowd(crowd: &AtomicU32, together: u32) {
+    let noted = match together {
+        1 => crowd.load(Ordering::Relaxed).saturating_sub(1),
+        _ => CROWD,
+    };
+    crowd.store(noted, Ordering::Relaxed);
 }
 
 impl Place {
