@@ -2,7 +2,7 @@
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Executor, Named, Source, sealed};
+use crate::executor::{Effect, Executor, Named, Source, sealed};
 use crate::model::Model;
 use crate::model::table::Table;
 
@@ -108,7 +108,7 @@ impl sealed::Sealed for Databases {}
 
 impl Executor for Databases {
     fn source(&self) -> Source<'_> {
-        Source::Named(self, false)
+        Source::Named(self, Effect::Any)
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Db {
 #[derive(Clone, Debug)]
 enum Reach {
     Pool(Pool),
+    /// A pool over whose lanes reads go.
+    Lanes(Pool),
     Cluster {
         cluster: Cluster,
         /// Whether reads go to replicas.
@@ -34,6 +36,7 @@ impl Executor for Db {
     fn source(&self) -> Source<'_> {
         match &self.reach {
             Reach::Pool(pool) => Source::Pool(pool),
+            Reach::Lanes(pool) => Source::Lanes(pool),
             Reach::Cluster { cluster, spreads } => Source::Cluster(Route::new(cluster, *spreads)),
         }
     }
@@ -41,7 +44,8 @@ impl Executor for Db {
 
 impl From<Pool> for Db {
     fn from(pool: Pool) -> Self {
-        Self { reach: Reach::Pool(pool) }
+        let reach = if pool.has_lanes() { Reach::Lanes(pool) } else { Reach::Pool(pool) };
+        Self { reach }
     }
 }
 
@@ -78,6 +82,16 @@ impl Db {
         let pool = Pool::new(config, options);
         drop(pool.acquire().await.map_err(failure::of_pool)?);
         Ok(pool.into())
+    }
+
+    /// Another handle of the same pool, on which reads don't share connections, whatever
+    /// [`PoolOptions::lanes`] says: for queries that take long, behind which others would have to wait.
+    #[must_use]
+    pub fn without_lanes(&self) -> Self {
+        match self.clone().reach {
+            Reach::Lanes(pool) => Self { reach: Reach::Pool(pool) },
+            reach => Self { reach },
+        }
     }
 
     /// Connects to the cluster of a URL with several hosts (`postgres://user@one,two,three/name`), with the defaults of
@@ -125,7 +139,7 @@ impl Db {
     #[must_use]
     pub fn pool(&self) -> &Pool {
         match &self.reach {
-            Reach::Pool(pool) => pool,
+            Reach::Pool(pool) | Reach::Lanes(pool) => pool,
             Reach::Cluster { cluster, .. } => cluster.primary(),
         }
     }
@@ -134,7 +148,7 @@ impl Db {
     #[must_use]
     pub fn cluster(&self) -> Option<&Cluster> {
         match &self.reach {
-            Reach::Pool(_) => None,
+            Reach::Pool(_) | Reach::Lanes(_) => None,
             Reach::Cluster { cluster, .. } => Some(cluster),
         }
     }
@@ -157,7 +171,7 @@ impl Db {
             Reach::Cluster { cluster, .. } => {
                 Self { reach: Reach::Cluster { cluster, spreads: false } }
             }
-            reach @ Reach::Pool(_) => Self { reach },
+            reach => Self { reach },
         }
     }
 

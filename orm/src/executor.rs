@@ -10,7 +10,7 @@ use stellata_client::{
     ColumnError, Columns, Completion, Connection, Expect, Params, Statement, StatementKey, Ticket,
     TransactionStatus,
 };
-use stellata_pool::{Lease, Pool};
+use stellata_pool::{Lease, Pool, SharedError, Sharing};
 
 use crate::cluster::{self, Asked, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,15 +57,32 @@ pub enum Source<'a> {
     /// Lent for the statement.
     #[doc(hidden)]
     Pool(&'a Pool),
+    /// The same, where reads may share one.
+    #[doc(hidden)]
+    Lanes(&'a Pool),
+    /// One that others use at the same time.
+    #[doc(hidden)]
+    Lane(&'a Pool, Sharing),
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
     Held(&'a Held, u32),
     /// Lent by a server of a cluster.
     #[doc(hidden)]
     Cluster(Route<'a>),
-    /// That of the database of the statement's model; whether it does nothing but read.
+    /// That of the database of the statement's model.
     #[doc(hidden)]
-    Named(&'a dyn Named, bool),
+    Named(&'a dyn Named, Effect),
+}
+
+/// What is known of what a statement does.
+#[derive(Clone, Copy, Debug)]
+pub enum Effect {
+    /// Nothing.
+    Any,
+    /// It only reads.
+    Read,
+    /// It only reads, and leaves nothing behind in the session, so that it may share one with others.
+    Shareable(Sharing),
 }
 
 /// Several databases, each with a name.
@@ -81,13 +98,24 @@ pub trait Named: Debug + Sync {
 }
 
 impl<'a> Source<'a> {
-    /// The same for a statement that does nothing but read.
+    /// The same for a read that leaves nothing behind in the session.
+    #[inline]
     #[must_use]
-    pub(crate) fn reading(self) -> Self {
-        match self {
-            Self::Cluster(route) => Self::Cluster(route.reading()),
-            Self::Named(named, _) => Self::Named(named, true),
-            other => other,
+    pub(crate) fn reading(self, sharing: Sharing) -> Self {
+        self.with(Effect::Shareable(sharing))
+    }
+
+    /// The same for a statement of which this is known.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with(self, effect: Effect) -> Self {
+        match (self, effect) {
+            (Self::Lanes(pool), Effect::Shareable(sharing)) => Self::Lane(pool, sharing),
+            (Self::Cluster(route), Effect::Read | Effect::Shareable(_)) => {
+                Self::Cluster(route.reading())
+            }
+            (Self::Named(named, _), effect) => Self::Named(named, effect),
+            (other, _) => other,
         }
     }
 
@@ -95,10 +123,7 @@ impl<'a> Source<'a> {
     #[inline]
     fn of(self, table: Option<&'static Table>) -> Result<Self> {
         match self {
-            Self::Named(named, reads) => {
-                let source = named.numbered(named.number(table)?);
-                Ok(if reads { source.reading() } else { source })
-            }
+            Self::Named(named, effect) => Ok(named.numbered(named.number(table)?).with(effect)),
             found => Ok(found),
         }
     }
@@ -310,7 +335,9 @@ impl DerefMut for Guard<'_> {
 #[inline]
 fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
     match source {
-        Source::Pool(pool) => Ok(pool.try_acquire().map(Guard::Lent)),
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            Ok(pool.try_acquire().map(Guard::Lent))
+        }
         Source::Held(held, depth) => {
             let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
             held.check(depth)?;
@@ -323,10 +350,12 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
 /// A connection from the source, as soon as one is there.
 async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
     match source {
-        Source::Pool(pool) => match pool.acquire().await {
-            Ok(lease) => Ok(Guard::Lent(lease)),
-            Err(error) => Err(failure::of_pool(error)),
-        },
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            match pool.acquire().await {
+                Ok(lease) => Ok(Guard::Lent(lease)),
+                Err(error) => Err(failure::of_pool(error)),
+            }
+        }
         Source::Held(held, depth) => {
             held.check(depth)?;
             let lease = held.connection.lock().await;
@@ -406,6 +435,10 @@ pub(crate) async fn run_statement(
     let statement = statement.map_err(Error::usage)?;
     if matches!(source, Source::Cluster(_) | Source::Named(..)) {
         return run_where_it_belongs(source, table, &statement, params, check, sink).await;
+    }
+    if let Source::Lane(pool, sharing) = source {
+        let ran = pool.run_shared(&statement, params, sharing, check, sink).await;
+        return ran.map_err(|error| of_shared(table, error));
     }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
@@ -495,6 +528,15 @@ fn run_where_it_belongs<'r>(
             found => run_statement(found, table, Ok(statement), params, check, sink).await,
         }
     })
+}
+
+#[cold]
+fn of_shared(table: Option<&'static Table>, error: SharedError) -> Error {
+    match error {
+        SharedError::Pool(error) => failure::of_pool(error),
+        SharedError::Statement(error) => failure::of_client(table, error),
+        other => Error::new(ErrorKind::Connection, other.to_string()).with_source(other),
+    }
 }
 
 /// Runs one statement with commands ahead of it in the same flush.

@@ -12,6 +12,7 @@ mod dropped;
 mod crosstalk;
 mod hostile;
 mod hosts;
+mod lanes;
 mod large_object;
 mod lock;
 mod listen;
