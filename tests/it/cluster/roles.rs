@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stellata_pool::{Error, Role};
-use stellata_testkit::{Cluster as Servers, Server, ServerOptions, Shutdown, run_within};
+use stellata_testkit::{Cluster as Servers, Proxy, Server, ServerOptions, Shutdown, run_within};
 
 use super::*;
 
@@ -158,6 +158,39 @@ fn all_sessions_of_the_old_primary_are_gone_after_a_promotion() {
             and application_name = '' and pid <> pg_backend_pid() and query not like '%is_standby%'";
         // A session that was said goodbye to needs a moment to end.
         seen(&cluster, "the old primary has none", |_| run_on(servers.primary(), sessions) == "0")
+            .await;
+    });
+}
+
+#[test]
+fn who_waits_for_a_silent_primary_is_served_by_the_next_one() {
+    let servers = Servers::start(ServerOptions::new()).unwrap();
+    run_within(Duration::from_secs(100), async {
+        let silent = Proxy::start(servers.primary().tcp()).unwrap();
+        let url = format!(
+            "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres",
+            silent.port(),
+            servers.standby().port()
+        );
+        // An attempt to connect takes longer than a caller waits.
+        let config = Config::parse(&url).unwrap().with_connect_timeout(Duration::from_secs(90));
+        let cluster = Cluster::new(config, options());
+        cluster.check().await;
+        assert_eq!(written_at(&cluster).await, servers.primary().port());
+        let lent = cluster.acquire().await.unwrap();
+        silent.pause();
+        let (waited, ()) = tokio::join!(written_at(&cluster), async {
+            seen(&cluster, "a connection is being opened", |cluster| {
+                cluster.primary().status().opening == 1
+            })
+            .await;
+            servers.standby().promote().unwrap();
+        });
+        assert_eq!(waited, servers.standby().port());
+        assert_eq!(cluster.status().primary.waiting, 0);
+        // What is lent there is not lent again.
+        drop(lent);
+        seen(&cluster, "it is closed", |cluster| cluster.primary().metrics().closed.renewed == 1)
             .await;
     });
 }
