@@ -56,6 +56,7 @@ impl Connection {
         {
             return Ok(Described { slot, fields: fields.clone() });
         }
+        self.settled().await?;
         self.begin_batch()?;
         self.close_forgotten()?;
         let slot = match self.cache.find(StatementKey::Sql(sql), &[], self.call) {

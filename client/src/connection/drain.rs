@@ -67,8 +67,12 @@ impl Connection {
     /// Begins to cancel what runs, beside all else. Until [`Connection::finish_cancelling`] is through, no call can begin.
     ///
     /// A task of its own does it: a request that is half sent must not be forgotten because the caller's future is
-    /// dropped, or it hits a later statement unseen.
+    /// dropped, or it hits a later statement unseen. For the same reason one that is under way is never replaced by another:
+    /// what was asked behind it has not been sent.
     pub(super) fn start_cancelling(&mut self) {
+        if self.cancelling.is_some() {
+            return;
+        }
         let handle = self.cancel_handle();
         self.cancelling = Some(tokio::spawn(async move { handle.cancel().await }));
         self.open = true;
@@ -83,7 +87,7 @@ impl Connection {
     }
 
     /// As [`Connection::finish_cancelling`], where there is a cancellation at all.
-    pub(super) async fn settled(&mut self) -> Result<()> {
+    pub(crate) async fn settled(&mut self) -> Result<()> {
         if self.cancelling.is_some() { self.finish_cancelling().await } else { Ok(()) }
     }
 
@@ -98,14 +102,7 @@ impl Connection {
             if let Poll::Ready(Err(error)) = self.poll_pass_over(cx) {
                 return Poll::Ready(Err(error));
             }
-            let ended = ready!(ended).unwrap_or_else(|error| {
-                Err(Error::with_source(ErrorKind::Closed, "the cancellation was stopped", error))
-            });
-            if let Err(error) = ended {
-                // Whether a request that failed reaches the server all the same is not known.
-                self.driver.abort();
-                return Poll::Ready(Err(error));
-            }
+            self.note_cancelled(ready!(ended))?;
             self.sync()?;
             self.driver.conversation.abandon();
         }
