@@ -54,7 +54,7 @@ pub use config::{
 pub use connection::RowStream;
 pub use connection::{
     Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Plan, Portal, QueryOptions,
-    Row, Rows, SimpleResult, Ticket, With,
+    Row, Rows, SimpleResult, StatementCounts, Ticket, With,
 };
 pub use copy::{
     CopyFormat, CopyHeader, CopyIn, CopyOptions, CopyOut, CopyProgress, CopyReader, CopyRowWriter,

@@ -1,7 +1,9 @@
 //! What runs a statement: a pool that lends a connection for it, or a connection that is held.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use stellata_client::{
@@ -10,6 +12,7 @@ use stellata_client::{
 };
 use stellata_pool::{Lease, Pool};
 
+use crate::cluster::{self, Asked, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expr::fragment::Fragment;
 use crate::failure;
@@ -57,6 +60,66 @@ pub enum Source<'a> {
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
     Held(&'a Held, u32),
+    /// Lent by a server of a cluster.
+    #[doc(hidden)]
+    Cluster(Route<'a>),
+    /// That of the database of the statement's model; whether it does nothing but read.
+    #[doc(hidden)]
+    Named(&'a dyn Named, bool),
+}
+
+/// Several databases, each with a name.
+pub trait Named: Debug + Sync {
+    /// The number of a model's database, or of the default one.
+    ///
+    /// # Errors
+    /// Where there is none of the name that the model says.
+    fn number(&self, table: Option<&'static Table>) -> Result<usize>;
+
+    /// The database with this number.
+    fn numbered(&self, number: usize) -> Source<'_>;
+}
+
+impl<'a> Source<'a> {
+    /// The same for a statement that does nothing but read.
+    #[must_use]
+    pub(crate) fn reading(self) -> Self {
+        match self {
+            Self::Cluster(route) => Self::Cluster(route.reading()),
+            Self::Named(named, _) => Self::Named(named, true),
+            other => other,
+        }
+    }
+
+    /// Where a statement on `table` runs.
+    #[inline]
+    fn of(self, table: Option<&'static Table>) -> Result<Self> {
+        match self {
+            Self::Named(named, reads) => {
+                let source = named.numbered(named.number(table)?);
+                Ok(if reads { source.reading() } else { source })
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Checks that rows of all these tables can be read in one batch.
+    pub(crate) fn has_all(self, tables: impl Iterator<Item = &'static Table>) -> Result<()> {
+        let Self::Named(named, _) = self else { return Ok(()) };
+        let mut first = None;
+        for table in tables {
+            let number = named.number(Some(table))?;
+            let (root, there) = *first.get_or_insert((table, number));
+            if number != there {
+                let message = format!(
+                    "{} can't be loaded along with {}, which is in another database",
+                    table.model, root.model
+                );
+                return Err(Error::new(ErrorKind::Usage, message).with_table(table, &[]));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The connection of an open transaction.
@@ -146,8 +209,19 @@ impl Held {
         control.pending.push(Cow::Owned(format!("release savepoint s{depth}")));
     }
 
+    /// Whether the connection can't be used any more.
+    pub(crate) async fn is_lost(&self) -> bool {
+        self.connection.lock().await.is_closed()
+    }
+
     /// Ends the transaction; `None` where the server never took part in it.
-    pub(crate) async fn end(&self, end: End) -> Result<Option<Completion>> {
+    ///
+    /// Where `writes` is given, the place in the log that a commit reaches up to is asked for in the same flush.
+    pub(crate) async fn end(
+        &self,
+        end: End,
+        writes: Option<&Writes>,
+    ) -> Result<Option<Completion>> {
         let mut lease = self.connection.lock().await;
         let pending = {
             let mut control = self.control();
@@ -171,10 +245,25 @@ impl Held {
                 tickets.push(connection.submit(&&**command, &none)?);
             }
             tickets.push(connection.submit(&command, &none)?);
+            // Behind the commit, which ends the transaction without a Sync.
+            let place = match writes {
+                Some(_) => Some(connection.submit(&cluster::PLACE, &none)?),
+                None => None,
+            };
             connection.sync()?;
+            let writing = writes.map(Writes::begin);
             let mut completion = Completion { rows: 0, rolled_back: false };
             for ticket in tickets {
-                completion = connection.rows(ticket, no_columns, &mut |_| Ok(())).await?;
+                match connection.rows(ticket, no_columns, &mut |_| Ok(())).await {
+                    Ok(done) => completion = done,
+                    Err(error) => {
+                        cluster::settle(writing, &error);
+                        return Err(error);
+                    }
+                }
+            }
+            if let (Some(writing), Some(place)) = (writing, place) {
+                cluster::read_place(connection, place, writing).await;
             }
             connection.ready().await?;
             Ok(completion)
@@ -227,6 +316,7 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.control().take_pending())))
         }
+        Source::Cluster(_) | Source::Named(..) => Ok(None),
     }
 }
 
@@ -244,6 +334,11 @@ async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.control().take_pending()))
         }
+        Source::Cluster(route) => match route.cluster.acquire().await {
+            Ok(lease) => Ok(Guard::Lent(lease)),
+            Err(error) => Err(failure::of_pool(error)),
+        },
+        Source::Named(..) => Box::pin(lease(source.of(None)?)).await,
     }
 }
 
@@ -309,6 +404,9 @@ pub(crate) async fn run_statement(
     sink: Sink<'_>,
 ) -> Result<Completion> {
     let statement = statement.map_err(Error::usage)?;
+    if matches!(source, Source::Cluster(_) | Source::Named(..)) {
+        return run_where_it_belongs(source, table, &statement, params, check, sink).await;
+    }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
         // Boxed: the future of a statement need not be as large as that of waiting.
@@ -379,6 +477,26 @@ async fn submit_after(
     Ok(ticket)
 }
 
+/// Runs one statement on the database of its model, or the server of a cluster that it is for.
+#[cold]
+fn run_where_it_belongs<'r>(
+    source: Source<'r>,
+    table: Option<&'static Table>,
+    statement: &'r dyn Statement,
+    params: &'r Params,
+    check: Check,
+    sink: Sink<'r>,
+) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send + 'r>> {
+    Box::pin(async move {
+        match source.of(table)? {
+            Source::Cluster(route) => {
+                cluster::run_one(route, Asked { table, statement, params, check }, sink).await
+            }
+            found => run_statement(found, table, Ok(statement), params, check, sink).await,
+        }
+    })
+}
+
 /// Runs one statement with commands ahead of it in the same flush.
 async fn run_after(
     connection: &mut Connection,
@@ -427,6 +545,10 @@ pub(crate) async fn run_batch(
     for item in items {
         item.fragment.check().map_err(Error::usage)?;
     }
+    let source = source.of(items.first().map(|item| item.table))?;
+    if let Source::Cluster(route) = source {
+        return Box::pin(run_batch_in_cluster(route, items, rows)).await;
+    }
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
         Guard::Held(_, pending) => std::mem::take(pending),
@@ -451,6 +573,43 @@ pub(crate) async fn run_batch(
                 return Err(failure::of_client(items.get(at).map(|item| item.table), error));
             }
         }
+    }
+}
+
+/// Runs a batch on the server of a cluster that it is for.
+async fn run_batch_in_cluster(
+    route: Route<'_>,
+    items: &[Item<'_>],
+    rows: &mut dyn Collect,
+) -> Result<u64> {
+    let statements: Vec<Shaped<'_>> = items
+        .iter()
+        .map(|item| Shaped { table: item.table, shape: item.fragment.tokens() })
+        .collect();
+    let asked: Vec<Asked<'_>> = items
+        .iter()
+        .zip(&statements)
+        .map(|(item, statement)| Asked {
+            table: Some(item.table),
+            statement,
+            params: item.fragment.params(),
+            check: item.check,
+        })
+        .collect();
+    cluster::run(route, &asked, &mut Kept(rows)).await
+}
+
+/// Keeps rows until all are there.
+struct Kept<'r>(&'r mut dyn Collect);
+
+impl Take for Kept<'_> {
+    fn take(&mut self, statement: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        self.0.row(statement, columns)
+    }
+
+    fn restart(&mut self) -> bool {
+        self.0.restart();
+        true
     }
 }
 

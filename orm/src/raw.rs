@@ -9,6 +9,7 @@ use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Executor, Lent, Source, lend, no_rows, run_statement};
 use crate::failure;
+use crate::read_your_writes::ReadYourWrites;
 use crate::transaction::Transaction;
 
 /// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
@@ -52,10 +53,25 @@ impl Transaction {
     }
 }
 
+impl ReadYourWrites {
+    /// A statement in SQL.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(self.source(), text)
+    }
+}
+
 impl<'a> Sql<'a> {
     #[track_caller]
     fn new(source: Source<'a>, text: &'a str) -> Self {
         Self { source, text, params: Params::new(), fault: None, caller: Location::caller() }
+    }
+
+    /// Says that the statement does nothing but read, so that a replica of a cluster may run it. One that writes is refused
+    /// there. Without this, SQL by hand runs on the primary.
+    pub fn read_only(mut self) -> Self {
+        self.source = self.source.reading();
+        self
     }
 
     /// Gives the next of `$1`, `$2`.. a value, in the PostgreSQL type of its Rust type.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stellata_client::{Connection, Error, ErrorKind};
+use tokio::time::Instant;
 
 use crate::lending::{Lent, Vacancy};
 use crate::shared::{Pooled, Shared};
@@ -73,8 +74,10 @@ impl Shared {
 
     async fn attempt(&self) -> Result<Box<Pooled>, Error> {
         let generation = self.generation();
+        let start = Instant::now();
         let mut connection = (self.opener)().await?;
         self.prepare(&mut connection).await?;
+        self.meter.opened(start.elapsed());
         Ok(self.admit(connection, generation))
     }
 

@@ -50,6 +50,8 @@ pub struct PoolOptions {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) idle_limit: Option<Duration>,
     pub(crate) seed: Option<u64>,
+    #[cfg(feature = "metrics")]
+    pub(crate) name: Option<String>,
     pub(crate) after_connect: Option<Hook>,
     pub(crate) before_lend: Option<Hook>,
     pub(crate) after_return: Option<Hook>,
@@ -65,6 +67,8 @@ impl Default for PoolOptions {
             lifetime: Some(Duration::from_secs(30 * 60)),
             idle_limit: Some(Duration::from_secs(10 * 60)),
             seed: None,
+            #[cfg(feature = "metrics")]
+            name: None,
             after_connect: None,
             before_lend: None,
             after_return: None,
@@ -131,6 +135,33 @@ impl PoolOptions {
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the name by which the recorder of the crate `metrics` knows the pool. Default: the first host of the
+    /// configuration, its port and the database; `postgresql` for a pool of [`Pool::opened_by`](crate::Pool::opened_by).
+    ///
+    /// With the feature `metrics` the recorder is told, once a second and when the pool ends, under
+    ///
+    /// | name | kind | |
+    /// |---|---|---|
+    /// | `db.client.connection.wait_time` | histogram, s | how long callers waited for a connection |
+    /// | `db.client.connection.create_time` | histogram, s | how long opening one took |
+    /// | `db.client.connection.count` | gauge | connections by `db.client.connection.state`: `idle`, `used`, `opening` |
+    /// | `db.client.connection.max` | gauge | the most connections that there may be |
+    /// | `db.client.connection.pending_requests` | gauge | callers that wait |
+    /// | `db.client.connection.timeouts` | counter | callers whose deadline passed |
+    /// | `db.client.connection.opened` | counter | connections that were opened |
+    /// | `db.client.connection.open_failures` | counter | attempts that failed |
+    /// | `db.client.connection.closed` | counter | connections that were closed, by `reason` as in [`Closures`](crate::Closures) |
+    /// | `db.client.statements` | counter | statements that were sent, as in [`PoolMetrics`](crate::PoolMetrics) |
+    /// | `db.client.statements.reused` | counter | those that the server had prepared before |
+    ///
+    /// each with `db.client.connection.pool.name` and `db.system.name`. The recorder has to be there before the pool is.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 

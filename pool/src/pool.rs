@@ -36,6 +36,8 @@ impl Pool {
     /// A pool that opens its connections as they are asked for.
     #[must_use]
     pub fn new(config: Config, options: PoolOptions) -> Self {
+        #[cfg(feature = "metrics")]
+        let options = named_for(&config, options);
         let config = Arc::new(config);
         Self::opened_by(
             move || {
@@ -87,7 +89,7 @@ impl Pool {
         match self.try_acquire() {
             Some(lease) => Ok(lease),
             // Boxed: the future of a lookup need not be as large as that of waiting.
-            None => Box::pin(self.acquire_in_line()).await,
+            None => Box::pin(self.acquire_since(Instant::now())).await,
         }
     }
 
@@ -104,9 +106,9 @@ impl Pool {
         Some(Lease::new(lent, Arc::clone(&self.shared)))
     }
 
+    /// Waits in line, as one who came at `start`.
     #[cold]
-    async fn acquire_in_line(&self) -> Result<Lease> {
-        let start = Instant::now();
+    pub(crate) async fn acquire_since(&self, start: Instant) -> Result<Lease> {
         let limit = self.shared.options.acquire_timeout;
         let acquired = match start.checked_add(limit) {
             Some(deadline) => tokio::time::timeout_at(deadline, self.wait()).await,
@@ -131,6 +133,7 @@ impl Pool {
             let mut lent = match shared.take() {
                 Some(lent) => lent,
                 None => {
+                    let _passed_on = PassedOn(shared);
                     let wait = shared.lending.wait();
                     shared.open_wanted();
                     match wait.await {
@@ -257,6 +260,12 @@ impl Pool {
         self.shared.shed();
     }
 
+    /// Whether the pool is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.lending.is_closed()
+    }
+
     /// Closes the pool and waits, for `limit` at most, until all connections have come back and are closed. Returns how
     /// many have not.
     ///
@@ -277,6 +286,31 @@ impl Pool {
             }
         })
         .await;
+        #[cfg(feature = "metrics")]
+        shared.publish();
         left()
     }
+}
+
+/// Dropped behind a place in line: what one who goes away was given, and nobody else wants, is idle then, which it may not
+/// stay in a pool that is closed or has too many.
+struct PassedOn<'s>(&'s Arc<Shared>);
+
+impl Drop for PassedOn<'_> {
+    fn drop(&mut self) {
+        if self.0.is_shedding() {
+            self.0.shed();
+        }
+    }
+}
+
+/// The options with a name for the pool: what it connects to, where there is none.
+#[cfg(feature = "metrics")]
+fn named_for(config: &Config, options: PoolOptions) -> PoolOptions {
+    if options.name.is_some() {
+        return options;
+    }
+    let endpoint = config.endpoints().next().map(ToString::to_string).unwrap_or_default();
+    let database = config.database().unwrap_or_else(|| config.user());
+    options.name(format!("{endpoint}/{database}"))
 }

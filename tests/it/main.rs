@@ -3,6 +3,7 @@
 mod advisories;
 mod batch;
 mod cancel;
+mod cluster;
 mod commit;
 mod configured;
 mod connect;

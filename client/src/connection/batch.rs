@@ -72,6 +72,11 @@ impl Connection {
     /// Ends what the last call has left open.
     #[cold]
     fn end_last(&mut self) -> Result<()> {
+        if self.leaving.take().is_some() {
+            // Nothing may be cancelled once this is under way: the COPY is read to its end.
+            self.open = false;
+            return Ok(());
+        }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = pin!(tokio::task::unconstrained(cancelling))
                 .poll(&mut Context::from_waker(Waker::noop()));
@@ -143,6 +148,7 @@ impl Connection {
                 sent = prepare(conversation, entry, params.types());
                 if sent.is_ok() {
                     entry.prepared = Prepared::Asked(group);
+                    self.counts.parsed += 1;
                     self.parsing.push_back(Parsing { slot, call: group });
                 }
             }
@@ -151,13 +157,19 @@ impl Connection {
                     .and_then(|()| conversation.bind_formats("", &entry.name, params, formats))
                     .and_then(|()| conversation.execute(0));
                 return match sent {
-                    Ok(()) => Ok(Ticket { slot, call: self.call }),
+                    Ok(()) => {
+                        self.counts.bound += 1;
+                        Ok(Ticket { slot, call: self.call })
+                    }
                     Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
                 };
             }
         }
         match sent.and_then(|()| conversation.run(&entry.head, params)) {
-            Ok(()) => Ok(Ticket { slot, call: self.call }),
+            Ok(()) => {
+                self.counts.bound += 1;
+                Ok(Ticket { slot, call: self.call })
+            }
             Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
         }
     }
@@ -179,6 +191,7 @@ impl Connection {
             return match self.driver.conversation.run_alone(&entry.head, params) {
                 Ok(()) => {
                     self.open = false;
+                    self.counts.bound += 1;
                     Ok(Ticket { slot, call: self.call })
                 }
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),

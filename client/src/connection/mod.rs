@@ -7,6 +7,7 @@ mod login;
 mod attempt;
 mod cancel;
 mod columns;
+mod counts;
 mod discovery;
 mod batch;
 mod resolve;
@@ -40,7 +41,9 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
+use crate::connection::counts::Counts;
 use crate::connection::discovery::Discovery;
+use crate::connection::drain::Leaving;
 use crate::connection::driver::Driver;
 use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,6 +56,7 @@ use crate::trace::{Labels, Watched};
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
+pub use counts::StatementCounts;
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};
@@ -77,7 +81,11 @@ pub struct Connection {
     /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
     /// it.
     cancelling: Option<JoinHandle<Result<()>>>,
+    /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
+    /// `cancelling`.
+    leaving: Option<Leaving>,
     cache: Cache,
+    counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
     /// What is known of the types that the database numbers by itself.
@@ -183,7 +191,9 @@ impl Connection {
             driver: *driver,
             cancel,
             cancelling: None,
+            leaving: None,
             cache,
+            counts: Counts::default(),
             #[cfg(feature = "tracing")]
             labels,
             #[cfg(feature = "tracing")]
@@ -314,6 +324,13 @@ impl Connection {
         self.cache.len()
     }
 
+    /// How many statements were sent so far.
+    #[inline]
+    #[must_use]
+    pub fn statements(&self) -> StatementCounts {
+        self.counts.read()
+    }
+
     /// How much memory the read and write buffers hold, in bytes.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -340,6 +357,9 @@ impl Connection {
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
+            }
+            if let Some(leaving) = &mut self.leaving {
+                leaving.pass(self.driver.conversation.body().len());
             }
         }
     }

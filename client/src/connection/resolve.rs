@@ -74,6 +74,7 @@ impl Connection {
                 .and_then(|()| conversation.execute(0))
                 .and_then(|()| conversation.sync());
             asked.map_err(Error::protocol)?;
+            self.counts.others += 1;
         }
         loop {
             match self.advance()? {

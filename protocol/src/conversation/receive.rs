@@ -75,15 +75,35 @@ impl Conversation {
     /// nothing is passed over: ask [`Conversation::advance`].
     #[inline]
     pub fn next_row(&mut self) -> Option<&[u8]> {
-        let unread = self.input.unread();
-        let &[b'D', a, b, c, d] = unread.first_chunk()? else { return None };
-        let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?.checked_add(1)?;
-        let is_whole = (HEAD..=self.limits.message.min(unread.len())).contains(&size);
-        if !is_whole || self.queue.rows()? <= self.abandoned || self.failed.is_some() {
+        let size = self.whole(b'D')?;
+        if self.queue.rows()? <= self.abandoned || self.failed.is_some() {
             return None;
         }
         self.body = self.input.take(size, HEAD);
         Some(self.body())
+    }
+
+    /// The body of the next message, if that is whole data of the COPY out that is being answered and the caller wants it:
+    /// what [`Conversation::advance`] would tell by [`Event::CopyData`], in fewer steps. In all other cases `None`, and
+    /// nothing is passed over.
+    #[inline]
+    pub fn next_copy_data(&mut self) -> Option<&[u8]> {
+        let size = self.whole(b'd')?;
+        if self.queue.copy_out()? <= self.abandoned || self.failed.is_some() {
+            return None;
+        }
+        self.body = self.input.take(size, HEAD);
+        Some(self.body())
+    }
+
+    /// The size of the next message, if that is one of this tag and all of it has come.
+    #[inline(always)]
+    fn whole(&self, tag: u8) -> Option<usize> {
+        let unread = self.input.unread();
+        let &[found, a, b, c, d] = unread.first_chunk()?;
+        let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?.checked_add(1)?;
+        let is_whole = (HEAD..=self.limits.message.min(unread.len())).contains(&size);
+        (found == tag && is_whole).then_some(size)
     }
 
     /// The body of the next message, if that is the whole CommandComplete of the statement that is being answered and the

@@ -1,18 +1,12 @@
 //! The byte that ends a string on the wire, and so can't be in one.
 
-/// The lowest byte that is zero has its highest bit set in the answer, and no byte below it has: 0 when there is none.
-#[inline]
-const fn zero_in_le(word: u64) -> u64 {
-    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
-}
-
 /// Where the first byte lies that is zero: eight at a time, since a login brings two dozen strings.
 #[inline]
 pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks();
     let mut at = 0_usize;
     for word in words {
-        let found = zero_in_le(u64::from_le_bytes(*word));
+        let found = zero_in(u64::from_le_bytes(*word));
         if found != 0 {
             // At most 7.
             let byte = usize::try_from(found.trailing_zeros() / 8).unwrap_or_default();
@@ -26,7 +20,7 @@ pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
 /// Whether a byte is zero: eight at a time, since every text parameter and every name goes through here.
 #[inline]
 pub(crate) fn holds_nul(bytes: &[u8]) -> bool {
-    let zero_in = |word: [u8; 8]| zero_in_le(u64::from_ne_bytes(word));
+    let zero_in = |word: [u8; 8]| zero_in(u64::from_ne_bytes(word));
     let (words, rest) = bytes.as_chunks();
     let found = words.iter().fold(0, |found, word| found | zero_in(*word));
     match (bytes.last_chunk(), bytes.last_chunk::<4>(), bytes.first_chunk::<4>()) {
@@ -38,6 +32,13 @@ pub(crate) fn holds_nul(bytes: &[u8]) -> bool {
         }
         _ => rest.contains(&0),
     }
+}
+
+/// Something other than 0 where one of eight bytes is zero: the lowest that is has its highest bit set, and no byte below it
+/// has.
+#[inline(always)]
+pub(crate) fn zero_in(word: u64) -> u64 {
+    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
 }
 
 #[cfg(test)]
