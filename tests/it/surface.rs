@@ -172,6 +172,7 @@ const OF_CONNECTIONS: &[&str] = &[
     "Rows",
     "SimpleResult",
     "Statement",
+    "StatementCounts",
     "StatementKey",
     "Ticket",
     "TransactionStatus",
