@@ -110,7 +110,7 @@ async fn ask_in_vain(
     counts: &Counts,
 ) -> Result<bool, Error> {
     let n = fresh();
-    let sql = "select $1 from pg_sleep(0.002)";
+    let sql = "select $1 from pg_sleep(0.025)";
     let ran = match random.below(30) {
         // Most are dropped: the server need not be told.
         0..27 => {
@@ -131,12 +131,15 @@ async fn ask_in_vain(
             }
         }
         27..29 => {
-            let limit = Duration::from_micros(random.below(2_500));
-            connection.with_limit(limit).query_one::<(i64,)>(sql, (n,)).await
+            let limit = Duration::from_micros(random.below(9_000));
+            let ran = connection.with_limit(limit).query_one::<(i64,)>(sql, (n,)).await;
+            // A batch is refused while a cancellation is under way.
+            connection.drain(Duration::from_secs(20)).await?;
+            ran
         }
         _ => {
             let handle = connection.cancel_handle();
-            let micros = random.below(2_500);
+            let micros = random.below(9_000);
             let cancelling = async {
                 tokio::time::sleep(Duration::from_micros(micros)).await;
                 // A session that was killed meanwhile has nothing to cancel.
@@ -155,8 +158,6 @@ async fn ask_in_vain(
                 || error.sqlstate() == Some(SqlState::QUERY_CANCELED) =>
         {
             add(&counts.cancelled);
-            // A batch is refused while a cancellation is under way.
-            connection.drain(Duration::from_secs(20)).await?;
             Ok(true)
         }
         Err(error) => Err(error),

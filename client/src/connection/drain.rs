@@ -27,6 +27,9 @@ impl Connection {
         if self.is_quiet() {
             return Ok(());
         }
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the connection is closed"));
+        }
         let start = Instant::now();
         if self.cancelling.is_none() {
             if self.open {
