@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stellata_client::{
-    Config, Connection, Error, ErrorKind, Plan, ProtocolVersion, QueryOptions, SqlState,
+    Config, Connection, Error, ErrorKind, LockMode, Plan, ProtocolVersion, QueryOptions, SqlState,
     TransactionStatus,
 };
+use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::{Database, Proxy, Server, run_within, skip, with_database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+
+use crate::dropped::poll_and_drop;
 
 /// What a request to cancel begins with: its length, and 1234 and 5678.
 const CANCEL: [u8; 8] = [0, 0, 0, 16, 4, 210, 22, 46];
@@ -247,6 +250,48 @@ async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
         one(&mut connection, i64::try_from(round).unwrap()).await;
     }
     tally
+}
+
+#[test]
+fn a_limit_that_is_too_long_to_be_named_is_none() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        for plan in [Plan::Session, Plan::Custom] {
+            let options = QueryOptions::new().limit(Duration::MAX).plan(plan);
+            let rows = connection.with(options).query::<(i32,)>("select 1", ()).await.unwrap();
+            assert_eq!(rows, [(1,)]);
+        }
+        let mut batch = connection.batch().unwrap().limit(Duration::MAX);
+        batch.add("select 2", ()).unwrap();
+        batch.send().unwrap().end().await.unwrap();
+        let given_up = connection.execute("select 3 from pg_sleep(0.05)", ());
+        assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
+        connection.drain(Duration::MAX).await.unwrap();
+        let lock = connection.lock(1, LockMode::Exclusive, Duration::MAX).await.unwrap();
+        lock.release().await.unwrap();
+        one(&mut connection, 4).await;
+    });
+}
+
+#[test]
+fn a_lock_is_given_back_though_its_release_waits_for_a_cancellation() {
+    with_database(async |database| {
+        let (port, _) = late_cancels(database, || Duration::from_millis(300)).await;
+        let config = through(database, port);
+        let pool = Pool::new(config, PoolOptions::new().max(1));
+        let mut lease = pool.acquire().await.unwrap();
+        let mut lock = lease.try_lock(1, LockMode::Exclusive).await.unwrap().unwrap();
+        let limit = Duration::from_millis(10);
+        let ran = lock.with_limit(limit).execute("select pg_sleep(60)", ()).await;
+        assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(poll_and_drop(1, lock.release()).await.is_none());
+        drop(lease);
+        let mut lease = pool.acquire().await.unwrap();
+        let held =
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()";
+        assert_eq!(lease.query_one::<(i64,)>(held, ()).await.unwrap(), (0,));
+        assert_eq!(pool.metrics().opened, 1);
+    });
 }
 
 #[test]

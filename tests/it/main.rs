@@ -2,12 +2,12 @@
 
 mod advisories;
 mod batch;
-mod cancel;
 mod commit;
 mod configured;
 mod connect;
 mod copy;
 mod dropped;
+mod cancel;
 mod crosstalk;
 mod hostile;
 mod hosts;
