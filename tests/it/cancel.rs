@@ -64,10 +64,7 @@ async fn late_cancels(
             if client.read_exact(&mut first).await.is_err() {
                 continue;
             }
-            let late = match first == CANCEL {
-                true => late(),
-                false => Duration::ZERO,
-            };
+            let late = if first == CANCEL { late() } else { Duration::ZERO };
             counted.fetch_add(u64::from(first == CANCEL), Ordering::Relaxed);
             tokio::spawn(async move {
                 sleep(late).await;
@@ -205,12 +202,14 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
 struct Tally {
     cancelled: u64,
     done: u64,
+    /// A busy machine may take longer to cancel than draining may take.
+    closed: u64,
 }
 
 /// Cancels statements that end about when their cancellation comes, by one way or another, each followed by a query.
 async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
     let mut connection = Connection::connect(&config).await.unwrap();
-    let handle = connection.cancel_handle();
+    let mut handle = connection.cancel_handle();
     let mut drawn = Drawn(seed);
     let mut tally = Tally::default();
     for round in 0..rounds {
@@ -236,7 +235,14 @@ async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
             }
             _ => {
                 let dropped = tokio::time::timeout(limit, connection.execute(&sql, ())).await;
-                connection.drain(Duration::from_secs(4)).await.unwrap();
+                // Half of this is waited for before it cancels.
+                if let Err(error) = connection.drain(Duration::from_secs(4)).await {
+                    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+                    assert!(connection.is_closed());
+                    connection = Connection::connect(&config).await.unwrap();
+                    handle = connection.cancel_handle();
+                    tally.closed += 1;
+                }
                 dropped.unwrap_or(Ok(0))
             }
         };
@@ -314,13 +320,16 @@ fn a_late_cancellation_never_hits_the_next_statement() {
             let tally = session.await.unwrap();
             all.cancelled += tally.cancelled;
             all.done += tally.done;
+            all.closed += tally.closed;
         }
         let requests = requests.load(Ordering::Relaxed);
         println!(
-            "{} statements in {sessions} sessions: {} cancelled, {} done, {requests} requests to cancel, 0 hit the next",
+            "{} statements in {sessions} sessions: {} cancelled, {} done, {requests} requests to cancel, 0 hit the next; \
+             {} sessions closed because cancelling took too long",
             sessions * rounds,
             all.cancelled,
             all.done,
+            all.closed,
         );
         assert!(requests >= sessions * rounds / 3);
         assert!(all.cancelled > 0 && all.done > 0);
@@ -381,7 +390,7 @@ fn while_a_cancellation_is_under_way_no_statement_is_sent() {
         for held_up in 0..4 {
             // Everything is held up for longer than a call waits for its cancellation.
             proxy.set_delay(Duration::from_millis(150), Duration::ZERO);
-            let limit = Duration::from_millis(20);
+            let limit = Duration::from_millis(100);
             let error =
                 connection.with_limit(limit).execute("select pg_sleep(60)", ()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Timeout);

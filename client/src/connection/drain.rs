@@ -64,6 +64,13 @@ impl Connection {
                 ready!(self.driver.poll_fill(cx))?;
             }
         }
+        if self.is_closed() {
+            // Its goodbye answered a call that was given up.
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::Closed,
+                "the server has ended the session",
+            )));
+        }
         Poll::Ready(Ok(()))
     }
 
