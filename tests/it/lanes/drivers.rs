@@ -175,9 +175,7 @@ fn an_answer_that_comes_byte_by_byte_reaches_its_question() {
         let opened = std::sync::Arc::clone(&database);
         let open = move || {
             let database = std::sync::Arc::clone(&opened);
-            async move {
-                Connection::over(Reluctant::always(&database).await, &config(&database)).await
-            }
+            async move { Connection::over(Reluctant::always(&database).await, &config(&database)).await }
         };
         let options = PoolOptions::new().max(1).lanes(1).acquire_timeout(SOON);
         let pool = Pool::opened_by(open, options);
