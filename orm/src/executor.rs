@@ -470,8 +470,16 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// Holds a connection for a statement whose rows are lent.
+/// Holds a connection for a statement whose rows are lent; of a cluster, one to its primary.
 pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -> Result<Lent<'a>> {
+    let source = source.of(None)?;
+    if let Source::Cluster(route) = source
+        && !route.reads
+        && let Some(writes) = route.writes
+    {
+        // Nobody will know where it has ended.
+        drop(writes.begin());
+    }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
         None => lease(source).await?,

@@ -123,6 +123,7 @@ const PROPERTIES: &[Property] = &[
         steps: &[whole(&["hostile::gone", "hostile::prefixes", "copy::failures"])],
     },
     Property { id: "R15", steps: &[whole(&["outlives_the_restarts"])] },
+    Property { id: "R16", steps: &[whole(&["cluster::failover", "cluster::roles"])] },
     Property { id: "R17", steps: &[whole(&["silent"])] },
     Property { id: "R18", steps: &[whole(&["clogged_connections"])] },
     Property {
@@ -152,13 +153,6 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R25",
         steps: &[whole(&["full_buffers", "copy::flow", "block_nobody", "slow_consumer"])],
-    },
-    Property {
-        id: "R16",
-        steps: &[Step::Test {
-            of: &["-p", TESTS, "--test", "it"],
-            filter: &["cluster::failover", "cluster::roles"],
-        }],
     },
     Property {
         id: "R26",
