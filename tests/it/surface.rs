@@ -1,5 +1,5 @@
 //! Every public function that waits is dropped at every poll: a list of them, read from the sources, is held against the
-//! list of those that `dropped.rs` drops.
+//! list of those that `dropped/` drops.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -83,74 +83,6 @@ fn owner_of(head: &str) -> String {
 /// The rooms that a program meets.
 const ROOMS: [&str; 3] = ["client", "pool", "orm"];
 
-/// Functions of the long conversations. What is dropped of them is dropped in tests of their own (`copy/failures.rs`,
-/// `large_object.rs`, `lock.rs`, `listen/dropped.rs`, `replication/dropped.rs`), not each of them and not at every poll.
-const ELSEWHERE: &[&str] = &[
-    "client AdvisoryLock::release",
-    "client Connection::create_large_object",
-    "client Connection::create_large_object_as",
-    "client Connection::idle",
-    "client Connection::lock",
-    "client Connection::notification",
-    "client Connection::notify",
-    "client Connection::open_large_object",
-    "client Connection::transaction_lock",
-    "client Connection::try_lock",
-    "client Connection::try_transaction_lock",
-    "client Connection::unlink_large_object",
-    "client CopyIn::read_from",
-    "client CopyIn::row_writer",
-    "client CopyIn::rows",
-    "client CopyIn::stream",
-    "client CopyOut::each",
-    "client CopyOut::reader",
-    "client CopyOut::rows",
-    "client CopyOut::write_to",
-    "client CopyReader::piece",
-    "client CopyRowWriter::abort",
-    "client CopyRowWriter::finish",
-    "client CopyRowWriter::write",
-    "client CopyRows::next",
-    "client CopyWriter::abort",
-    "client CopyWriter::finish",
-    "client CopyWriter::row",
-    "client CopyWriter::write",
-    "client LargeObject::close",
-    "client LargeObject::read",
-    "client LargeObject::read_to_end",
-    "client LargeObject::seek",
-    "client LargeObject::size",
-    "client LargeObject::truncate",
-    "client LargeObject::write",
-    "client LargeObject::write_all",
-    "client LargeObjectStream::into_object",
-    "client Listener::connect",
-    "client Listener::connect_with",
-    "client Listener::listen",
-    "client Listener::next",
-    "client Listener::unlisten",
-    "client LogicalStream::finish",
-    "client LogicalStream::next",
-    "client LogicalStream::tend",
-    "client PhysicalStream::finish",
-    "client PhysicalStream::next",
-    "client PhysicalStream::tend",
-    "client Reconnecting::get",
-    "client ReplicationConnection::close",
-    "client ReplicationConnection::connect",
-    "client ReplicationConnection::connect_physical",
-    "client ReplicationConnection::create_slot",
-    "client ReplicationConnection::drain",
-    "client ReplicationConnection::drop_slot",
-    "client ReplicationConnection::identify_system",
-    "client ReplicationConnection::read_slot",
-    "client ReplicationConnection::show",
-    "client ReplicationConnection::simple",
-    "client ReplicationConnection::start_logical",
-    "client ReplicationConnection::start_physical",
-    "client ReplicationConnection::timeline_history",
-];
-
 #[test]
 fn every_public_function_that_waits_is_dropped_at_every_poll() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -164,17 +96,16 @@ fn every_public_function_that_waits_is_dropped_at_every_poll() {
     }
     public.sort();
     public.dedup();
-    let of_client = dropped::CASES.iter().flat_map(|case| case.items);
     let of_models = orm::dropped::CASES.iter().flat_map(|case| case.items);
-    let listed: Vec<&str> = of_client.chain(of_models).chain(ELSEWHERE).copied().collect();
+    let listed: Vec<&str> = dropped::items().chain(of_models.copied()).collect();
     let missing: Vec<&String> =
         public.iter().filter(|name| !listed.contains(&name.as_str())).collect();
-    assert!(missing.is_empty(), "no case of `dropped.rs` drops {missing:#?}");
+    assert!(missing.is_empty(), "no case of `dropped/` drops {missing:#?}");
     let gone: Vec<&&str> =
         listed.iter().filter(|name| !public.iter().any(|known| known == *name)).collect();
-    assert!(gone.is_empty(), "`dropped.rs` lists what is no public function that waits: {gone:#?}");
-    println!("{} public functions that wait, {} dropped elsewhere", public.len(), ELSEWHERE.len());
-    assert!(public.len() >= 60, "{} are too few to have been found", public.len());
+    assert!(gone.is_empty(), "`dropped/` lists what is no public function that waits: {gone:#?}");
+    println!("{} public functions that wait", public.len());
+    assert!(public.len() >= 120, "{} are too few to have been found", public.len());
 }
 
 #[test]
@@ -185,4 +116,142 @@ fn functions_that_wait_are_found() {
                 pub trait Entity: Model {\n    fn get(\n    ) -> impl Future<Output = ()> + Send {\n    }\n    fn plain();\n}\n";
     assert_eq!(waiting(code), ["Rows::next", "Connection::run", "alone", "Entity::get"]);
     assert_eq!(owner_of("<T: Into<A>> Stream for RowStream<'_, T> {"), "RowStream");
+}
+
+/// What stands at the root of the client and not of the model layer, where it is reached by `stellata::client`: what is done
+/// with a connection, and what has a counterpart among the models.
+const OF_CONNECTIONS: &[&str] = &[
+    "AdvisoryLock",
+    "Answers",
+    "Backoff",
+    "Batch",
+    "CancelHandle",
+    "ColumnError",
+    "ColumnIndex",
+    "Columns",
+    "Completion",
+    "Connection",
+    "CopyFields",
+    "CopyFormat",
+    "CopyHeader",
+    "CopyIn",
+    "CopyOptions",
+    "CopyOut",
+    "CopyProgress",
+    "CopyReader",
+    "CopyRow",
+    "CopyRowWriter",
+    "CopyRows",
+    "CopyWriter",
+    "Error",
+    "ErrorKind",
+    "Expect",
+    "FieldDescription",
+    "FromRow",
+    "IntoParams",
+    "LargeObject",
+    "LargeObjectMode",
+    "LargeObjectStream",
+    "ListenEvent",
+    "Listener",
+    "ListenerOptions",
+    "LockKey",
+    "LockMode",
+    "Notification",
+    "Oid",
+    "Params",
+    "Plan",
+    "Portal",
+    "QueryOptions",
+    "Reconnecting",
+    "Result",
+    "Row",
+    "RowStream",
+    "Rows",
+    "SimpleResult",
+    "Statement",
+    "StatementKey",
+    "Ticket",
+    "TransactionStatus",
+    "TypeKind",
+    "UserType",
+    "With",
+];
+
+fn text(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The names that `pub use` takes from other modules; with `from`, from that crate alone.
+fn used(code: &str, from: &str) -> Vec<String> {
+    let statements = code.split("\npub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let statements = statements.filter(|path| path.starts_with(from) && !path.contains(" as "));
+    let names = statements.flat_map(|path| match path.split_once('{') {
+        Some((_, list)) => list.trim_end_matches('}').split(',').collect(),
+        None => path.rsplit("::").take(1).collect::<Vec<_>>(),
+    });
+    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn all_that_a_configuration_is_made_of_is_in_the_model_layer() {
+    let client = used(&code_of("client/src/lib.rs"), "");
+    let models = used(&code_of("orm/src/lib.rs"), "stellata_client::");
+    assert!(client.len() > 60 && models.len() > 20, "{client:?} {models:?}");
+    let known = |name: &&String| models.contains(name) || OF_CONNECTIONS.contains(&name.as_str());
+    let missing: Vec<&String> = client.iter().filter(|name| !known(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "neither in orm/src/lib.rs nor among what is of connections: {missing:?}"
+    );
+    let gone: Vec<&&str> = OF_CONNECTIONS
+        .iter()
+        .filter(|name| {
+            !client.iter().any(|known| known == *name) || models.iter().any(|known| known == *name)
+        })
+        .collect();
+    assert!(gone.is_empty(), "not at the root of the client, or of the models too: {gone:?}");
+}
+
+fn code_of(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    code(&root.join(path))
+}
+
+/// The features that a manifest declares, but for the default ones, and which of the default ones there are.
+fn features(manifest: &str) -> (Vec<&str>, Vec<&str>) {
+    let section = manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next());
+    let lines = section.unwrap_or_default().lines().filter_map(|line| line.split_once(" = "));
+    let (mut names, mut default) = (Vec::new(), Vec::new());
+    for (name, list) in lines.filter(|(name, _)| !name.starts_with('#')) {
+        match name {
+            "default" => default = list.split('"').skip(1).step_by(2).collect(),
+            _ => names.push(name),
+        }
+    }
+    (names, default)
+}
+
+#[test]
+fn the_features_of_the_client_are_those_of_the_model_layer() {
+    let (client, models) = (text("client/Cargo.toml"), text("orm/Cargo.toml"));
+    let ((of_client, mut its_default), (of_models, mut their_default)) =
+        (features(&client), features(&models));
+    assert!(of_client.len() > 10);
+    for name in &of_client {
+        assert!(of_models.contains(name), "`stellata` does not have the feature `{name}`");
+        let forwarded = format!("\"stellata-client/{name}\"");
+        assert!(models.contains(&forwarded), "`stellata` does not hand `{name}` on");
+    }
+    its_default.sort_unstable();
+    their_default.sort_unstable();
+    assert_eq!(its_default, their_default);
+}
+
+#[test]
+fn names_that_are_used_in_public_are_found() {
+    let code = "\nmod a;\npub use a::{B, C as D};\npub use a::{B,\n    C};\nuse x::Y;\npub use e::F;\npub use f as g;\n";
+    assert_eq!(used(code, ""), ["B", "C", "F"]);
+    assert_eq!(used(code, "e::"), ["F"]);
 }

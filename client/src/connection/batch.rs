@@ -4,7 +4,9 @@
 //! [`Connection::rows`] for each [`Ticket`] in order, and [`Connection::ready`] at the end. Nothing is written before the
 //! first answer is awaited, so that all statements leave in one write.
 
-use std::task::{Context, Poll, ready};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 
 use stellata_protocol::message::{CommandTag, TransactionStatus, read_row_description};
 use stellata_protocol::{
@@ -62,20 +64,30 @@ impl Connection {
         self.driver.conversation.abandon();
         self.call = self.driver.conversation.begin();
         self.open = true;
+        #[cfg(feature = "tracing")]
+        self.watched.clear();
         Ok(())
     }
 
     /// Ends what the last call has left open.
     #[cold]
     fn end_last(&mut self) -> Result<()> {
-        if let Some(cancelling) = &self.cancelling {
-            if !cancelling.is_finished() {
+        if self.leaving.take().is_some() {
+            // Nothing may be cancelled once this is under way: the COPY is read to its end.
+            self.open = false;
+            return Ok(());
+        }
+        if let Some(cancelling) = &mut self.cancelling {
+            let ended = pin!(tokio::task::unconstrained(cancelling))
+                .poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(ended) = ended else {
                 return Err(Error::new(
                     ErrorKind::Usage,
                     "the call before is still being cancelled, which could hit this one: drain the connection first",
                 ));
-            }
+            };
             self.cancelling = None;
+            self.note_cancelled(ended)?;
         }
         // A batch was left half put together; its failure must not reach into this one. Where something was cancelled,
         // what is late of that hits this.
@@ -106,6 +118,16 @@ impl Connection {
     /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        let ticket = self.put(statement, params, false)?;
+        #[cfg(feature = "tracing")]
+        self.note_asked(statement, params);
+        Ok(ticket)
+    }
+
+    /// As [`Connection::submit`], of a statement that is not watched as part of a batch. `again`: if its name is gone it is
+    /// run again.
+    #[inline]
+    fn put(&mut self, statement: &dyn Statement, params: &Params, again: bool) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -120,7 +142,8 @@ impl Connection {
             // What an earlier group of the batch asks to prepare may fail with that group.
             let group = self.call.max(self.group);
             let is_there = !entry.name.is_empty()
-                && (entry.prepared == Prepared::Mixed || entry.prepared == Prepared::Asked(group));
+                && (entry.prepared == Prepared::Asked(group)
+                    || (entry.prepared == Prepared::Mixed && (again || !entry.doubted)));
             if !is_there {
                 sent = prepare(conversation, entry, params.types());
                 if sent.is_ok() {
@@ -174,7 +197,7 @@ impl Connection {
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.submit(statement, params)?;
+        let ticket = self.put(statement, params, self.is_idle())?;
         self.sync()?;
         Ok(ticket)
     }
@@ -222,11 +245,24 @@ impl Connection {
     ///
     /// # Cancel safety
     /// When the future is dropped the statement may run all the same. The next call passes over its answer.
-    pub async fn rows(
-        &mut self,
+    pub fn rows<'c>(
+        &'c mut self,
         ticket: Ticket,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> impl Future<Output = Result<Completion>> + Send {
+        #[cfg(feature = "tracing")]
+        let rows = self.watch_rows(ticket, check, sink);
+        #[cfg(not(feature = "tracing"))]
+        let rows = self.read_answer(ticket, check, sink);
+        rows
+    }
+
+    pub(super) async fn read_answer(
+        &mut self,
+        ticket: Ticket,
+        check: Check,
+        sink: Sink<'_>,
     ) -> Result<Completion> {
         if ticket.call != self.call {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
@@ -257,7 +293,7 @@ impl Connection {
 
     /// Reads the answer to a statement that is alone in its batch, to the end of the batch: [`Connection::rows`] and
     /// [`Connection::ready`] in fewer steps. `outcome` is kept between polls.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn poll_alone(
         &mut self,
         cx: &mut Context<'_>,
@@ -395,6 +431,8 @@ impl Connection {
                     failed = Some(error);
                 }
                 Some(Event::ReadyForQuery) => {
+                    #[cfg(feature = "tracing")]
+                    self.note_end(failed.as_ref());
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(self.status()),
@@ -422,26 +460,27 @@ impl Connection {
     pub(super) fn note_statement(&mut self, event: Event, request: u64) -> Result<()> {
         match event {
             Event::ParseComplete => {
-                if let Some(parsing) = self.parsing.front()
+                if let Some(parsing) = self.parsing.front().filter(|first| first.call == request)
                     && let Some(entry) = self.cache.get_mut(parsing.slot)
                 {
                     entry.prepared = match &entry.formats {
                         // The unnamed statement is another's soon.
                         _ if entry.name.is_empty() => Prepared::No,
-                        Some(_) => Prepared::Mixed,
-                        None => Prepared::Yes,
+                        None if !entry.doubted => Prepared::Yes,
+                        _ => Prepared::Mixed,
                     };
                 }
             }
             Event::RowDescription => {
-                if let Some(parsing) = self.parsing.pop_front() {
+                // That of a simple query is nobody's who waits for a statement.
+                if let Some(parsing) = self.parsing.pop_front_if(|first| first.call == request) {
                     let fields = read_row_description(self.driver.conversation.body())
                         .map_err(Error::protocol)?;
                     self.note_fields(parsing.slot, fields);
                 }
             }
             Event::NoData => {
-                if let Some(parsing) = self.parsing.pop_front() {
+                if let Some(parsing) = self.parsing.pop_front_if(|first| first.call == request) {
                     self.note_fields(parsing.slot, Vec::new());
                 }
             }
@@ -517,8 +556,8 @@ pub(super) fn prepare(
     entry: &Slot,
     types: &[Oid],
 ) -> stellata_protocol::Result<()> {
-    if matches!(entry.prepared, Prepared::Asked(_)) && !entry.name.is_empty() {
-        // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no error;
+    if (entry.doubted || matches!(entry.prepared, Prepared::Asked(_))) && !entry.name.is_empty() {
+        // Whether a call that was given up got it prepared is not known yet, nor what stands behind a pooler. Closing what is not there is no error;
         // preparing what is there would be one.
         conversation.close_statement(&entry.name)?;
     }

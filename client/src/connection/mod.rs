@@ -2,6 +2,7 @@
 
 mod driver;
 mod limit;
+mod suspicion;
 mod login;
 mod attempt;
 mod cancel;
@@ -25,9 +26,12 @@ pub(crate) mod copy;
 mod idle;
 pub(crate) mod duplex;
 mod open;
+#[cfg(feature = "tracing")]
+mod watched;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stellata_protocol::Event;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
@@ -35,17 +39,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
 use crate::connection::counts::Counts;
 use crate::connection::discovery::Discovery;
+use crate::connection::drain::Leaving;
 use crate::connection::driver::Driver;
+use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
 use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
 #[cfg(feature = "tracing")]
-use crate::trace::Labels;
+use crate::trace::{Labels, Watched};
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
@@ -59,6 +66,9 @@ pub use simple::SimpleResult;
 #[cfg(feature = "stream")]
 pub use stream::RowStream;
 
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// A session with a server.
 ///
 /// It is used by one caller at a time (`&mut`), whose task does all reading and writing. A future of it may be dropped at
@@ -71,6 +81,9 @@ pub struct Connection {
     /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
     /// it.
     cancelling: Option<JoinHandle<Result<()>>>,
+    /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
+    /// `cancelling`.
+    leaving: Option<Leaving>,
     cache: Cache,
     counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
@@ -88,6 +101,9 @@ pub struct Connection {
     /// What tracers are told of every statement.
     #[cfg(feature = "tracing")]
     labels: Labels,
+    /// What tracers are to be told of the batch.
+    #[cfg(feature = "tracing")]
+    watched: Watched,
     /// What is called of what nobody has asked for.
     hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
@@ -112,7 +128,14 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        open::connect(config).await
+        // On the heap, so that whoever holds this future holds little.
+        #[cfg(feature = "tracing")]
+        let connecting = Box::pin(watched::connect(config));
+        #[cfg(not(feature = "tracing"))]
+        let mut failures = Vec::new();
+        #[cfg(not(feature = "tracing"))]
+        let connecting = Box::pin(open::connect(config, &mut failures));
+        Ok(*connecting.await?)
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
@@ -143,25 +166,38 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         config: &Config,
     ) -> Result<Self> {
-        open::over(stream, config).await
+        Ok(*open::over(stream, config).await?)
     }
 
-    /// `server` tells the server from others whose types have other numbers.
-    fn new(driver: Driver, origin: Option<Origin>, config: &Config, server: &str) -> Self {
+    fn new(driver: Box<Driver>, origin: Option<Origin>, config: &Config) -> Box<Self> {
         let mut cache = Cache::new(config.statement_cache());
-        if config.transaction_pooler() {
-            // The empty name can always be sent.
-            let _ = cache.make_unnamed();
+        let key = driver.conversation.backend_key();
+        match config.transaction_pooler() {
+            Some(true) => {
+                // The empty name can always be sent.
+                let _ = cache.make_unnamed();
+            }
+            None if is_suspected(key) => cache.doubt_names(),
+            Some(false) | None => {}
         }
-        let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
-        Self {
-            driver,
+        let server = match &origin {
+            Some(origin) => origin.address().server(),
+            None => Server { endpoint: Arc::clone(config.endpoint()), address: None },
+        };
+        #[cfg(feature = "tracing")]
+        let labels = Labels::new(&server.endpoint, config);
+        let cancel = CancelHandle::new(key.cloned(), origin);
+        Box::new(Self {
+            driver: *driver,
             cancel,
             cancelling: None,
+            leaving: None,
             cache,
             counts: Counts::default(),
             #[cfg(feature = "tracing")]
-            labels: Labels::new(config.endpoint(), config),
+            labels,
+            #[cfg(feature = "tracing")]
+            watched: Watched::default(),
             hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types(server)),
@@ -170,15 +206,16 @@ impl Connection {
             group: 0,
             open: false,
             changed: false,
-        }
+        })
     }
 
-    /// Says goodbye to the server and closes the connection.
+    /// Says goodbye to the server and closes the connection. Where the network takes no word for a second, the socket is
+    /// closed without it.
     ///
     /// # Cancel safety
     /// When the future is dropped the socket is closed without the goodbye.
     pub async fn close(mut self) {
-        self.driver.close().await;
+        let _ = tokio::time::timeout(GOODBYE, self.driver.close()).await;
     }
 
     /// The transaction status that the server reported last. It is the truth only when [`Connection::is_quiet`].
@@ -320,6 +357,9 @@ impl Connection {
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
+            }
+            if let Some(leaving) = &mut self.leaving {
+                leaving.pass(self.driver.conversation.body().len());
             }
         }
     }

@@ -74,7 +74,7 @@ impl Connection {
         let Some(entry) = self.cache.get_mut(slot) else { return Ok(()) };
         let conversation = &mut self.driver.conversation;
         let mut asked = Ok(());
-        if !entry.is_prepared() {
+        if !entry.is_prepared() || entry.doubted {
             asked = prepare(conversation, entry, types);
             self.counts.parsed += 1;
             entry.prepared = Prepared::Asked(self.call);

@@ -262,6 +262,8 @@ impl Connection {
                 Behind::Answer { .. } => {}
                 Behind::Failed(error) => failed = Some(error),
                 Behind::Ready(status) => {
+                    #[cfg(feature = "tracing")]
+                    self.note_end(failed.as_ref());
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(status),

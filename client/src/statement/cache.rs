@@ -25,7 +25,7 @@ pub(crate) enum Prepared {
     Asked(u64),
     /// ParseComplete came.
     Yes,
-    /// It came, and some columns are to be asked for as text.
+    /// It came, but there is more to it: some columns are to be asked for as text, or the name is doubted.
     Mixed,
 }
 
@@ -37,6 +37,8 @@ pub(crate) struct Slot {
     types: Box<[Oid]>,
     /// The name at the server.
     pub(crate) name: Box<str>,
+    /// What the server has by this name may be gone, and may have come from others: it means the same in any case.
+    pub(crate) doubted: bool,
     pub(crate) head: BindHead,
     pub(crate) sql: Arc<str>,
     pub(crate) prepared: Prepared,
@@ -138,6 +140,8 @@ pub(crate) struct Cache {
     last: Option<Entry>,
     /// Statements have no names: what is prepared is not kept at the server.
     unnamed: bool,
+    /// Names are doubted.
+    doubts: bool,
 }
 
 impl Cache {
@@ -149,6 +153,7 @@ impl Cache {
             capacity: capacity.max(1),
             last: None,
             unnamed: false,
+            doubts: false,
         }
     }
 
@@ -240,6 +245,7 @@ impl Cache {
             hashes: SmallVec::new(),
             types: types.into(),
             head: BindHead::new(&name)?,
+            doubted: self.doubts,
             name,
             sql: sql.into(),
             prepared: Prepared::No,
@@ -307,6 +313,12 @@ impl Cache {
             }
         }
         Ok(())
+    }
+
+    /// Has all names doubted that statements get from now on: the session may be served by one process now and by another
+    /// later.
+    pub(crate) fn doubt_names(&mut self) {
+        self.doubts = true;
     }
 
     pub(crate) fn is_unnamed(&self) -> bool {

@@ -283,12 +283,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// Budgets that are missed today, and the figures that were last seen: none of them may grow while the work on them goes
 /// on. An entry goes when its budget is met; `--gate` fails when one stands here for nothing.
 pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
-    ("client-w3", Measure::Instructions, 3_045.0),
     ("client-w6b", Measure::Instructions, 5_850.0),
-    ("client-w8", Measure::Instructions, 55_300.0),
-    ("model-w1-filter", Measure::Instructions, 5_410.0),
-    ("model-w3", Measure::Instructions, 5_020.0),
-    ("model-w4", Measure::Instructions, 9_700_000.0),
+    ("model-w3", Measure::Instructions, 4_940.0),
+    ("model-w4", Measure::Instructions, 8_350_000.0),
     ("model-w6b", Measure::Instructions, 6_680.0),
 ];
 
