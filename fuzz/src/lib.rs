@@ -12,6 +12,7 @@ mod action;
 mod caller;
 mod conversation;
 mod message;
+#[allow(dead_code, reason = "the tests of protocol measure how long a value is read")]
 mod value;
 mod copy;
 mod replication;

@@ -19,9 +19,10 @@ use stellata_protocol::types::system::{
 };
 use stellata_protocol::types::text_search::{Lexeme, Term, TsQuery, TsVector, Weight};
 use stellata_protocol::{
-    Array, ArrayRef, Buffer, Citext, Cube, Date, Decode, Dimension, Encode, ErrorKind, Hstore,
-    Interval, IsNull, Json, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid, OrInfinity,
-    PgType, Range, Raw, RawBuf, Record, SparseVector, Time, TimeTz, Timestamp, TimestampTz, Vector,
+    Array, ArrayRef, Buffer, Citext, Cube, Date, Decode, Dimension, Encode, ErrorKind, HalfVector,
+    Hstore, Interval, IsNull, Json, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid,
+    OrInfinity, PgType, Range, Raw, RawBuf, Record, SparseVector, Time, TimeTz, Timestamp,
+    TimestampTz, Vector,
 };
 use uuid::Uuid;
 
@@ -274,6 +275,7 @@ pub(crate) const READERS: &[Reader] = readers! {
     Vec<Hstore> = vec![[("a", Some("b")), ("c", None)].into_iter().collect()];
     Vec<Vector> = vec![Vector::from([1.0, -2.5])];
     Vec<Multirange<i32>> = vec![[Range::from(1..3)].into_iter().collect()];
+    HalfVector = HalfVector::from_bits(vec![0x3c00, 0xc100]);
 };
 
 /// `'[-1:0][5:6]={{1,NULL},{3,4}}'`.

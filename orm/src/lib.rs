@@ -13,9 +13,12 @@ mod relation;
 mod render;
 mod schema;
 mod failure;
+mod cluster;
 mod executor;
 mod transaction;
 mod db;
+mod databases;
+mod read_your_writes;
 mod query;
 mod raw;
 pub mod types;
@@ -23,6 +26,7 @@ pub mod prelude;
 #[doc(hidden)]
 pub mod __private;
 
+pub use databases::Databases;
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{Executor, Held, Source};
@@ -49,6 +53,7 @@ pub use query::insert::InsertMany;
 pub use query::select::Query;
 pub use query::upsert::{Insert, InsertMissing, Upsert, UpsertOn, UpsertUpdate, Upserted};
 pub use raw::{Rows, Sql};
+pub use read_your_writes::ReadYourWrites;
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
@@ -57,6 +62,7 @@ pub use schema::{Schema, SchemaError};
 pub use stellata_client as client;
 #[cfg(feature = "tracing")]
 pub use stellata_client::TraceOptions;
+pub use stellata_client::replication::Lsn;
 pub use stellata_client::{
     AuthMethod, BearerToken, ChannelBindingPolicy, Config, Endpoint, Environment, Host, Keepalive,
     Limits, LoadBalanceHosts, PasswordRequest, Pem, PhaseLimits, Process, ProtocolVersion,
@@ -66,7 +72,9 @@ pub use stellata_client::{
 };
 pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
 pub use stellata_pool as pool;
-pub use stellata_pool::{HookFuture, Pool, PoolOptions};
+pub use stellata_pool::{
+    Cluster, ClusterOptions, ClusterStatus, HookFuture, Pool, PoolOptions, Role, ServerStatus,
+};
 pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, PgType};
 pub use transaction::Transaction;
 
@@ -79,4 +87,5 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/types.md")]
 #[doc = include_str!("../../docs/guide/errors.md")]
+#[doc = include_str!("../../docs/guide/clusters.md")]
 struct Guide;

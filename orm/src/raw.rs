@@ -3,12 +3,14 @@
 use std::panic::Location;
 
 use stellata_client::Statement;
+use stellata_pool::Sharing;
 use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Executor, Lent, Source, lend, no_rows, run_statement};
+use crate::executor::{Effect, Executor, Lent, Source, lend, no_rows, run_statement};
 use crate::failure;
+use crate::read_your_writes::ReadYourWrites;
 use crate::transaction::Transaction;
 
 /// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
@@ -52,10 +54,25 @@ impl Transaction {
     }
 }
 
+impl ReadYourWrites {
+    /// A statement in SQL.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(self.source(), text)
+    }
+}
+
 impl<'a> Sql<'a> {
     #[track_caller]
     fn new(source: Source<'a>, text: &'a str) -> Self {
         Self { source, text, params: Params::new(), fault: None, caller: Location::caller() }
+    }
+
+    /// Says that the statement does nothing but read, so that a replica of a cluster may run it. One that writes is refused
+    /// there. Without this, SQL by hand runs on the primary.
+    pub fn read_only(mut self) -> Self {
+        self.source = self.source.with(Effect::Read);
+        self
     }
 
     /// Gives the next of `$1`, `$2`.. a value, in the PostgreSQL type of its Rust type.
@@ -63,6 +80,16 @@ impl<'a> Sql<'a> {
         if let Err(error) = self.params.push(&value) {
             self.fault.get_or_insert(error);
         }
+        self
+    }
+
+    /// Lets the statement share a connection with others, where the pool has [lanes](stellata_pool::PoolOptions::lanes);
+    /// it is [`read_only`](Self::read_only) then, too.
+    ///
+    /// It must be a read that leaves nothing behind in the session: no transaction, no setting, no temporary table, no lock
+    /// that outlives it. Where its answer is large, it may run twice. In a transaction this changes nothing.
+    pub fn shared(mut self) -> Self {
+        self.source = self.source.reading(Sharing::Apart);
         self
     }
 

@@ -44,8 +44,8 @@ pub use stellata_protocol::types::{
 };
 pub use stellata_protocol::{
     Array, ArrayElement, ArrayRef, Attribute, Buffer, Catalog, Citext, CompositeReader,
-    CompositeWriter, Cube, Date, Decode, Dimension, Encode, Error, ErrorKind, Fits, Hstore,
-    Interval, IsNull, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid, OrInfinity,
-    PgType, Range, RangeElement, Raw, RawBuf, Reader, Record, Result, SparseVector, Time, TimeTz,
-    Timestamp, TimestampTz, Type, TypeKind, Types, UserType, Vector,
+    CompositeWriter, Cube, Date, Decode, Dimension, Encode, Error, ErrorKind, Fits, HalfVector,
+    Hstore, Interval, IsNull, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid,
+    OrInfinity, PgType, Range, RangeElement, Raw, RawBuf, Reader, Record, Result, SparseVector,
+    Time, TimeTz, Timestamp, TimestampTz, Type, TypeKind, Types, UserType, Vector,
 };

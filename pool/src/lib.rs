@@ -15,19 +15,27 @@ mod export;
 mod meter;
 mod error;
 mod options;
+mod pooled;
+mod lanes;
 mod shared;
 mod opening;
 mod returning;
+mod lookout;
 mod reaper;
 mod lease;
 mod pool;
+mod sharing;
+mod cluster;
 
+pub use cluster::{Cluster, ClusterOptions, ClusterStatus, Role, ServerStatus};
 pub use error::{Cause, Error, Result};
+pub use lanes::traffic::Sharing;
 pub use lease::Lease;
 pub use options::{HookFuture, PoolOptions};
 pub use pool::Pool;
+pub use sharing::SharedError;
 pub use status::{Closures, PoolMetrics, PoolStatus, Waits};
-pub use stellata_client::{Config, StatementCounts};
+pub use stellata_client::{Config, Endpoint, StatementCounts};
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]

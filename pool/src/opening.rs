@@ -8,7 +8,8 @@ use stellata_client::{Connection, Error, ErrorKind};
 use tokio::time::Instant;
 
 use crate::lending::{Lent, Vacancy};
-use crate::shared::{Pooled, Shared};
+use crate::pooled::Pooled;
+use crate::shared::Shared;
 
 /// The pause after the first attempt that fails; each further one is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -45,6 +45,7 @@ impl fmt::Debug for Hook {
 pub struct PoolOptions {
     pub(crate) max: u32,
     pub(crate) min: u32,
+    pub(crate) lanes: u32,
     pub(crate) acquire_timeout: Duration,
     pub(crate) clean_timeout: Duration,
     pub(crate) lifetime: Option<Duration>,
@@ -62,6 +63,7 @@ impl Default for PoolOptions {
         Self {
             max: 10,
             min: 0,
+            lanes: 0,
             acquire_timeout: Duration::from_secs(5),
             clean_timeout: Duration::from_secs(5),
             lifetime: Some(Duration::from_secs(30 * 60)),
@@ -96,6 +98,22 @@ impl PoolOptions {
     #[must_use]
     pub const fn min(mut self, connections: usize) -> Self {
         self.min = if connections == 0 { 0 } else { clamped(connections) };
+        self
+    }
+
+    /// Sets how many of the connections may be lanes, which statements share by pipelining: 64 at most. Default: 0, none.
+    ///
+    /// Only reads that leave nothing behind in the session go over lanes: those of models that are run on a pool or a
+    /// database and not in a transaction, and SQL of which the caller says that it is such a read. Many tasks then use few
+    /// connections and few system calls, and what is asked at the same time travels together. The price: a read waits for
+    /// those before it on its lane, also for one that takes long or waits for a lock; and a read that is given up, by
+    /// dropping its future or by a time limit, is not cancelled, but its answer is passed over.
+    ///
+    /// Lanes count as lent and are part of the maximum. They are opened as they are needed, and closed by the same limits
+    /// as others. Where all connections are lanes and somebody waits for one of its own, a lane is given up for that.
+    #[must_use]
+    pub const fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = if lanes > MOST_LANES as usize { MOST_LANES } else { lanes as u32 };
         self
     }
 
@@ -199,6 +217,9 @@ impl PoolOptions {
         self
     }
 }
+
+/// The most lanes: whoever chooses one looks at all.
+const MOST_LANES: u32 = 64;
 
 /// A number of connections that the pool can count.
 pub(crate) const fn clamped(connections: usize) -> u32 {

@@ -29,7 +29,7 @@ use crate::status::{PoolMetrics, PoolStatus};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Pool {
@@ -89,7 +89,7 @@ impl Pool {
         match self.try_acquire() {
             Some(lease) => Ok(lease),
             // Boxed: the future of a lookup need not be as large as that of waiting.
-            None => Box::pin(self.acquire_in_line()).await,
+            None => Box::pin(self.acquire_since(Instant::now())).await,
         }
     }
 
@@ -106,9 +106,9 @@ impl Pool {
         Some(Lease::new(lent, Arc::clone(&self.shared)))
     }
 
+    /// Waits in line, as one who came at `start`.
     #[cold]
-    async fn acquire_in_line(&self) -> Result<Lease> {
-        let start = Instant::now();
+    pub(crate) async fn acquire_since(&self, start: Instant) -> Result<Lease> {
         let limit = self.shared.options.acquire_timeout;
         let acquired = match start.checked_add(limit) {
             Some(deadline) => tokio::time::timeout_at(deadline, self.wait()).await,
@@ -136,6 +136,7 @@ impl Pool {
                     let _passed_on = PassedOn(shared);
                     let wait = shared.lending.wait();
                     shared.open_wanted();
+                    shared.yield_lane();
                     match wait.await {
                         Some(lent) => lent,
                         None => match self.turned_away() {
@@ -173,7 +174,7 @@ impl Pool {
     }
 
     #[cold]
-    fn timed_out(&self, start: Instant) -> Error {
+    pub(crate) fn timed_out(&self, start: Instant) -> Error {
         let shared = &self.shared;
         let cause = if shared.is_full() {
             Cause::Exhausted
@@ -237,6 +238,7 @@ impl Pool {
         if new < old {
             self.shared.lending.withhold(old - new);
             self.shared.shed();
+            self.shared.tend_lanes();
         } else {
             self.shared.lending.add(new - old);
             for _ in old..new {
@@ -252,12 +254,20 @@ impl Pool {
     /// when the same name leads to another server than before; a connection that the server has ended is noticed without.
     pub fn renew(&self) {
         self.shared.renew();
+        self.shared.tend_lanes();
     }
 
     /// Closes the pool: idle connections at once, lent ones when they come back. Whoever waits gets [`Error::Closed`].
     pub fn close(&self) {
         self.shared.lending.close();
         self.shared.shed();
+        self.shared.tend_lanes();
+    }
+
+    /// Whether the pool is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.lending.is_closed()
     }
 
     /// Closes the pool and waits, for `limit` at most, until all connections have come back and are closed. Returns how

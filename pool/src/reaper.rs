@@ -32,6 +32,7 @@ async fn run(pool: Weak<Shared>, pause: Duration) {
             return;
         }
         shared.reap();
+        shared.tend_lanes();
         // Where the runtime of who should have seen to it is gone.
         shared.open_overlooked(false);
         shared.open_minimum();

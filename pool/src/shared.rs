@@ -13,10 +13,12 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::lanes::Lanes;
 use crate::lending::{Lending, Lent, Vacancy};
 use crate::lots::Lots;
 use crate::meter::{Meter, Reason};
 use crate::options::PoolOptions;
+use crate::pooled::Pooled;
 use crate::status::PoolStatus;
 
 /// How long saying goodbye to a server may take.
@@ -27,22 +29,10 @@ type Opened = Pin<Box<dyn Future<Output = stellata_client::Result<Connection>> +
 /// How a connection is opened.
 pub(crate) type Open = Box<dyn Fn() -> Opened + Send + Sync>;
 
-/// A connection of the pool.
-pub(crate) struct Pooled {
-    pub(crate) connection: Connection,
-    /// How often the pool had been renewed when it was opened.
-    generation: u32,
-    /// When it is to be closed, by the pool's clock.
-    expires: u64,
-    /// When it came back last, by the pool's clock.
-    returned: u64,
-    /// The statements that the pool has counted.
-    counted: StatementCounts,
-}
-
 /// A pool's state.
 pub(crate) struct Shared {
     pub(crate) lending: Lending<Pooled>,
+    pub(crate) lanes: Lanes,
     pub(crate) meter: Meter,
     pub(crate) options: PoolOptions,
     /// How often the pool was renewed.
@@ -72,6 +62,7 @@ impl Shared {
     pub(crate) fn new(opener: Open, options: PoolOptions) -> Self {
         Self {
             lending: Lending::new(options.max),
+            lanes: Lanes::new(options.lanes.min(options.max)),
             meter: Meter::new(
                 #[cfg(feature = "metrics")]
                 options.name.clone(),
@@ -209,7 +200,7 @@ impl Shared {
 
     /// Why a connection is not to be lent any more, if that is so.
     #[inline]
-    fn end_of(&self, pooled: &Pooled, now: u64) -> Option<Reason> {
+    pub(crate) fn end_of(&self, pooled: &Pooled, now: u64) -> Option<Reason> {
         if self.is_shedding() {
             let closed = self.lending.is_closed();
             return Some(if closed { Reason::Closed } else { Reason::Surplus });
@@ -373,6 +364,6 @@ pub(crate) fn is_clean(connection: &Connection) -> bool {
         && !connection.is_closed()
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -60,8 +60,8 @@ pub use types::times::time::Time;
 pub use types::times::timestamp::{Timestamp, TimestampTz};
 pub use types::times::timetz::TimeTz;
 pub use types::{
-    Array, ArrayRef, Citext, Cube, Decode, Dimension, Encode, Hstore, IsNull, Lquery, Ltree,
-    Ltxtquery, Multirange, PgType, Raw, RawBuf, Record, SparseVector, Type, Vector,
+    Array, ArrayRef, Citext, Cube, Decode, Dimension, Encode, HalfVector, Hstore, IsNull, Lquery,
+    Ltree, Ltxtquery, Multirange, PgType, Raw, RawBuf, Record, SparseVector, Type, Vector,
 };
 pub use wire::buffer::Buffer;
 pub use wire::frame::{Frame, frame};

@@ -207,3 +207,11 @@ fn an_idle_connection_notices_its_end_without_being_used() {
         tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
     });
 }
+
+#[test]
+fn the_future_of_connecting_is_small() {
+    let config = Config::new("localhost", "anna");
+    // What it takes lies on the heap, once, and is not moved about with whatever awaits it.
+    let connecting = Connection::connect(&config);
+    assert!(size_of_val(&connecting) <= 128, "{}", size_of_val(&connecting));
+}

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{dropped, orm};
+use crate::{cluster, dropped, orm};
 
 /// What stands in a source file outside of its tests, without comments.
 fn code(path: &Path) -> String {
@@ -97,7 +97,9 @@ fn every_public_function_that_waits_is_dropped_at_every_poll() {
     public.sort();
     public.dedup();
     let of_models = orm::dropped::CASES.iter().flat_map(|case| case.items);
-    let listed: Vec<&str> = dropped::items().chain(of_models.copied()).collect();
+    let of_clusters = cluster::dropped::CASES.iter().flat_map(|case| case.items);
+    let cases = dropped::items().chain(of_models.copied()).chain(of_clusters.copied());
+    let listed: Vec<&str> = cases.collect();
     let missing: Vec<&String> =
         public.iter().filter(|name| !listed.contains(&name.as_str())).collect();
     assert!(missing.is_empty(), "no case of `dropped/` drops {missing:#?}");
@@ -170,6 +172,7 @@ const OF_CONNECTIONS: &[&str] = &[
     "Rows",
     "SimpleResult",
     "Statement",
+    "StatementCounts",
     "StatementKey",
     "Ticket",
     "TransactionStatus",

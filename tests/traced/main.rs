@@ -6,6 +6,7 @@ use std::fmt::{Debug, Write};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
+use stellata::{Db, PoolOptions};
 use stellata_client::{Config, Connection, ErrorKind, TraceOptions};
 use stellata_testkit::{Database, with_database};
 use tracing::field::{Field, Visit};
@@ -377,5 +378,57 @@ fn connecting_is_told_with_its_attempts_and_how_it_ended() {
         assert_eq!(span.field("error.type"), Some("3D000"));
         assert_eq!(span.field("db.response.status_code"), Some("3D000"));
         assert_eq!((span.field("tls.established"), span.handles), (None, 0));
+    });
+}
+
+#[test]
+fn a_transaction_of_the_model_layer_is_told_with_its_commands() {
+    with_database(async |database| {
+        let db = Db::connect_with(config(database), PoolOptions::new().max(1)).await.unwrap();
+        let before = spans(database.name()).len();
+        let lent: stellata::Result<()> = db
+            .transaction(async |tx| {
+                tx.sql("create temp table t (n int)").exec().await?;
+                tx.sql("insert into t values (1)").exec().await?;
+                Ok(())
+            })
+            .await;
+        lent.unwrap();
+        let told = spans(database.name()).split_off(before);
+        let shown: Vec<_> = told
+            .iter()
+            .map(|(_, span)| (span.name, span.field("db.query.text").unwrap_or_default()))
+            .filter(|(_, text)| !text.starts_with("discard"))
+            .collect();
+        let wanted = [
+            ("batch", ""),
+            ("query", "begin"),
+            ("query", "create temp table t (n int)"),
+            ("query", "insert into t values (1)"),
+            ("query", "commit"),
+        ];
+        assert_eq!(shown, wanted);
+        let parents: Vec<_> = told.iter().take(5).map(|(_, span)| span.parent).collect();
+        let batch = Some(told[0].0);
+        assert_eq!(parents, [None, batch, batch, None, None]);
+        assert!(told.iter().take(5).all(|(_, span)| span.handles == 0), "{told:?}");
+
+        // Rows that are lent from the end of a flush are told as well.
+        let before = spans(database.name()).len();
+        let lent: stellata::Result<()> = db
+            .transaction(async |tx| {
+                let mut rows = tx.sql("select n from generate_series(1, 2) n").lend().await?;
+                while rows.next::<(i32,)>().await?.is_some() {}
+                Ok(())
+            })
+            .await;
+        lent.unwrap();
+        let told = spans(database.name()).split_off(before);
+        let lent = told.iter().find(|(_, span)| {
+            span.field("db.query.text") == Some("select n from generate_series(1, 2) n")
+        });
+        let (_, lent) = lent.unwrap();
+        assert_eq!((lent.field("db.response.returned_rows"), lent.handles), (Some("2"), 0));
+        assert!(lent.parent.is_some_and(|batch| told.iter().any(|(at, _)| *at == batch)));
     });
 }

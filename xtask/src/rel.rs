@@ -125,8 +125,9 @@ const PROPERTIES: &[Property] = &[
         ],
     },
     Property { id: "R15", steps: &[whole(&["outlives_the_restarts"])] },
+    Property { id: "R16", steps: &[whole(&["cluster::failover", "cluster::roles"])] },
     Property { id: "R17", steps: &[whole(&["silent"])] },
-    Property { id: "R18", steps: &[whole(&["pool::simulated"])] },
+    Property { id: "R18", steps: &[whole(&["clogged_connections"])] },
     Property {
         id: "R19",
         steps: &[
@@ -142,8 +143,8 @@ const PROPERTIES: &[Property] = &[
             Step::Test { of: &["-p", TESTS, "--test", "crowd"], filter: &[] },
         ],
     },
-    Property { id: "R21", steps: &[whole(&["deadlines"])] },
-    Property { id: "R22", steps: &[whole(&["cleaning"])] },
+    Property { id: "R21", steps: &[whole(&["pool::deadlines"])] },
+    Property { id: "R22", steps: &[whole(&["pool::cleaning"])] },
     Property {
         id: "R24",
         steps: &[

@@ -27,6 +27,24 @@ impl Config {
         self
     }
 
+    /// Makes this the only place to connect to, in place of all that were named.
+    ///
+    /// ```
+    /// use stellata_client::Config;
+    ///
+    /// let all = Config::parse("postgres://anna@db1.example,db2.example/music")?;
+    /// let each: Vec<Config> =
+    ///     all.endpoints().map(|place| all.clone().with_only_endpoint(place.clone())).collect();
+    /// assert_eq!(each[1].endpoints().count(), 1);
+    /// # Ok::<(), stellata_client::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_only_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.first = Arc::new(endpoint);
+        self.others.clear();
+        self
+    }
+
     /// Sets the port, of all places.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {

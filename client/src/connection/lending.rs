@@ -78,7 +78,14 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
 
     /// The rows of the last statement of a flush: that of the batch whose other answers have all been read.
     pub fn answering(connection: C, ticket: Ticket) -> Self {
-        Self { ticket: Some(ticket), again: true, ..Self::of(connection, "", Params::new()) }
+        let rows = Self::of(connection, "", Params::new());
+        #[cfg(feature = "tracing")]
+        let rows = {
+            let mut rows = rows;
+            rows.watch = rows.connection.next_watch();
+            rows
+        };
+        Self { ticket: Some(ticket), again: true, ..rows }
     }
 
     /// The next row as a `T` that may borrow from the read buffer: a tuple, or a type that implements [`FromRow`]. `None`
@@ -163,6 +170,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             Err(error) => Err(error),
         };
         if let Some(watch) = self.watch.take() {
+            self.connection.note_end(ended.err());
             watch.end(ended);
         }
         advanced

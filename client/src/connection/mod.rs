@@ -12,6 +12,7 @@ mod discovery;
 mod batch;
 mod resolve;
 mod query;
+mod lane;
 mod lending;
 #[cfg(feature = "stream")]
 mod stream;
@@ -57,6 +58,7 @@ use crate::trace::{Labels, Watched};
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
 pub use counts::StatementCounts;
+pub use lane::{Lane, LaneEvent, LaneTicket, Unread};
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};

@@ -12,7 +12,7 @@ use crate::connection::columns::{Check, Sink};
 use crate::connection::{Connection, open};
 use crate::error::{Error, Result};
 use crate::statement::Statement;
-use crate::trace::Labels;
+use crate::trace::{Labels, Watch};
 
 /// Connects, watched.
 pub(super) async fn connect(config: &Config) -> Result<Box<Connection>> {
@@ -37,6 +37,11 @@ impl Connection {
     pub(super) fn note_asked(&mut self, statement: &dyn Statement, params: &Params) {
         let sql = || statement.sql().map(Cow::into_owned).unwrap_or_default();
         self.watched.add(&self.labels, sql, params, self.call.max(self.group));
+    }
+
+    /// Begins to watch the last statement of a batch, whose rows are lent.
+    pub(super) fn next_watch(&mut self) -> Option<Watch> {
+        Some(self.watched.next(&self.labels)?.0)
     }
 
     /// Notes the end of a group of a batch.

@@ -10,6 +10,7 @@ use stellata_protocol::message::BindHead;
 use stellata_protocol::{FieldDescription, Format, Oid};
 
 use crate::statement::StatementKey;
+use crate::statement::layout::Layout;
 
 /// The place of a statement in the cache. It stays valid until the statement is evicted, which never happens while it is
 /// in flight.
@@ -50,6 +51,8 @@ pub(crate) struct Slot {
     pub(crate) formats: Option<Box<[Format]>>,
     /// The row type that the columns were checked against last, as the address of its check.
     pub(crate) checked: usize,
+    /// The columns as answers know them that are read apart from the connection; made when the first of them is asked for.
+    pub(crate) layout: Option<Arc<Layout>>,
     /// The call that used it last.
     used: u64,
 }
@@ -72,6 +75,7 @@ impl Slot {
         self.column_types = fields.iter().map(|field| field.type_oid).collect();
         self.fields = Some(fields.into());
         self.checked = 0;
+        self.layout = None;
     }
 
     /// Has the columns come as text that the server can't send in binary. Which they are, the server does not say: those of
@@ -92,6 +96,7 @@ impl Slot {
         self.fields = Some(fields);
         self.formats = Some(formats);
         self.checked = 0;
+        self.layout = None;
         if self.prepared == Prepared::Yes {
             self.prepared = Prepared::Mixed;
         }
@@ -253,6 +258,7 @@ impl Cache {
             column_types: Box::default(),
             formats: None,
             checked: 0,
+            layout: None,
             used: 0,
         };
         match self.free.pop() {

@@ -29,6 +29,14 @@ struct Step {
     check: Check,
 }
 
+impl Step {
+    /// The table whose rows it loads.
+    fn target(&self) -> Option<&'static Table> {
+        let relation = self.table.relations.get(usize::from(self.relation))?;
+        Some((relation.target)())
+    }
+}
+
 /// The relations of a query in the order in which their statements are sent: each behind the one that it depends on.
 #[derive(Default)]
 pub(crate) struct Graph {
@@ -100,6 +108,7 @@ impl Graph {
         check: Check,
         roots: &mut dyn Rows,
     ) -> Result<()> {
+        source.has_all(std::iter::once(table).chain(self.steps.iter().filter_map(Step::target)))?;
         let mut items = Vec::with_capacity(self.steps.len() + 1);
         items.push(Item { table, fragment, check });
         items.extend(self.steps.iter().map(|step| Item {

@@ -75,7 +75,7 @@
 //! | [`Ltree`], [`Lquery`], [`Ltxtquery`] | `ltree`, `lquery`, `ltxtquery` | a NUL is refused |
 //! | [`Citext`], `String` | `citext` | a NUL is refused |
 //! | [`Cube`] | `cube` | |
-//! | [`Vector`], [`SparseVector`] | `vector`, `sparsevec` of pgvector | |
+//! | [`Vector`], [`HalfVector`], [`SparseVector`] | `vector`, `halfvec`, `sparsevec` of pgvector | what is rounded to half precision is so only where `HalfVector::rounded` is called |
 //! | [`Raw`], [`RawBuf`] | any type, as its number and its bytes | |
 //! | `Option<T>` | as `T`, and NULL | |
 //! | to write also `&T`, `Box<T>`, `Arc<T>`, `Cow<T>` | as `T` | |
@@ -138,12 +138,14 @@ mod ltree;
 mod citext;
 mod cube;
 mod vector;
+mod half_vector;
 #[cfg(test)]
 pub(crate) mod proof;
 
 pub use citext::Citext;
 pub use cube::Cube;
 pub use dimensions::{Array, ArrayIter, ArrayRef, Dimension};
+pub use half_vector::HalfVector;
 pub use hstore::Hstore;
 pub use ltree::{Lquery, Ltree, Ltxtquery};
 pub use multirange::Multirange;

@@ -19,14 +19,24 @@ use std::time::{Duration, Instant};
 /// How long a hostile value may take.
 const LIMIT: Duration = Duration::from_millis(50);
 
-/// The quickest of some times, since anything may come between.
-fn quickest(work: impl Fn()) -> Duration {
-    let time = || {
+/// How long it may take to be read, written, read again and written again.
+const LIMIT_TWICE: Duration = Duration::from_millis(200);
+
+/// How often something is tried that takes longer than it may: the machine may have been doing something else meanwhile.
+const TRIES: usize = 50;
+
+/// The quickest of some times.
+fn quickest(limit: Duration, work: impl Fn()) -> Duration {
+    let mut quickest = Duration::MAX;
+    for tried in 1..=TRIES {
         let start = Instant::now();
         work();
-        start.elapsed()
-    };
-    (0..5).map(|_| time()).min().unwrap()
+        quickest = quickest.min(start.elapsed());
+        if tried >= 5 && quickest < limit {
+            break;
+        }
+    }
+    quickest
 }
 
 #[test]
@@ -35,10 +45,9 @@ fn a_hostile_value_takes_little_time() {
     let (mut slowest, mut slowest_again) = ((Duration::ZERO, "", 0), (Duration::ZERO, "", 0));
     for reader in value::READERS {
         for (number, raw) in values.iter().enumerate() {
-            let took = quickest(|| (reader.decode)(u8::MAX, raw));
+            let took = quickest(LIMIT, || (reader.decode)(u8::MAX, raw));
             slowest = slowest.max((took, reader.name, number));
-            // Read, written, read again and written again.
-            let took = quickest(|| (reader.read)(u8::MAX, raw));
+            let took = quickest(LIMIT_TWICE, || (reader.read)(u8::MAX, raw));
             slowest_again = slowest_again.max((took, reader.name, number));
         }
     }
@@ -50,5 +59,5 @@ fn a_hostile_value_takes_little_time() {
         values.len() * types,
     );
     assert!(slowest.0 < LIMIT);
-    assert!(slowest_again.0 < LIMIT * 4);
+    assert!(slowest_again.0 < LIMIT_TWICE);
 }

@@ -174,6 +174,17 @@ pub(crate) const CASES: &[Case] = &[
             })
         },
     },
+    Case {
+        items: &["pool Pool::query_shared", "pool Pool::run_shared"],
+        work: |db| {
+            Box::pin(async {
+                let rows: Vec<(i32,)> =
+                    db.pool().query_shared("select $1 + 1", (1_i32,)).await.unwrap();
+                assert_eq!(rows, [(2,)]);
+                db.sql("select name from label").shared().all::<(String,)>().await.map(drop)
+            })
+        },
+    },
     // Below is what has a database of its own.
     Case {
         items: &["orm Db::connect", "orm Db::connect_with", "pool Pool::drain"],
@@ -197,21 +208,23 @@ fn every_call_on_a_pool_is_dropped_at_every_poll() {
             .with_setting("application_name", "dropped_pool");
         let options = PoolOptions::new().max(2);
         let db = Db::connect_with(config.clone(), options.clone()).await.unwrap();
+        let with_lanes = Db::connect_with(config.clone(), options.clone().lanes(1)).await.unwrap();
         let mut question = 0;
-        for case in CASES {
+        for (case, db) in CASES.iter().flat_map(|case| [(case, &db), (case, &with_lanes)]) {
             let mut polls = 0;
             loop {
-                let ended = poll_and_drop(polls, (case.work)(&db)).await;
+                let ended = poll_and_drop(polls, (case.work)(db)).await;
                 question += 1;
-                is_whole(&db, question).await;
+                is_whole(db, question).await;
                 if let Some(ended) = ended {
                     ended.unwrap();
                     break;
                 }
                 polls += 1;
             }
-            (case.work)(&db).await.unwrap();
+            (case.work)(db).await.unwrap();
         }
+        assert_eq!(with_lanes.pool().drain(Duration::from_secs(5)).await, 0);
         for polls in 0..12 {
             poll_and_drop(polls, Db::connect_with(config.clone(), options.clone())).await;
             let one = Db::connect_with(config.clone(), options.clone()).await.unwrap();

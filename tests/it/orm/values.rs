@@ -210,3 +210,42 @@ fn a_json_null_is_a_value_and_an_sql_null_is_none() {
         assert!(error.to_string().contains("`size`"), "{error}");
     });
 }
+
+#[derive(Model, Debug, Clone)]
+struct Board {
+    #[model(key, identity)]
+    id: Id<Board>,
+    cells: Vec<Vec<Option<i32>>>,
+    names: Option<Vec<Vec<Vec<String>>>>,
+}
+
+#[test]
+fn arrays_of_several_dimensions_are_fields() {
+    with_database(async |database| {
+        let db = Db::connect(&database.url()).await.unwrap();
+        db.create_all(&Schema::new().model::<Board>()).await.unwrap();
+        let cells = vec![vec![Some(1), None], vec![Some(3), Some(4)]];
+        let names = vec![vec![vec!["a".to_owned(), "ü".to_owned()]]];
+        let one = new!(Board { cells: cells.clone(), names: names.clone() });
+        let one = one.insert(&db).await.unwrap();
+        assert_eq!((&one.cells, one.names.as_ref()), (&cells, Some(&names)));
+        let many = (1..=300).map(|n| new!(Board { cells: vec![vec![Some(n)]; 2], names: None }));
+        let many = Board::insert_many(many).all(&db).await.unwrap();
+        assert_eq!(many[299].cells, [[Some(300)], [Some(300)]]);
+        let same = Board::query().filter(|b| b.cells.eq(cells.clone()));
+        assert_eq!(same.one(&db).await.unwrap().id, one.id);
+        let told = database.run("select cells, names from board order by id limit 1").unwrap();
+        let told: Vec<_> = told[0].iter().map(Option::as_deref).collect();
+        assert_eq!(told, [Some("{{1,NULL},{3,4}}"), Some("{{{a,ü}}}")]);
+        let empty = Board::query()
+            .filter(|b| b.id.eq(one.id))
+            .update(|b| b.cells.set(Vec::<Vec<Option<i32>>>::new()));
+        assert!(empty.all(&db).await.unwrap()[0].cells.is_empty());
+        // No array is so.
+        let ragged = new!(Board { cells: vec![vec![Some(1)], vec![]], names: None });
+        let error = ragged.insert(&db).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("not of one length"), "{error}");
+        assert_eq!(Board::query().count(&db).await.unwrap(), 301);
+    });
+}

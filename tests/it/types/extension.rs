@@ -1,6 +1,8 @@
 //! Types of extensions.
 
-use stellata::types::{Citext, Cube, Hstore, Lquery, Ltree, Ltxtquery, SparseVector, Vector};
+use stellata::types::{
+    Citext, Cube, HalfVector, Hstore, Lquery, Ltree, Ltxtquery, SparseVector, Vector,
+};
 use stellata_client::{Config, Connection, ErrorKind};
 use stellata_protocol::{Decode, Encode};
 use stellata_testkit::{Database, Server, VERSIONS, skip, with_database, with_database_on};
@@ -143,6 +145,8 @@ fn vector_comes_and_goes() {
         is(c, "vector[]", "{[1],[2]}", vec![Vector::from([1.0]), Vector::from([2.0])]).await;
         let widest = Vector::from(vec![0.5; 16_000]);
         is(c, "vector", &widest.to_string(), widest).await;
+        let half = HalfVector::rounded([1.0, 0.1]).unwrap();
+        is(c, "halfvec", "[1,0.099975586]", half).await;
         let sparse = SparseVector::new(100_000, vec![(0, 1.0), (99_999, -2.0)]).unwrap();
         is(c, "sparsevec", "{1:1,100000:-2}/100000", sparse).await;
         let (near,): (f64,) = c

@@ -273,6 +273,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[trips(1.0), instructions(6_500.0)],
     ),
     Operation::new(
+        "lanes-w6b",
+        "model W6b 64 tasks, 8 lanes, get",
+        640,
+        &[calls(1.0), instructions(6_500.0)],
+    ),
+    Operation::new(
+        "lanes-w6b-apart",
+        "W6b 64 tasks, 8 lanes, a Sync each",
+        640,
+        &[calls(1.0), instructions(6_500.0)],
+    ),
+    Operation::new(
         "model-transaction",
         "model transaction: 2 statements, COMMIT",
         50,

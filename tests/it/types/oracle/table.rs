@@ -15,8 +15,8 @@ use stellata_protocol::types::system::{
 };
 use stellata_protocol::types::text_search::{TsQuery, TsVector};
 use stellata_protocol::{
-    Array, ArrayElement, Citext, Cube, Date, Decode, Encode, Interval, Lquery, Ltree, Ltxtquery,
-    Multirange, Numeric, Oid, OrInfinity, Range, SparseVector, Time, TimeTz, Timestamp,
+    Array, ArrayElement, Citext, Cube, Date, Decode, Encode, HalfVector, Interval, Lquery, Ltree,
+    Ltxtquery, Multirange, Numeric, Oid, OrInfinity, Range, SparseVector, Time, TimeTz, Timestamp,
     TimestampTz, Vector,
 };
 use uuid::Uuid;
@@ -205,6 +205,7 @@ pub(super) async fn vectors(oracle: &mut Oracle) {
     oracle.extend("vector").await;
     oracle.learn("vector").await.shows::<Vector>();
     shown_array::<Vector>(oracle.learn("vector[]").await);
+    oracle.learn("halfvec").await.shows::<HalfVector>();
     oracle.learn("sparsevec").await.shows::<SparseVector>();
     shown_array::<SparseVector>(oracle.learn("sparsevec[]").await);
 }
