@@ -281,6 +281,8 @@ impl AdvisoryLock<'_> {
     pub async fn release(mut self) -> Result<()> {
         let params = params(self.key)?;
         let unlock = sql(Verb::Unlock, self.key, self.mode);
+        // Up to here it is the drop that gives the lock back.
+        self.connection.settled().await?;
         self.held = false;
         let asked = self.connection.query_one::<(bool,)>(unlock, &params);
         if asked.await?.0 {

@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stellata_client::{
-    Config, Connection, Error, ErrorKind, Plan, ProtocolVersion, QueryOptions, SqlState,
+    Config, Connection, Error, ErrorKind, LockMode, Plan, ProtocolVersion, QueryOptions, SqlState,
     TransactionStatus,
 };
+use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::{Database, Proxy, Server, run_within, skip, with_database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+
+use crate::dropped::poll_and_drop;
 
 /// What a request to cancel begins with: its length, and 1234 and 5678.
 const CANCEL: [u8; 8] = [0, 0, 0, 16, 4, 210, 22, 46];
@@ -61,10 +64,7 @@ async fn late_cancels(
             if client.read_exact(&mut first).await.is_err() {
                 continue;
             }
-            let late = match first == CANCEL {
-                true => late(),
-                false => Duration::ZERO,
-            };
+            let late = if first == CANCEL { late() } else { Duration::ZERO };
             counted.fetch_add(u64::from(first == CANCEL), Ordering::Relaxed);
             tokio::spawn(async move {
                 sleep(late).await;
@@ -202,12 +202,14 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
 struct Tally {
     cancelled: u64,
     done: u64,
+    /// A busy machine may take longer to cancel than draining may take.
+    closed: u64,
 }
 
 /// Cancels statements that end about when their cancellation comes, by one way or another, each followed by a query.
 async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
     let mut connection = Connection::connect(&config).await.unwrap();
-    let handle = connection.cancel_handle();
+    let mut handle = connection.cancel_handle();
     let mut drawn = Drawn(seed);
     let mut tally = Tally::default();
     for round in 0..rounds {
@@ -233,7 +235,14 @@ async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
             }
             _ => {
                 let dropped = tokio::time::timeout(limit, connection.execute(&sql, ())).await;
-                connection.drain(Duration::from_secs(4)).await.unwrap();
+                // Half of this is waited for before it cancels.
+                if let Err(error) = connection.drain(Duration::from_secs(4)).await {
+                    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+                    assert!(connection.is_closed());
+                    connection = Connection::connect(&config).await.unwrap();
+                    handle = connection.cancel_handle();
+                    tally.closed += 1;
+                }
                 dropped.unwrap_or(Ok(0))
             }
         };
@@ -247,6 +256,48 @@ async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
         one(&mut connection, i64::try_from(round).unwrap()).await;
     }
     tally
+}
+
+#[test]
+fn a_limit_that_is_too_long_to_be_named_is_none() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        for plan in [Plan::Session, Plan::Custom] {
+            let options = QueryOptions::new().limit(Duration::MAX).plan(plan);
+            let rows = connection.with(options).query::<(i32,)>("select 1", ()).await.unwrap();
+            assert_eq!(rows, [(1,)]);
+        }
+        let mut batch = connection.batch().unwrap().limit(Duration::MAX);
+        batch.add("select 2", ()).unwrap();
+        batch.send().unwrap().end().await.unwrap();
+        let given_up = connection.execute("select 3 from pg_sleep(0.05)", ());
+        assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
+        connection.drain(Duration::MAX).await.unwrap();
+        let lock = connection.lock(1, LockMode::Exclusive, Duration::MAX).await.unwrap();
+        lock.release().await.unwrap();
+        one(&mut connection, 4).await;
+    });
+}
+
+#[test]
+fn a_lock_is_given_back_though_its_release_waits_for_a_cancellation() {
+    with_database(async |database| {
+        let (port, _) = late_cancels(database, || Duration::from_millis(300)).await;
+        let config = through(database, port);
+        let pool = Pool::new(config, PoolOptions::new().max(1));
+        let mut lease = pool.acquire().await.unwrap();
+        let mut lock = lease.try_lock(1, LockMode::Exclusive).await.unwrap().unwrap();
+        let limit = Duration::from_millis(10);
+        let ran = lock.with_limit(limit).execute("select pg_sleep(60)", ()).await;
+        assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(poll_and_drop(1, lock.release()).await.is_none());
+        drop(lease);
+        let mut lease = pool.acquire().await.unwrap();
+        let held =
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()";
+        assert_eq!(lease.query_one::<(i64,)>(held, ()).await.unwrap(), (0,));
+        assert_eq!(pool.metrics().opened, 1);
+    });
 }
 
 #[test]
@@ -269,13 +320,16 @@ fn a_late_cancellation_never_hits_the_next_statement() {
             let tally = session.await.unwrap();
             all.cancelled += tally.cancelled;
             all.done += tally.done;
+            all.closed += tally.closed;
         }
         let requests = requests.load(Ordering::Relaxed);
         println!(
-            "{} statements in {sessions} sessions: {} cancelled, {} done, {requests} requests to cancel, 0 hit the next",
+            "{} statements in {sessions} sessions: {} cancelled, {} done, {requests} requests to cancel, 0 hit the next; \
+             {} sessions closed because cancelling took too long",
             sessions * rounds,
             all.cancelled,
             all.done,
+            all.closed,
         );
         assert!(requests >= sessions * rounds / 3);
         assert!(all.cancelled > 0 && all.done > 0);
@@ -336,7 +390,7 @@ fn while_a_cancellation_is_under_way_no_statement_is_sent() {
         for held_up in 0..4 {
             // Everything is held up for longer than a call waits for its cancellation.
             proxy.set_delay(Duration::from_millis(150), Duration::ZERO);
-            let limit = Duration::from_millis(20);
+            let limit = Duration::from_millis(100);
             let error =
                 connection.with_limit(limit).execute("select pg_sleep(60)", ()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Timeout);

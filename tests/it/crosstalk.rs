@@ -93,6 +93,12 @@ async fn ask(connection: &mut Connection, way: u64) -> Result<(), Error> {
             assert_eq!(answer, n - 1);
             connection.execute("rollback", ()).await?;
         }
+        9 => {
+            let rows = connection.copy_in("crosstalk", &["n"]).rows([(n,), (n,), (n,)]).await?;
+            assert_eq!(rows, 3);
+            let deleted = connection.execute("delete from crosstalk where n = $1", (n,)).await?;
+            assert_eq!(deleted, 3);
+        }
         _ => {
             let mut copied = Vec::new();
             let query = format!("select {n} from generate_series(1, 3)");
@@ -110,11 +116,11 @@ async fn ask_in_vain(
     counts: &Counts,
 ) -> Result<bool, Error> {
     let n = fresh();
-    let sql = "select $1 from pg_sleep(0.002)";
+    let sql = "select $1 from pg_sleep(0.025)";
     let ran = match random.below(30) {
         // Most are dropped: the server need not be told.
         0..27 => {
-            let (polls, way) = (random.below(3), random.below(10));
+            let (polls, way) = (random.below(3), random.below(11));
             let asked = poll_and_drop(usize::try_from(polls).unwrap(), ask(connection, way)).await;
             match asked {
                 Some(Ok(())) => return Ok(true),
@@ -131,12 +137,15 @@ async fn ask_in_vain(
             }
         }
         27..29 => {
-            let limit = Duration::from_micros(random.below(2_500));
-            connection.with_limit(limit).query_one::<(i64,)>(sql, (n,)).await
+            let limit = Duration::from_micros(random.below(9_000));
+            let ran = connection.with_limit(limit).query_one::<(i64,)>(sql, (n,)).await;
+            // A batch is refused while a cancellation is under way.
+            connection.drain(Duration::from_secs(20)).await?;
+            ran
         }
         _ => {
             let handle = connection.cancel_handle();
-            let micros = random.below(2_500);
+            let micros = random.below(9_000);
             let cancelling = async {
                 tokio::time::sleep(Duration::from_micros(micros)).await;
                 // A session that was killed meanwhile has nothing to cancel.
@@ -155,8 +164,6 @@ async fn ask_in_vain(
                 || error.sqlstate() == Some(SqlState::QUERY_CANCELED) =>
         {
             add(&counts.cancelled);
-            // A batch is refused while a cancellation is under way.
-            connection.drain(Duration::from_secs(20)).await?;
             Ok(true)
         }
         Err(error) => Err(error),
@@ -173,7 +180,7 @@ async fn go_on_asking(pool: Pool, seed: u64, counts: Arc<Counts>, enough: u64) {
             let asked = if random.below(10) < 4 {
                 ask_in_vain(&mut lease, &mut random, &counts).await
             } else {
-                let way = random.below(10);
+                let way = random.below(11);
                 ask(&mut lease, way).await.map(|()| {
                     add(&counts.answered);
                     true
@@ -202,6 +209,8 @@ fn an_answer_never_reaches_the_wrong_question_under_cancels_and_kills() {
     let database = Database::create(Server::shared().unwrap()).unwrap();
     run_within(Duration::from_secs(60 + enough / 200), async {
         let config = Config::parse(&database.url()).unwrap().with_setting("application_name", NAME);
+        database.run("create unlogged table crosstalk (n int8)").unwrap();
+        database.run("create index on crosstalk (n)").unwrap();
         let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let options =
             PoolOptions::new().max(CONNECTIONS).acquire_timeout(Duration::from_secs(60)).seed(1);

@@ -2,13 +2,13 @@
 
 mod advisories;
 mod batch;
-mod cancel;
-mod cluster;
 mod commit;
 mod configured;
 mod connect;
 mod copy;
 mod dropped;
+mod cancel;
+mod cluster;
 mod crosstalk;
 mod hostile;
 mod hosts;

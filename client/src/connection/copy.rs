@@ -177,6 +177,10 @@ impl Connection {
 
     /// Ends the data: all is there, or the COPY is to fail for a reason.
     pub(crate) fn end_copy(&mut self, failure: Option<&str>) -> Result<()> {
+        if self.is_closed() {
+            // Why it is so is told by who reads the answer.
+            return Ok(());
+        }
         let conversation = &mut self.driver.conversation;
         let ended = match failure {
             None => conversation.copy_done(),

@@ -27,6 +27,9 @@ impl Connection {
         if self.is_quiet() {
             return Ok(());
         }
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the connection is closed"));
+        }
         let start = Instant::now();
         if self.cancelling.is_none() {
             if self.open && self.leaving.is_none() {
@@ -66,6 +69,13 @@ impl Connection {
             if self.advance()?.is_none() && !self.driver.conversation.is_quiet() {
                 ready!(self.driver.poll_fill(cx))?;
             }
+        }
+        if self.is_closed() {
+            // Its goodbye answered a call that was given up.
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::Closed,
+                "the server has ended the session",
+            )));
         }
         Poll::Ready(Ok(()))
     }

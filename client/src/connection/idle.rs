@@ -106,6 +106,9 @@ impl Connection {
             ready!(self.poll_finish_cancelling(cx))?;
         }
         if !self.is_quiet() {
+            if self.is_closed() {
+                return Poll::Ready(Err(Error::new(ErrorKind::Closed, "the connection is closed")));
+            }
             if self.open {
                 self.sync()?;
             }

@@ -3,7 +3,16 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::error::{Error, ErrorKind, Result};
+
+/// When a limit that begins now is over; one that is too long to be named, in a century.
+pub(super) fn deadline(limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(limit.min(CENTURY)).unwrap_or(now)
+}
 
 /// Waits for `work`, for `limit` at most.
 pub(super) async fn within<T>(

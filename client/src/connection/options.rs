@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::connection::Connection;
 use crate::connection::batch::Completion;
 use crate::connection::columns::{Check, Sink};
+use crate::connection::limit::deadline;
 use crate::connection::query::{Run, count_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
@@ -231,7 +232,7 @@ impl With<'_> {
             }
             (Some(mode), Some(limit)) => {
                 let run = connection.run_planned(mode, statement, params, check, sink);
-                let deadline = Instant::now() + limit;
+                let deadline = deadline(limit);
                 match tokio::time::timeout_at(deadline, run).await {
                     Ok(done) => done,
                     Err(_) => {
@@ -255,7 +256,7 @@ impl Connection {
         check: Check,
         sink: Sink<'_>,
     ) -> Result<Completion> {
-        let deadline = Instant::now() + limit;
+        let deadline = deadline(limit);
         let mut run = Run::new(statement, params, check, sink);
         let mut over = pin!(sleep_until(deadline));
         let in_time = poll_fn(|cx| match self.poll_run(cx, &mut run) {

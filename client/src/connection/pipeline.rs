@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
 use crate::connection::columns::{Check, Sink};
+use crate::connection::limit::deadline;
 use crate::connection::options::{GRACE, collect, timed_out};
 use crate::connection::query::count_error;
 use crate::error::{Error, ErrorKind, Result};
@@ -281,7 +282,7 @@ impl Answers<'_> {
     /// As [`Answers::rows`].
     pub async fn next(&mut self, check: Check, sink: Sink<'_>) -> Result<Completion> {
         let Some(limit) = self.limit else { return self.read(check, sink).await };
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
+        let deadline = *self.deadline.get_or_insert_with(|| deadline(limit));
         if let Ok(read) = timeout_at(deadline, self.read(check, sink)).await {
             return read;
         }

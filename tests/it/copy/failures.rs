@@ -8,6 +8,8 @@ use std::time::Duration;
 use stellata_client::{Config, Connection, CopyOptions, ErrorKind, SqlState, TransactionStatus};
 use stellata_testkit::{Cut, Direction, Ending, Proxy, Server, with_database};
 
+use tokio::io::AsyncWriteExt;
+
 use super::connect;
 
 /// Polls a future `polls` times at the most, each time it wakes, and drops it. Returns whether it had ended.
@@ -400,4 +402,50 @@ fn boundaries(mut bytes: &[u8]) -> Vec<u64> {
         bytes = rest;
     }
     ends
+}
+
+#[test]
+fn a_session_that_is_ended_says_so_to_its_copy() {
+    with_database(async |database| {
+        database.run("create table t (n int, s text)").unwrap();
+        let kill = "select pg_terminate_backend(pid) from pg_stat_activity
+                    where datname = current_database() and pid <> pg_backend_pid()";
+        for way in 0..4 {
+            let mut connection = connect(database).await;
+            let mut writer = connection.copy_in("t", &[]).writer().unwrap();
+            writer.write(b"1\tone\n").await.unwrap();
+            writer.flush().await.unwrap();
+            // Until none is left: a session that is told to end may still answer.
+            while !database.run(kill).unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let mut ended = match way {
+                0 => {
+                    let error = loop {
+                        if let Err(error) = writer.write(&[b'x'; 100_000]).await {
+                            break error;
+                        }
+                    };
+                    drop(writer);
+                    error
+                }
+                1 => writer.finish().await.unwrap_err(),
+                2 => writer.abort().await.unwrap_err(),
+                _ => {
+                    drop(writer);
+                    connection.drain(Duration::from_secs(10)).await.unwrap_err()
+                }
+            };
+            assert!(ended.is_fatal(), "{way}: {ended:?}");
+            if way == 0 {
+                assert_eq!(
+                    ended.sqlstate().map(|state| state.to_string()).as_deref(),
+                    Some("57P01")
+                );
+            }
+            assert!(connection.is_closed());
+            ended = connection.copy_in("t", &["n"]).rows([(1,)]).await.unwrap_err();
+            assert!(ended.is_fatal(), "{way}: {ended:?}");
+        }
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stellata_client::{Config, Connection, TransactionStatus};
+use stellata_client::{Config, Connection, LockMode, TransactionStatus};
 use stellata_testkit::{Database, with_database};
 
 use super::poll_and_drop;
@@ -111,6 +111,44 @@ fn a_dropped_texts_columns_are_not_taken_for_the_next_statements() {
             assert!(poll_and_drop(1, connection.simple(&text)).await.is_none());
             let (sum,): (f64,) = connection.query_one(&sql, (0.5_f64,)).await.unwrap();
             assert_eq!(sum, 0.5 + round as f64);
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_was_lost_says_so_to_every_call() {
+    with_database(async |database| {
+        for polls in 0..3 {
+            let mut connection = connect(database).await;
+            let limit = Duration::from_secs(10);
+            poll_and_drop(polls, connection.execute("select 1", ())).await;
+            connection.begin_batch().unwrap();
+            database
+                .run(
+                    "select pg_terminate_backend(pid) from pg_stat_activity
+                     where datname = current_database() and pid <> pg_backend_pid()",
+                )
+                .unwrap();
+            let ended = tokio::time::timeout(limit, connection.idle()).await.unwrap();
+            assert!(ended.unwrap_err().is_fatal());
+            connection.begin_batch().unwrap_err();
+            for _ in 0..2 {
+                for said in [
+                    connection.idle().await,
+                    connection.check(),
+                    connection.execute("select 1", ()).await.map(drop),
+                    connection.simple("select 1").await.map(drop),
+                    connection.notification().await.map(drop),
+                    connection.notify("c", "p").await,
+                    connection.copy_out_query("select 1").write_to(Vec::new()).await.map(drop),
+                    connection.with_limit(limit).execute("select 1", ()).await.map(drop),
+                    connection.lock(1, LockMode::Shared, limit).await.map(drop),
+                ] {
+                    let error = said.unwrap_err();
+                    assert!(error.is_fatal(), "{error:?}");
+                }
+                assert!(connection.is_closed());
+            }
         }
     });
 }

@@ -85,14 +85,14 @@ impl AsyncWrite for Reluctant {
 }
 
 /// A server's port that gives one byte at a time, for who opens the socket itself.
-pub(super) struct Trickle {
-    pub(super) port: u16,
+pub(crate) struct Trickle {
+    pub(crate) port: u16,
     is_slow: Arc<AtomicBool>,
 }
 
 impl Trickle {
     /// Goes on for as long as the runtime does.
-    pub(super) async fn start(database: &Database) -> Self {
+    pub(crate) async fn start(database: &Database) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_slow = Arc::new(AtomicBool::new(false));
@@ -115,7 +115,7 @@ impl Trickle {
     }
 
     /// Whether it is so from now on.
-    pub(super) fn set(&self, is_slow: bool) {
+    pub(crate) fn set(&self, is_slow: bool) {
         self.is_slow.store(is_slow, Ordering::Relaxed);
     }
 }

@@ -10,7 +10,7 @@ use stellata::{Config, Error, PoolOptions};
 use stellata_testkit::{Database, Server, run_within};
 
 use super::models::*;
-use crate::dropped::poll_and_drop;
+use crate::dropped::{Trickle, is_long, next, poll_and_drop};
 
 type Running<'d> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'd>>;
 
@@ -201,10 +201,12 @@ async fn is_whole(db: &Db, question: i32) {
 #[test]
 fn every_call_on_a_pool_is_dropped_at_every_poll() {
     let database = Database::create(Server::shared().unwrap()).unwrap();
-    run_within(Duration::from_secs(120), async {
+    run_within(Duration::from_secs(if is_long() { 3600 } else { 120 }), async {
         drop(filled(&database).await);
-        let config = Config::parse(&database.url())
+        let slow = Trickle::start(&database).await;
+        let config = Config::parse(&database.tcp_url())
             .unwrap()
+            .with_port(slow.port)
             .with_setting("application_name", "dropped_pool");
         let options = PoolOptions::new().max(2);
         let db = Db::connect_with(config.clone(), options.clone()).await.unwrap();
@@ -213,14 +215,16 @@ fn every_call_on_a_pool_is_dropped_at_every_poll() {
         for (case, db) in CASES.iter().flat_map(|case| [(case, &db), (case, &with_lanes)]) {
             let mut polls = 0;
             loop {
+                slow.set(true);
                 let ended = poll_and_drop(polls, (case.work)(db)).await;
+                slow.set(false);
                 question += 1;
                 is_whole(db, question).await;
                 if let Some(ended) = ended {
                     ended.unwrap();
                     break;
                 }
-                polls += 1;
+                polls = next(polls);
             }
             (case.work)(db).await.unwrap();
         }
