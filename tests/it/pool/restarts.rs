@@ -69,7 +69,11 @@ impl Event {
                 }
                 server.wait_until_ready().unwrap();
             }
-            Self::Restart(how) => server.restart(how).unwrap(),
+            Self::Restart(how) => {
+                server.stop(how).unwrap();
+                // A process that was killed may seem to run until its parent has looked.
+                soon("it starts again", || server.start_again().is_ok());
+            }
         }
     }
 }
