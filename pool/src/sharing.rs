@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::lanes::Choice;
-use crate::lanes::traffic::{Answer, Refused, Sharing};
+use crate::lanes::place::Answer;
+use crate::lanes::traffic::{Refused, Sharing, Traffic};
 use crate::lending::Lent;
 use crate::pool::Pool;
 use crate::pooled::Pooled;
@@ -245,6 +246,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// What came of trying a lane.
+#[allow(clippy::large_enum_variant, reason = "it is handed on once, for less than a box costs")]
 enum Step {
     Answer(Answer),
     /// No lane has room.
@@ -340,7 +342,7 @@ impl Drop for Call<'_> {
         if let Some(seat) = self.seat
             && let Some(lane) = self.shared.lanes.get(seat.lane)
         {
-            let forget = |traffic: &mut crate::lanes::traffic::Traffic| {
+            let forget = |traffic: &mut Traffic| {
                 traffic.forget(seat.place, seat.number);
             };
             self.shared.let_go(lane.crew.leave(seat.number, forget));

@@ -4,6 +4,7 @@
 //! waits for one of them drives it for all ([`crew`]); their answers are kept as bytes until they are fetched ([`traffic`]).
 
 pub(crate) mod crew;
+pub(crate) mod place;
 pub(crate) mod traffic;
 
 use std::sync::Arc;

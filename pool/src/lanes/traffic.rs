@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use smallvec::SmallVec;
 use stellata_client::{
-    Completion, Connection, Error, Lane, LaneEvent, LaneTicket, Params, Statement,
-    TransactionStatus,
+    Connection, Error, Lane, LaneEvent, LaneTicket, Params, Statement, TransactionStatus,
 };
 
 use crate::lanes::crew::{Added, Served, When, Work};
+use crate::lanes::place::{Answer, End, Place, Rows};
 use crate::lending::Lent;
 use crate::pooled::Pooled;
 
@@ -20,10 +19,6 @@ use crate::pooled::Pooled;
 pub(crate) const MOST_IN_FLIGHT: u32 = 64;
 /// The most statements under one Sync: the server keeps their answers back until it comes.
 const MOST_TOGETHER: u32 = 16;
-/// The most that one answer may hold, in bytes.
-const MOST_OF_ONE: usize = 256 * 1024;
-/// The most that all answers of a lane may hold that have not been fetched, in bytes.
-const MOST_OF_ALL: usize = 4 * 1024 * 1024;
 /// Where more than this waits to be written, nothing is added, in bytes.
 const MOST_UNSENT: usize = 1024 * 1024;
 /// While so many writes have not been answered in full, what is added waits, so that it leaves in one write when one of
@@ -50,9 +45,6 @@ pub(crate) const fn in_flight(shown: u32) -> u32 {
     shown & COUNT
 }
 
-/// The rows of an answer: each behind its length. A row or two need no memory of their own.
-pub(crate) type Rows = SmallVec<[u8; 256]>;
-
 /// How a statement is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
@@ -60,18 +52,6 @@ pub enum Sharing {
     Apart,
     /// Under one Sync with others, as it comes: for reads, which can be sent again where another one fails.
     Together,
-}
-
-/// What became of a statement.
-pub(crate) enum Answer {
-    /// It has ended. The rows are to be read with the ticket.
-    Rows(LaneTicket, Completion, Rows),
-    /// It has failed; and whether it may run when it is sent once more.
-    Failed(LaneTicket, Error, bool),
-    /// It was not run, or its answer can't be read. It is to be sent once more, apart from others.
-    Unanswered,
-    /// Its answer is too large for a lane.
-    TooLarge,
 }
 
 /// Why a statement was not added.
@@ -82,26 +62,6 @@ pub(crate) enum Refused {
     Unfit,
     /// The statement can't be sent.
     Failed(Error),
-}
-
-/// A statement and its answer, as far as that has come.
-struct Place {
-    number: u64,
-    ticket: Option<LaneTicket>,
-    rows: Rows,
-    end: End,
-    /// Its group is over, or its connection: the answer can be fetched, and nothing more is put here.
-    is_over: bool,
-}
-
-/// How far an answer has come.
-enum End {
-    /// It is still to come.
-    Open,
-    Done(Completion),
-    Failed(Error, bool),
-    Unanswered,
-    TooLarge,
 }
 
 /// A statement that is in flight.
@@ -559,36 +519,6 @@ fn note_crowd(crowd: &AtomicU32, together: u32) {
         _ => CROWD,
     };
     crowd.store(noted, Ordering::Relaxed);
-}
-
-impl Place {
-    /// Keeps a row until it is fetched.
-    #[inline]
-    fn push(&mut self, body: &[u8], held: &mut usize) {
-        if !matches!(self.end, End::Open) {
-            return;
-        }
-        let Some(ticket) = &self.ticket else { return };
-        if !ticket.is_readable() {
-            self.end = End::Unanswered;
-            return;
-        }
-        let size = body.len() + 4;
-        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let is_large = self.rows.len() + size > MOST_OF_ONE;
-        if is_large || *held + size > MOST_OF_ALL {
-            if is_large {
-                ticket.mark_unfit();
-            }
-            *held -= self.rows.len();
-            self.rows = Rows::new();
-            self.end = End::TooLarge;
-            return;
-        }
-        *held += size;
-        self.rows.extend_from_slice(&length.to_be_bytes());
-        self.rows.extend_from_slice(body);
-    }
 }
 
 impl Work for Traffic {
