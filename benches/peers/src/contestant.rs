@@ -96,6 +96,28 @@ impl Contestant for Models {
     }
 }
 
+/// Our lanes: statements share the connections, each with a Sync of its own.
+pub(crate) struct Lanes(stellata_pool::Pool);
+
+impl Lanes {
+    pub(crate) fn new(url: &str) -> Result<Self, Failed> {
+        let options = PoolOptions::new().max(CONNECTIONS as usize).lanes(CONNECTIONS as usize);
+        let options = options.acquire_timeout(PATIENCE);
+        Ok(Self(stellata_pool::Pool::new(Config::parse(url)?, options)))
+    }
+}
+
+impl Contestant for Lanes {
+    const LENDS: bool = false;
+
+    async fn serve(&self, _: Work, id: i32) -> Result<Option<Duration>, Failed> {
+        let rows: Vec<(String,)> = self.0.query_shared(SQL, (id,)).await?;
+        let [(name,)] = rows.as_slice() else { return Err("not one row".into()) };
+        check(id, name);
+        Ok(None)
+    }
+}
+
 /// A pool.
 pub(crate) trait Pool: Send + Sync + 'static {
     /// A connection that is lent. Dropped, it goes back.

@@ -13,7 +13,7 @@ mod report;
 use std::time::Duration;
 
 use contest::Contest;
-use contestant::{Bb8, Deadpool, Failed, Lent, Models, Sqlx, Stellata, Work};
+use contestant::{Bb8, Deadpool, Failed, Lanes, Lent, Models, Sqlx, Stellata, Work};
 use stellata_pool::PoolOptions;
 use stellata_testkit::{Database, Server};
 use tokio::runtime::Builder;
@@ -59,6 +59,9 @@ fn main() -> Result<(), Failed> {
         let mut contest = Contest::new();
         contest.add("stellata-pool", Lent(Stellata::new(&url)?));
         contest.add("stellata, models", Models::new(&url, PoolOptions::new())?);
+        contest.add("stellata, lanes, a Sync each", Lanes::new(&url)?);
+        let lanes = PoolOptions::new().lanes(8);
+        contest.add("stellata, lanes, models", Models::new(&url, lanes)?);
         contest.add("deadpool-postgres", Lent(Deadpool::new(&url)?));
         contest.add("bb8-postgres", Lent(Bb8::new(&url).await?));
         contest.add("sqlx", Lent(Sqlx::new(&url)?));

@@ -126,6 +126,7 @@ impl Lane<'_> {
             };
             sent.map_err(|error| Error::encode(error).with_sql(Some(entry.sql.clone())))?;
             connection.open &= !is_last;
+            connection.counts.bound += 1;
             return Ok(connection.lane_ticket(slot, params));
         }
         let slot = connection.submit(statement, params)?.slot;
