@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use stellata_protocol::Params;
 use stellata_protocol::message::TransactionStatus;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
@@ -105,6 +105,9 @@ fn params(key: LockKey) -> Result<Params> {
 const FIRST: Duration = Duration::from_millis(5);
 const MOST: Duration = Duration::from_millis(250);
 
+/// How long the answer to a question may take beyond the limit.
+const GRACE: Duration = Duration::from_millis(50);
+
 impl Connection {
     /// Tries to take an advisory lock for the session; `None` where another session holds it.
     ///
@@ -142,6 +145,9 @@ impl Connection {
     /// (`pg_advisory_lock`) is never used: a call that waits there can't be given up without a cancel request, and may get
     /// the lock after nobody wants it. The price is that waiters are served in no order.
     ///
+    /// A question that is under way when the limit is over has 50 ms more to be answered. [`Duration::ZERO`] asks once, and
+    /// waits for that answer as [`Connection::try_lock`] does.
+    ///
     /// # Errors
     /// [`ErrorKind::Timeout`] when the limit is over; else as [`Connection::query`].
     ///
@@ -155,7 +161,7 @@ impl Connection {
     ) -> Result<AdvisoryLock<'_>> {
         let mut lock = AdvisoryLock { connection: self, key: key.into(), mode, held: false };
         let mut patience = Patience::new(limit);
-        while !lock.try_once().await? {
+        while !patience.ask(lock.try_once()).await? {
             patience.wait().await?;
         }
         Ok(lock)
@@ -202,7 +208,7 @@ impl Connection {
     ) -> Result<()> {
         let key = key.into();
         let mut patience = Patience::new(limit);
-        while !self.try_transaction_lock(key, mode).await? {
+        while !patience.ask(self.try_transaction_lock(key, mode)).await? {
             patience.wait().await?;
         }
         Ok(())
@@ -219,6 +225,19 @@ struct Patience {
 impl Patience {
     fn new(limit: Duration) -> Self {
         Self { end: Instant::now().checked_add(limit), limit, pause: FIRST }
+    }
+
+    /// Waits for the answer to a question, which a silent network never brings.
+    async fn ask(&self, question: impl Future<Output = Result<bool>>) -> Result<bool> {
+        let end = self.end.and_then(|end| end.checked_add(GRACE));
+        let Some(end) = end.filter(|_| !self.limit.is_zero()) else { return question.await };
+        timeout_at(end, question).await.unwrap_or_else(|_| {
+            let limit = self.limit;
+            let message = format!(
+                "the server did not say within {limit:?} whether it gives the advisory lock"
+            );
+            Err(Error::new(ErrorKind::Timeout, message))
+        })
     }
 
     async fn wait(&mut self) -> Result<()> {

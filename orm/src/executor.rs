@@ -82,6 +82,8 @@ struct Control {
     pending: Vec<Cow<'static, str>>,
     /// Whether BEGIN has left.
     begun: bool,
+    /// Whether rows are lent, so that the connection is not free before they are dropped.
+    is_lent: bool,
 }
 
 impl Held {
@@ -97,16 +99,22 @@ impl Held {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks that the transaction at `depth` is the innermost.
+    /// Checks that the transaction at `depth` is the innermost, and that no rows of it are lent.
     pub(crate) fn check(&self, depth: u32) -> Result<()> {
-        if self.control().depth == depth {
-            Ok(())
+        let control = self.control();
+        let message = if control.depth != depth {
+            "the transaction was used while a transaction inside it is open"
+        } else if control.is_lent {
+            "the transaction was used while rows of it are lent"
         } else {
-            Err(Error::new(
-                ErrorKind::Transaction,
-                "the transaction was used while a transaction inside it is open",
-            ))
-        }
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Transaction, message))
+    }
+
+    /// Says whether rows are lent.
+    fn lend(&self, is_lent: bool) {
+        self.control().is_lent = is_lent;
     }
 
     /// Opens a savepoint inside the transaction at `depth`; returns its own depth.
@@ -183,6 +191,7 @@ fn no_columns(columns: &mut Expect<'_>) -> Result<(), ColumnError> {
 }
 
 /// A connection for one statement or batch, and the commands that go ahead of it.
+#[derive(Debug)]
 pub(crate) enum Guard<'a> {
     Lent(Lease),
     Held(tokio::sync::MutexGuard<'a, Lease>, Vec<Cow<'static, str>>),
@@ -315,6 +324,61 @@ pub(crate) async fn run_statement(
     ran.map_err(|error| failure::of_client(table, error))
 }
 
+/// Rows of a statement, lent one after the other from the connection that runs it.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    pub(crate) rows: stellata_client::Rows<'a, Guard<'a>>,
+    held: Option<&'a Held>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held {
+            held.lend(false);
+        }
+    }
+}
+
+/// Holds a connection for a statement whose rows are lent.
+pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -> Result<Lent<'a>> {
+    let mut guard = match lease_now(source)? {
+        Some(guard) => guard,
+        None => lease(source).await?,
+    };
+    let (held, pending) = match (source, &mut guard) {
+        (Source::Held(held, _), Guard::Held(_, pending)) => (Some(held), std::mem::take(pending)),
+        _ => (None, Vec::new()),
+    };
+    let rows = if pending.is_empty() {
+        stellata_client::Rows::of(guard, sql, params)
+    } else {
+        let ticket = submit_after(&mut guard, &pending, &sql, &params).await;
+        let ticket = ticket.map_err(|error| failure::of_client(None, error))?;
+        stellata_client::Rows::answering(guard, ticket)
+    };
+    if let Some(held) = held {
+        held.lend(true);
+    }
+    Ok(Lent { rows, held })
+}
+
+/// Sends one statement with commands ahead of it in the same flush, and reads the answers of those.
+async fn submit_after(
+    connection: &mut Connection,
+    pending: &[Cow<'static, str>],
+    statement: &dyn Statement,
+    params: &Params,
+) -> stellata_client::Result<Ticket> {
+    connection.begin_batch()?;
+    let commands = submit_all(connection, pending)?;
+    let ticket = connection.submit(statement, params)?;
+    connection.sync()?;
+    for command in commands {
+        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
+    }
+    Ok(ticket)
+}
+
 /// Runs one statement with commands ahead of it in the same flush.
 async fn run_after(
     connection: &mut Connection,
@@ -324,13 +388,7 @@ async fn run_after(
     check: Check,
     sink: Sink<'_>,
 ) -> stellata_client::Result<Completion> {
-    connection.begin_batch()?;
-    let commands = submit_all(connection, pending)?;
-    let ticket = connection.submit(statement, params)?;
-    connection.sync()?;
-    for command in commands {
-        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
-    }
+    let ticket = submit_after(connection, pending, statement, params).await?;
     let completion = connection.rows(ticket, check, sink).await?;
     connection.ready().await?;
     Ok(completion)

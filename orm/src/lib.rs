@@ -42,7 +42,7 @@ pub use query::entity::Entity;
 pub use query::insert::InsertMany;
 pub use query::select::Query;
 pub use query::upsert::{Insert, InsertMissing, Upsert, UpsertOn, UpsertUpdate, Upserted};
-pub use raw::Sql;
+pub use raw::{Rows, Sql};
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
@@ -51,7 +51,7 @@ pub use schema::{Schema, SchemaError};
 pub use stellata_client::{Config, ServerError, SqlState};
 pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
 pub use stellata_pool::{Pool, PoolOptions};
-pub use stellata_protocol::PgType;
+pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, PgType};
 pub use transaction::Transaction;
 
 /// The example of the README is compiled with the other examples.

@@ -7,7 +7,8 @@ use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Executor, Source, no_rows, run_statement};
+use crate::executor::{Executor, Lent, Source, lend, no_rows, run_statement};
+use crate::failure;
 use crate::transaction::Transaction;
 
 /// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
@@ -124,6 +125,27 @@ impl<'a> Sql<'a> {
         }
     }
 
+    /// Holds a connection for the statement, whose rows are then lent one after the other: they may borrow from the read
+    /// buffer, and memory does not grow with their number.
+    ///
+    /// In a transaction nothing else may run until they are dropped.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all); what the server says comes with the first row.
+    ///
+    /// # Cancel safety
+    /// As [`all`](Self::all).
+    pub async fn lend(self) -> Result<Rows<'a>> {
+        let caller = self.caller;
+        if let Some(error) = self.fault {
+            return Err(Error::usage(error).at(caller));
+        }
+        match lend(self.source, self.text, self.params).await {
+            Ok(lent) => Ok(Rows { lent, caller }),
+            Err(error) => Err(error.at(caller)),
+        }
+    }
+
     /// Runs the statement; returns how many rows it wrote or read.
     ///
     /// # Errors
@@ -159,5 +181,41 @@ impl<'a> Sql<'a> {
         let statement: Result<&dyn Statement, _> = Ok(&self.text);
         let done = run_statement(self.source, None, statement, &self.params, check, sink).await?;
         Ok(done.rows)
+    }
+}
+
+/// Rows that are lent one after the other. Made by [`Sql::lend`].
+///
+/// ```no_run
+/// # use stellata::prelude::*;
+/// # async fn example(db: &Db) -> stellata::Result<()> {
+/// let mut rows = db.sql("select title, cover from album").lend().await?;
+/// while let Some((title, cover)) = rows.next::<(&str, &[u8])>().await? {
+///     println!("{title}: {} bytes", cover.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropped before the last row, it leaves the rest to whoever uses the connection next.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    lent: Lent<'a>,
+    caller: &'static Location<'static>,
+}
+
+impl Rows<'_> {
+    /// The next row as a `T` that may borrow from the read buffer, until the one behind it is asked for: a tuple, or a type
+    /// that implements [`FromRow`]. `None` behind the last one.
+    ///
+    /// # Errors
+    /// As [`Sql::all`].
+    ///
+    /// # Cancel safety
+    /// It can be called again: no row is lost.
+    pub async fn next<'r, T: FromRow<'r>>(&'r mut self) -> Result<Option<T>> {
+        let caller = self.caller;
+        let next = self.lent.rows.next::<T>().await;
+        next.map_err(|error| failure::of_client(None, error).at(caller))
     }
 }

@@ -9,10 +9,16 @@ use stellata_client::{
     Config, Connection, Error, ErrorKind, Plan, ProtocolVersion, QueryOptions, SqlState,
     TransactionStatus,
 };
-use stellata_testkit::{Database, Ending, Proxy, run_within, skip, with_database};
+use stellata_testkit::{Database, Proxy, Server, run_within, skip, with_database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
+
+/// What a request to cancel begins with: its length, and 1234 and 5678.
+const CANCEL: [u8; 8] = [0, 0, 0, 16, 4, 210, 22, 46];
+
+/// How many sessions there are in the long form. Most of the time of each is waiting.
+const SESSIONS: u64 = 16;
 
 async fn connect(database: &Database) -> Connection {
     Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap()
@@ -37,27 +43,31 @@ impl Drawn {
     }
 }
 
-/// A way to the server on which requests to cancel are late, and sessions are not. Returns its port, and counts the
-/// requests.
-async fn late_cancels(database: &Database) -> (u16, Arc<AtomicU64>) {
+/// A way to the server on which each request to cancel is late by what is drawn for it, and sessions are not. Returns its
+/// port, and counts the requests.
+async fn late_cancels(
+    database: &Database,
+    mut late: impl FnMut() -> Duration + Send + 'static,
+) -> (u16, Arc<AtomicU64>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let target = database.tcp().port();
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
     tokio::spawn(async move {
-        let mut drawn = Drawn(7);
         loop {
             let Ok((mut client, _)) = listener.accept().await else { continue };
-            let late = Duration::from_micros(drawn.below(6_000));
-            let counted = Arc::clone(&counted);
+            let mut first = [0; 8];
+            if client.read_exact(&mut first).await.is_err() {
+                continue;
+            }
+            let late = match first == CANCEL {
+                true => late(),
+                false => Duration::ZERO,
+            };
+            counted.fetch_add(u64::from(first == CANCEL), Ordering::Relaxed);
             tokio::spawn(async move {
-                let mut first = [0; 8];
-                client.read_exact(&mut first).await?;
-                if first[..] == [0, 0, 0, 16, 4, 210, 22, 46] {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    sleep(late).await;
-                }
+                sleep(late).await;
                 let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await?;
                 server.set_nodelay(true)?;
                 client.set_nodelay(true)?;
@@ -145,13 +155,20 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
     with_database(async |database| {
         let mut connection = connect(database).await;
         let limit = Duration::from_millis(30);
-        let error = connection
-            .with_limit(limit)
-            .query::<(i32,)>("select 1 from pg_sleep(60)", ())
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert_eq!(error.to_string(), "the statement took longer than 30ms, and was cancelled");
+        let mut tries = 0;
+        let error = loop {
+            let sleeping = "select 1 from pg_sleep(60)";
+            let error =
+                connection.with_limit(limit).query::<(i32,)>(sleeping, ()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            if error.to_string().ends_with("took longer than 30ms, and was cancelled") {
+                break error;
+            }
+            // A busy machine may take longer than the call waits to know.
+            assert!(error.to_string().ends_with("what became of it is not known"), "{error}");
+            tries += 1;
+            assert!(tries < 20);
+        };
         assert_eq!(error.sql(), Some("select 1 from pg_sleep(60)"));
         assert!(!error.is_fatal());
         one(&mut connection, 1).await;
@@ -180,63 +197,134 @@ fn a_statement_ends_at_its_limit_and_the_connection_goes_on() {
     });
 }
 
+/// How the statements of a session ended.
+#[derive(Default)]
+struct Tally {
+    cancelled: u64,
+    done: u64,
+}
+
+/// Cancels statements that end about when their cancellation comes, by one way or another, each followed by a query.
+async fn cancel_and_ask(config: Config, seed: u64, rounds: u64) -> Tally {
+    let mut connection = Connection::connect(&config).await.unwrap();
+    let handle = connection.cancel_handle();
+    let mut drawn = Drawn(seed);
+    let mut tally = Tally::default();
+    for round in 0..rounds {
+        let micros = drawn.below(3_000);
+        // Now and then it is certain what comes first, on a busy machine too.
+        let (sleep_for, micros) = match round % 48 {
+            3 | 4 | 18 | 19 => (50_000, 1_000),
+            9 | 10 | 24 | 25 => (0, 40_000),
+            // Longer than draining waits before it cancels.
+            20 => (5_000_000, 1_000),
+            _ => (drawn.below(4_000), micros),
+        };
+        let sql = format!("select pg_sleep({})", sleep_for as f64 / 1e6);
+        let limit = Duration::from_micros(micros);
+        let ran = match round % 3 {
+            0 => connection.with_limit(limit).execute(&sql, ()).await,
+            1 => {
+                let cancelling = async {
+                    sleep(limit).await;
+                    handle.cancel().await.unwrap();
+                };
+                tokio::join!(connection.execute(&sql, ()), cancelling).0
+            }
+            _ => {
+                let dropped = tokio::time::timeout(limit, connection.execute(&sql, ())).await;
+                connection.drain(Duration::from_secs(4)).await.unwrap();
+                dropped.unwrap_or(Ok(0))
+            }
+        };
+        match ran {
+            Ok(_) => tally.done += 1,
+            Err(error) => {
+                assert!(is_cancelled(&error) || error.kind() == ErrorKind::Timeout, "{error}");
+                tally.cancelled += 1;
+            }
+        }
+        one(&mut connection, i64::try_from(round).unwrap()).await;
+    }
+    tally
+}
+
 #[test]
 fn a_late_cancellation_never_hits_the_next_statement() {
-    let rounds: u64 = match std::env::var("STELLATA_LONG") {
-        Ok(_) => 20_000,
-        Err(_) => 200,
+    let (sessions, rounds) = match std::env::var_os("STELLATA_LONG") {
+        Some(_) => (SESSIONS, 20_000 / SESSIONS),
+        None => (4, 50),
     };
-    let server = stellata_testkit::Server::shared().unwrap();
-    let database = Database::create(server).unwrap();
-    run_within(Duration::from_secs(60 + rounds / 20), async {
-        let (port, requests) = late_cancels(&database).await;
-        let mut connection = Connection::connect(&through(&database, port)).await.unwrap();
-        let handle = connection.cancel_handle();
-        let mut drawn = Drawn(1);
-        let (mut cancelled, mut done) = (0, 0);
-        for round in 0..rounds {
-            // A statement that ends about when its cancellation comes, by one way or the other.
-            let micros = drawn.below(3_000);
-            // Now and then it is certain what comes first, on a busy machine too.
-            let (sleep_for, micros) = match round % 48 {
-                3 | 4 | 18 | 19 => (50_000, 1_000),
-                9 | 10 | 24 | 25 => (0, 40_000),
-                // Longer than draining waits before it cancels.
-                20 => (5_000_000, 1_000),
-                _ => (drawn.below(4_000), micros),
-            };
-            let sql = format!("select pg_sleep({})", sleep_for as f64 / 1e6);
-            let limit = Duration::from_micros(micros);
-            let ran = match round % 3 {
-                0 => connection.with_limit(limit).execute(&sql, ()).await,
-                1 => {
-                    let cancelling = async {
-                        sleep(limit).await;
-                        handle.cancel().await.unwrap();
-                    };
-                    tokio::join!(connection.execute(&sql, ()), cancelling).0
-                }
-                _ => {
-                    let dropped = tokio::time::timeout(limit, connection.execute(&sql, ())).await;
-                    connection.drain(Duration::from_millis(800)).await.unwrap();
-                    dropped.unwrap_or(Ok(0))
-                }
-            };
-            match ran {
-                Ok(_) => done += 1,
-                Err(error) => {
-                    assert!(is_cancelled(&error) || error.kind() == ErrorKind::Timeout, "{error}");
-                    cancelled += 1;
-                }
-            }
-            one(&mut connection, round as i64).await;
+    let database = Database::create(Server::shared().unwrap()).unwrap();
+    run_within(Duration::from_secs(60 + rounds), async {
+        let mut drawn = Drawn(7);
+        let late = move || Duration::from_micros(drawn.below(6_000));
+        let (port, requests) = late_cancels(&database, late).await;
+        let config = through(&database, port);
+        let running: Vec<_> = (1..=sessions)
+            .map(|seed| tokio::spawn(cancel_and_ask(config.clone(), seed, rounds)))
+            .collect();
+        let mut all = Tally::default();
+        for session in running {
+            let tally = session.await.unwrap();
+            all.cancelled += tally.cancelled;
+            all.done += tally.done;
         }
+        let requests = requests.load(Ordering::Relaxed);
         println!(
-            "{cancelled} cancelled, {done} done, {} requests",
-            requests.load(Ordering::Relaxed)
+            "{} statements in {sessions} sessions: {} cancelled, {} done, {requests} requests to cancel, 0 hit the next",
+            sessions * rounds,
+            all.cancelled,
+            all.done,
         );
-        assert!(requests.load(Ordering::Relaxed) >= rounds / 3);
-        assert!(cancelled > 0 && done > 0);
+        assert!(requests >= sessions * rounds / 3);
+        assert!(all.cancelled > 0 && all.done > 0);
+    });
+}
+
+#[test]
+fn a_second_limit_waits_for_the_cancellation_of_the_first() {
+    with_database(async |database| {
+        // The first request takes its time; a second one would overtake it.
+        let mut sent = 0;
+        let late = move || {
+            sent += 1;
+            if sent == 1 { Duration::from_millis(400) } else { Duration::ZERO }
+        };
+        let (port, requests) = late_cancels(database, late).await;
+        let mut connection = Connection::connect(&through(database, port)).await.unwrap();
+        let options = QueryOptions::new().limit(Duration::from_millis(20));
+        // All but the first are never sent: the cancellation of the first is still under way when their time is over.
+        for options in [options, options, options.plan(Plan::Custom)] {
+            let ran = connection.with(options).execute("select pg_sleep(60)", ()).await;
+            assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
+        }
+        for n in 0..20 {
+            one(&mut connection, n).await;
+            let (slept,): (i64,) =
+                connection.query_one("select $1 from pg_sleep(0.025)", (n,)).await.unwrap();
+            assert_eq!(slept, n);
+        }
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn an_idle_connection_waits_for_a_cancellation_without_asking_again_and_again() {
+    with_database(async |database| {
+        let (port, _) = late_cancels(database, || Duration::from_millis(300)).await;
+        let proxy = Proxy::start(&database.tcp().at("127.0.0.1", port)).unwrap();
+        let mut connection = Connection::connect(&through(database, proxy.port())).await.unwrap();
+        let limit = Duration::from_millis(10);
+        let ran = connection.with_limit(limit).execute("select pg_sleep(60)", ()).await;
+        assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
+        connection.check().unwrap();
+        let idle = tokio::time::timeout(Duration::from_millis(600), connection.idle()).await;
+        assert!(idle.is_err(), "nothing came");
+        let syncs = proxy.frontend_tags().into_iter().filter(|sent| sent.1 == 'S').count();
+        assert!(syncs <= 4, "{syncs} Syncs");
+        assert!(connection.is_quiet());
+        one(&mut connection, 1).await;
     });
 }
 
@@ -284,53 +372,8 @@ fn draining_cancels_what_does_not_end() {
         let endless =
             connection.query::<(i32,)>("select n from generate_series(1, 2000000000) n", ());
         assert!(tokio::time::timeout(Duration::from_millis(10), endless).await.is_err());
-        connection.drain(Duration::from_millis(400)).await.unwrap();
+        connection.drain(Duration::from_secs(4)).await.unwrap();
         one(&mut connection, 2).await;
-    });
-}
-
-#[test]
-fn on_a_silent_network_every_call_ends_at_its_limit() {
-    with_database(async |database| {
-        let proxy = Proxy::start(database.tcp()).unwrap();
-        for silenced in 0..3 {
-            let mut connection =
-                Connection::connect(&through(database, proxy.port())).await.unwrap();
-            one(&mut connection, 0).await;
-            match silenced {
-                // The session alone is cut off; the server can still be told to cancel.
-                0 => proxy.sever(Ending::Silence),
-                // Nothing passes at all.
-                _ => proxy.pause(),
-            }
-            // Time stands still but for what is waited for, so that the limits are exact.
-            tokio::time::pause();
-            let limit = Duration::from_millis(200);
-            let grace = Duration::from_millis(51);
-            let start = Instant::now();
-            let options = QueryOptions::new().limit(limit);
-            let error = match silenced {
-                0 => connection.with(options).query::<(i32,)>("select 1", ()).await.unwrap_err(),
-                1 => connection.with(options).execute("select 2", ()).await.unwrap_err(),
-                _ => {
-                    let options = options.plan(Plan::Custom);
-                    connection.with(options).query_one::<(i32,)>("select 3", ()).await.unwrap_err()
-                }
-            };
-            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-            let took = start.elapsed();
-            assert!(took >= limit && took <= limit + grace, "{took:?}");
-            let start = Instant::now();
-            let drained = connection.drain(limit).await.unwrap_err();
-            let took = start.elapsed();
-            assert!(took <= limit + Duration::from_millis(1), "{took:?}: {drained}");
-            assert!(connection.is_closed());
-            tokio::time::resume();
-            let start = std::time::Instant::now();
-            drop(connection);
-            assert!(start.elapsed() < Duration::from_millis(500), "dropping waits for nothing");
-            proxy.resume();
-        }
     });
 }
 

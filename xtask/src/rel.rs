@@ -23,12 +23,22 @@ enum Step {
     Test { of: &'static [&'static str], filter: &'static [&'static str] },
     /// The same of a test that does nothing but compute, and is built for that where it runs for long.
     Computing { of: &'static [&'static str], filter: &'static [&'static str] },
+    /// The same where time is measured: it is always built for that, with every check.
+    Quick { of: &'static [&'static str], filter: &'static [&'static str] },
     /// Arguments of `cargo xtask fuzz`, usually and for long.
     Fuzz { usual: &'static [&'static str], long: &'static [&'static str] },
 }
 
+/// Chooses quick code with every check of the usual one.
+const OPTIMISED: &[&str] = &["--profile", "long"];
+
 const PROTOCOL: &str = "stellata-protocol";
 const TESTS: &str = "stellata-tests";
+
+/// Tests of the whole system whose names have one of these parts.
+const fn whole(filter: &'static [&'static str]) -> Step {
+    Step::Test { of: &["-p", TESTS, "--test", "it"], filter }
+}
 
 /// The properties in order of their rows.
 const PROPERTIES: &[Property] = &[
@@ -50,7 +60,7 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R03",
         steps: &[
-            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["recorded", "prefixes"] },
+            whole(&["recorded", "prefixes"]),
             Step::Test {
                 of: &["-p", PROTOCOL, "--test", "recorded", "--test", "conversation"],
                 filter: &[],
@@ -61,35 +71,32 @@ const PROPERTIES: &[Property] = &[
         id: "R04",
         steps: &[
             Step::Computing { of: &["-p", TESTS, "--test", "mutated"], filter: &[] },
-            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["garbled"] },
+            whole(&["garbled"]),
         ],
     },
     Property {
         id: "R05",
         steps: &[
-            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["recorded"] },
+            whole(&["recorded"]),
             Step::Test { of: &["-p", PROTOCOL, "--test", "conversation"], filter: &[] },
         ],
     },
+    Property { id: "R06", steps: &[whole(&["oracle"])] },
     Property {
         id: "R07",
         steps: &[
-            Step::Test {
-                of: &["-p", PROTOCOL, "--test", "allocation"],
-                filter: &["hostile_value", "--include-ignored"],
+            Step::Quick {
+                of: &["-p", PROTOCOL, "--all-features", "--test", "hostile_values"],
+                filter: &[],
             },
-            // The time of a `BigDecimal` of all digits that there may be is that of its crate.
-            Step::Test {
+            Step::Quick {
                 of: &["-p", PROTOCOL, "--all-features", "--test", "allocation"],
                 filter: &["hostile_value"],
             },
             Step::Test { of: &["-p", PROTOCOL, "--all-features", "--lib"], filter: &["types"] },
         ],
     },
-    Property {
-        id: "R08",
-        steps: &[Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["hostile"] }],
-    },
+    Property { id: "R08", steps: &[whole(&["hostile"])] },
     Property {
         id: "R09",
         steps: &[
@@ -104,9 +111,29 @@ const PROPERTIES: &[Property] = &[
         id: "R10",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--all-features"], filter: &["small_stack"] },
-            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["may_be_deep"] },
+            whole(&["may_be_deep"]),
         ],
     },
+    Property { id: "R11", steps: &[whole(&["dropped", "surface"])] },
+    Property { id: "R12", steps: &[whole(&["wrong_question"])] },
+    Property { id: "R13", steps: &[whole(&["cancellation"])] },
+    Property {
+        id: "R14",
+        steps: &[whole(&["hostile::gone", "hostile::prefixes", "copy::failures"])],
+    },
+    Property { id: "R17", steps: &[whole(&["silent"])] },
+    Property { id: "R18", steps: &[whole(&["pool::simulated"])] },
+    Property {
+        id: "R19",
+        steps: &[Step::Test { of: &["-p", "stellata-pool-models"], filter: &[] }],
+    },
+    Property { id: "R21", steps: &[whole(&["deadlines"])] },
+    Property { id: "R22", steps: &[whole(&["cleaning"])] },
+    Property {
+        id: "R24",
+        steps: &[Step::Test { of: &["-p", TESTS, "--test", "streaming"], filter: &[] }],
+    },
+    Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow"])] },
     Property {
         id: "R24",
         steps: &[
@@ -128,7 +155,7 @@ const PROPERTIES: &[Property] = &[
         id: "R26",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--lib"], filter: &["auth"] },
-            Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["login::passwords"] },
+            whole(&["login::passwords"]),
         ],
     },
     Property {
@@ -138,23 +165,25 @@ const PROPERTIES: &[Property] = &[
                 of: &["-p", PROTOCOL, "--test", "conversation"],
                 filter: &["login", "policy", "token"],
             },
-            Step::Test {
-                of: &["-p", TESTS, "--test", "it"],
-                filter: &["login", "hostile::authentication", "tls::modes"],
-            },
+            whole(&["login", "hostile::authentication", "tls::modes"]),
         ],
     },
+    Property { id: "R28", steps: &[whole(&["tls::"])] },
+    Property { id: "R29", steps: &[whole(&["named", "hostile_names"])] },
     Property {
         id: "R30",
         steps: &[
             Step::Test { of: &["-p", PROTOCOL, "--test", "secrets"], filter: &[] },
-            Step::Test {
-                of: &["-p", TESTS, "--test", "it"],
-                filter: &["login::secrets", "login::passwords", "a_password_"],
-            },
+            whole(&["login::secrets", "login::passwords", "a_password_"]),
             Step::Test { of: &["-p", TESTS, "--test", "memory"], filter: &[] },
         ],
     },
+    Property {
+        id: "R31",
+        steps: &[Step::Test { of: &["-p", "stellata-client", "--lib"], filter: &["config"] }],
+    },
+    Property { id: "R32", steps: &[whole(&["commit::"])] },
+    Property { id: "R37", steps: &[whole(&["joins"])] },
     Property {
         id: "R38",
         steps: &[
@@ -162,10 +191,8 @@ const PROPERTIES: &[Property] = &[
             Step::Test { of: &["-p", PROTOCOL, "--test", "conversation"], filter: &[] },
         ],
     },
-    Property {
-        id: "R39",
-        steps: &[Step::Test { of: &["-p", TESTS, "--test", "it"], filter: &["faults"] }],
-    },
+    Property { id: "R39", steps: &[whole(&["faults"])] },
+    Property { id: "R40", steps: &[whole(&["simulated"])] },
 ];
 
 /// Runs what proves a property.
@@ -191,8 +218,9 @@ fn prove(step: &Step, long: bool) -> Outcome {
     match step {
         Step::Test { of, filter } => test(of, filter, &[], long),
         Step::Computing { of, filter } => {
-            test(of, filter, if long { &["--profile", "long"] } else { &[] }, long)
+            test(of, filter, if long { OPTIMISED } else { &[] }, long)
         }
+        Step::Quick { of, filter } => test(of, filter, OPTIMISED, long),
         Step::Fuzz { usual, long: more } => {
             let words = if long { more } else { usual };
             fuzz::run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
@@ -219,6 +247,32 @@ mod tests {
     fn rows_are_in_order_and_each_has_steps() {
         assert!(PROPERTIES.is_sorted_by(|one, other| one.id < other.id));
         assert!(PROPERTIES.iter().all(|property| !property.steps.is_empty()));
+    }
+
+    /// What is proven by another command.
+    const OTHERWISE: [&str; 5] = ["R15", "R20", "R23", "R41", "R42"];
+
+    #[test]
+    fn the_page_names_the_command_of_each_property() {
+        let page = std::fs::read_to_string(workspace::root().join("docs/reliability.md")).unwrap();
+        let mut rows = Vec::new();
+        for line in page.lines().filter(|line| line.starts_with("| R")) {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let (id, command, status) = (cells[1], cells[3], cells[5]);
+            if status == "planned" {
+                continue;
+            }
+            rows.push(id);
+            if PROPERTIES.iter().any(|property| property.id == id) {
+                assert!(command.contains(&format!("`cargo xtask rel {id}`")), "{id}: {command}");
+            } else {
+                assert!(OTHERWISE.contains(&id), "{id} is proven by `{command}`");
+            }
+        }
+        for Property { id, .. } in PROPERTIES {
+            assert!(rows.contains(id), "the page says of {id} that it is not proven");
+        }
+        assert!(rows.len() > 30, "{}", rows.len());
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! [`Connection::rows`] for each [`Ticket`] in order, and [`Connection::ready`] at the end. Nothing is written before the
 //! first answer is awaited, so that all statements leave in one write.
 
-use std::task::{Context, Poll, ready};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 
 use stellata_protocol::message::{CommandTag, TransactionStatus, read_row_description};
 use stellata_protocol::{
@@ -73,14 +75,17 @@ impl Connection {
             self.open = false;
             return Ok(());
         }
-        if let Some(cancelling) = &self.cancelling {
-            if !cancelling.is_finished() {
+        if let Some(cancelling) = &mut self.cancelling {
+            let ended = pin!(tokio::task::unconstrained(cancelling))
+                .poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(ended) = ended else {
                 return Err(Error::new(
                     ErrorKind::Usage,
                     "the call before is still being cancelled, which could hit this one: drain the connection first",
                 ));
-            }
+            };
             self.cancelling = None;
+            self.note_cancelled(ended)?;
         }
         // A batch was left half put together; its failure must not reach into this one. Where something was cancelled,
         // what is late of that hits this.
@@ -254,7 +259,7 @@ impl Connection {
 
     /// Reads the answer to a statement that is alone in its batch, to the end of the batch: [`Connection::rows`] and
     /// [`Connection::ready`] in fewer steps. `outcome` is kept between polls.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn poll_alone(
         &mut self,
         cx: &mut Context<'_>,
@@ -419,7 +424,7 @@ impl Connection {
     pub(super) fn note_statement(&mut self, event: Event, request: u64) -> Result<()> {
         match event {
             Event::ParseComplete => {
-                if let Some(parsing) = self.parsing.front()
+                if let Some(parsing) = self.parsing.front().filter(|first| first.call == request)
                     && let Some(entry) = self.cache.get_mut(parsing.slot)
                 {
                     entry.prepared = match &entry.formats {
@@ -431,14 +436,15 @@ impl Connection {
                 }
             }
             Event::RowDescription => {
-                if let Some(parsing) = self.parsing.pop_front() {
+                // That of a simple query is nobody's who waits for a statement.
+                if let Some(parsing) = self.parsing.pop_front_if(|first| first.call == request) {
                     let fields = read_row_description(self.driver.conversation.body())
                         .map_err(Error::protocol)?;
                     self.note_fields(parsing.slot, fields);
                 }
             }
             Event::NoData => {
-                if let Some(parsing) = self.parsing.pop_front() {
+                if let Some(parsing) = self.parsing.pop_front_if(|first| first.call == request) {
                     self.note_fields(parsing.slot, Vec::new());
                 }
             }

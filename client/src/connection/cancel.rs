@@ -6,9 +6,11 @@ use std::sync::Arc;
 use stellata_protocol::Buffer;
 use stellata_protocol::message::BackendKey;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinError;
 
 use crate::config::Config;
 use crate::config::endpoint::{Endpoint, Host};
+use crate::connection::Connection;
 use crate::connection::driver::write_to_end;
 use crate::connection::limit::within;
 use crate::error::{Error, ErrorKind, Result};
@@ -148,6 +150,21 @@ impl CancelHandle {
         let mut request = Buffer::new();
         key.write_cancel_request(&mut request).map_err(Error::encode)?;
         Ok(request)
+    }
+}
+
+impl Connection {
+    /// Takes in how a cancellation has ended. Where it failed the connection is closed: whether its request reaches the server
+    /// all the same is not known.
+    #[cold]
+    pub(super) fn note_cancelled(
+        &mut self,
+        ended: std::result::Result<Result<()>, JoinError>,
+    ) -> Result<()> {
+        let ended = ended.unwrap_or_else(|error| {
+            Err(Error::with_source(ErrorKind::Closed, "the cancellation was stopped", error))
+        });
+        ended.inspect_err(|_| self.driver.abort())
     }
 }
 

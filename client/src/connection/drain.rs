@@ -38,9 +38,7 @@ impl Connection {
             if let Ok(done) = tokio::time::timeout(patience, self.pass_over()).await {
                 return done;
             }
-            if self.cancelling.is_none() {
-                self.start_cancelling();
-            }
+            self.start_cancelling();
         }
         let rest = limit.saturating_sub(start.elapsed());
         match tokio::time::timeout(rest, self.finish_cancelling()).await {
@@ -73,8 +71,13 @@ impl Connection {
     /// Begins to cancel what runs, beside all else. Until [`Connection::finish_cancelling`] is through, no call can begin.
     ///
     /// A task of its own does it: a request that is half sent must not be forgotten because the caller's future is
-    /// dropped, or it hits a later statement unseen.
+    /// dropped, or it hits a later statement unseen. For the same reason one that is under way is never replaced by another:
+    /// what was asked behind it has not been sent.
     pub(super) fn start_cancelling(&mut self) {
+        self.leaving = None;
+        if self.cancelling.is_some() {
+            return;
+        }
         let handle = self.cancel_handle();
         self.cancelling = Some(tokio::spawn(async move { handle.cancel().await }));
         self.open = true;
@@ -110,14 +113,7 @@ impl Connection {
             if let Poll::Ready(Err(error)) = self.poll_pass_over(cx) {
                 return Poll::Ready(Err(error));
             }
-            let ended = ready!(ended).unwrap_or_else(|error| {
-                Err(Error::with_source(ErrorKind::Closed, "the cancellation was stopped", error))
-            });
-            if let Err(error) = ended {
-                // Whether a request that failed reaches the server all the same is not known.
-                self.driver.abort();
-                return Poll::Ready(Err(error));
-            }
+            self.note_cancelled(ready!(ended))?;
             self.sync()?;
             self.driver.conversation.abandon();
         }
@@ -157,7 +153,6 @@ impl Connection {
             }
             let filled = self.driver.poll_fill(cx)?;
             if self.leaving.as_mut().is_some_and(|leaving| leaving.is_over(cx)) {
-                self.leaving = None;
                 self.start_cancelling();
             } else {
                 ready!(filled);

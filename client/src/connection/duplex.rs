@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use stellata_protocol::Event;
 
@@ -14,6 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub(crate) struct Duplex<'c> {
     connection: &'c mut Connection,
+    /// How long the server may say nothing while its answer to a command is waited for.
+    silence: Duration,
     /// The server has no more data, or has refused to go on.
     ended: bool,
 }
@@ -34,15 +37,19 @@ impl<'c> Duplex<'c> {
     ///
     /// # Cancel safety
     /// When the future is dropped the connection stays usable: the stream is ended where it begins after all.
-    pub(crate) async fn begin(connection: &'c mut Connection, command: &str) -> Result<Self> {
+    pub(crate) async fn begin(
+        connection: &'c mut Connection,
+        command: &str,
+        silence: Duration,
+    ) -> Result<Self> {
         connection.settled().await?;
         connection.begin_batch()?;
         connection.driver.conversation.query_copy(command).map_err(Error::encode)?;
         connection.close_batch();
-        let mut duplex = Self { connection, ended: false };
+        let mut duplex = Self { connection, silence, ended: false };
         loop {
             match duplex.advance()? {
-                None => duplex.fill().await?,
+                None => duplex.fill_in_time().await?,
                 Some(Event::CopyBoth) => return Ok(duplex),
                 Some(Event::Error) => {
                     let command: Arc<str> = command.into();
@@ -115,6 +122,17 @@ impl<'c> Duplex<'c> {
         self.connection.driver.fill().await
     }
 
+    /// As [`Duplex::fill`], giving the connection up where nothing comes.
+    async fn fill_in_time(&mut self) -> Result<()> {
+        let silence = self.silence;
+        if let Ok(filled) = tokio::time::timeout(silence, self.fill()).await {
+            return filled;
+        }
+        self.abort();
+        let message = format!("the server has been silent for longer than {silence:?}");
+        Err(Error::new(ErrorKind::Timeout, message))
+    }
+
     /// Gives the connection up: what its server says can't be believed.
     pub(crate) fn abort(&mut self) {
         self.connection.driver.abort();
@@ -130,7 +148,7 @@ impl<'c> Duplex<'c> {
         let mut columns = 0;
         loop {
             match self.advance()? {
-                None => self.fill().await?,
+                None => self.fill_in_time().await?,
                 Some(Event::RowDescription) => {
                     let body = self.body();
                     let fields = stellata_protocol::message::read_row_description(body);

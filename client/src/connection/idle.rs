@@ -1,7 +1,7 @@
 //! A connection between two calls: what comes unasked, and how it ends.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use stellata_protocol::Event;
 use stellata_protocol::message::Notification;
@@ -101,6 +101,10 @@ impl Connection {
 
     /// Reads until the session ends or, where that is wanted, until there is something to take.
     fn poll_news(&mut self, cx: &mut Context<'_>, wanted: bool) -> Poll<Result<()>> {
+        if self.cancelling.is_some() {
+            // Nothing is sent before it is known that the cancellation hits nothing more.
+            ready!(self.poll_finish_cancelling(cx))?;
+        }
         if !self.is_quiet() {
             if self.open {
                 self.sync()?;

@@ -27,6 +27,7 @@ mod open;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stellata_protocol::Event;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
@@ -56,6 +57,9 @@ pub use row::{ColumnIndex, Row};
 pub use simple::SimpleResult;
 #[cfg(feature = "stream")]
 pub use stream::RowStream;
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A session with a server.
 ///
@@ -173,12 +177,13 @@ impl Connection {
         }
     }
 
-    /// Says goodbye to the server and closes the connection.
+    /// Says goodbye to the server and closes the connection. Where the network takes no word for a second, the socket is
+    /// closed without it.
     ///
     /// # Cancel safety
     /// When the future is dropped the socket is closed without the goodbye.
     pub async fn close(mut self) {
-        self.driver.close().await;
+        let _ = tokio::time::timeout(GOODBYE, self.driver.close()).await;
     }
 
     /// The transaction status that the server reported last. It is the truth only when [`Connection::is_quiet`].

@@ -265,6 +265,13 @@ impl Connection {
         if let Some(done) = in_time.await {
             return done;
         }
+        if self.cancelling.is_some() {
+            self.settle(deadline + GRACE).await;
+            let message = format!(
+                "the statement was not sent within {limit:?}: the one before it is still being cancelled"
+            );
+            return Err(Error::new(ErrorKind::Timeout, message));
+        }
         // The answer that comes now tells whether the statement was done after all.
         self.start_cancelling();
         over.as_mut().reset(deadline + GRACE);

@@ -170,9 +170,12 @@ impl Connection {
     ) -> Poll<Result<Completion>> {
         let mut watch = run.watch.take().unwrap_or_else(|| {
             let sql = || run.statement.sql().map(Cow::into_owned).unwrap_or_default();
-            self.labels.watch(sql, run.params)
+            self.labels.watch(sql, run.steps.params)
         });
-        let polled = watch.poll(|| self.poll_steps(cx, run), |completion| completion.rows);
+        let polled = watch.poll(
+            || self.poll_steps(cx, &run.statement, &mut run.steps),
+            |completion| completion.rows,
+        );
         run.watch = Some(watch);
         polled
     }
@@ -185,16 +188,19 @@ impl Connection {
         cx: &mut Context<'_>,
         run: &mut Run<'_, impl Statement + ?Sized>,
     ) -> Poll<Result<Completion>> {
-        self.poll_steps(cx, run)
+        self.poll_steps(cx, &run.statement, &mut run.steps)
     }
 
-    #[inline(always)]
+    /// One function for statements of all kinds, with all that a poll needs in it: between a caller's future and the
+    /// socket is one call.
+    #[inline(never)]
     fn poll_steps(
         &mut self,
         cx: &mut Context<'_>,
-        run: &mut Run<'_, impl Statement + ?Sized>,
+        statement: &dyn Statement,
+        steps: &mut Steps<'_>,
     ) -> Poll<Result<Completion>> {
-        let Run { statement, params, check, sink, progress, .. } = run;
+        let Steps { params, check, sink, progress } = steps;
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
@@ -243,12 +249,17 @@ impl Connection {
 /// A statement that runs.
 pub(super) struct Run<'c, S: ?Sized> {
     statement: &'c S,
+    steps: Steps<'c>,
+    #[cfg(feature = "tracing")]
+    watch: Option<Watch>,
+}
+
+/// What of it does not depend on the statement's kind.
+struct Steps<'c> {
     params: &'c Params,
     check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
     sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     progress: Progress,
-    #[cfg(feature = "tracing")]
-    watch: Option<Watch>,
 }
 
 impl<'c, S: Statement + ?Sized> Run<'c, S> {
@@ -261,10 +272,7 @@ impl<'c, S: Statement + ?Sized> Run<'c, S> {
     ) -> Self {
         Self {
             statement,
-            params,
-            check,
-            sink,
-            progress: Progress::default(),
+            steps: Steps { params, check, sink, progress: Progress::default() },
             #[cfg(feature = "tracing")]
             watch: None,
         }
@@ -272,7 +280,7 @@ impl<'c, S: Statement + ?Sized> Run<'c, S> {
 
     /// Where the statement is cached, once it was sent.
     pub(super) fn slot(&self) -> Option<SlotId> {
-        self.progress.ticket.map(|ticket| ticket.slot)
+        self.steps.progress.ticket.map(|ticket| ticket.slot)
     }
 }
 

@@ -51,7 +51,8 @@ impl ListenerOptions {
     }
 
     /// After how long a silence the server is asked whether it is there, and how long it has to answer: what finds out a
-    /// network that has gone without a word. Default: after 30 s, 10 s to answer. [`Duration::MAX`] never asks.
+    /// network that has gone without a word. As long it has to answer when it is told to listen. Default: after 30 s, 10 s to
+    /// answer. [`Duration::MAX`] never asks.
     #[must_use]
     pub const fn with_probes(mut self, after: Duration, limit: Duration) -> Self {
         self.probe_after = after;
@@ -154,7 +155,8 @@ impl Listener {
     /// As [`Listener::connect`].
     pub async fn connect_with(config: &Config, options: ListenerOptions) -> Result<Self> {
         let config = Arc::new(session::config(config));
-        let session = Session::open(Arc::clone(&config), BTreeSet::new()).await?;
+        let session =
+            Session::open(Arc::clone(&config), BTreeSet::new(), options.probe_limit).await?;
         Ok(Self {
             config,
             options,
@@ -258,8 +260,9 @@ impl Listener {
             match &mut self.state {
                 State::Lost => {
                     let (config, wanted) = (&self.config, &self.wanted);
+                    let limit = self.options.probe_limit;
                     let open = || -> Pin<Box<dyn Future<Output = Result<Session>> + Send>> {
-                        Box::pin(Session::open(Arc::clone(config), wanted.clone()))
+                        Box::pin(Session::open(Arc::clone(config), wanted.clone(), limit))
                     };
                     let session = ready!(self.redial.poll(cx, open))?;
                     self.state = State::Open(Box::new(session));
@@ -271,8 +274,8 @@ impl Listener {
                     return Poll::Ready(Ok(()));
                 }
                 State::Open(_) => {
-                    let wanted = self.wanted.clone();
-                    self.work(|session| session.adjust(wanted));
+                    let (wanted, limit) = (self.wanted.clone(), self.options.probe_limit);
+                    self.work(|session| session.adjust(wanted, limit));
                 }
                 State::Working(work) => {
                     let (session, outcome) = ready!(work.as_mut().poll(cx));

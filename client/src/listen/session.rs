@@ -51,12 +51,24 @@ pub(super) fn check_channel(channel: &str) -> Result<()> {
     Ok(())
 }
 
+/// Waits for an answer that a silent network never brings.
+async fn in_time<T>(limit: Duration, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+        let message = format!("the server has been silent, and did not answer within {limit:?}");
+        Err(Error::new(ErrorKind::Timeout, message))
+    })
+}
+
 impl Session {
-    /// Connects and listens.
-    pub(super) async fn open(config: Arc<Config>, wanted: BTreeSet<String>) -> Result<Self> {
+    /// Connects and listens; the server has so long to answer.
+    pub(super) async fn open(
+        config: Arc<Config>,
+        wanted: BTreeSet<String>,
+        limit: Duration,
+    ) -> Result<Self> {
         let connection = Connection::connect(&config).await?;
         let mut session = Self { connection, channels: BTreeSet::new(), dropped: 0 };
-        session.come_to(wanted).await?;
+        in_time(limit, session.come_to(wanted)).await?;
         Ok(session)
     }
 
@@ -69,9 +81,9 @@ impl Session {
     }
 
     /// Listens on these channels and on no other.
-    pub(super) fn adjust(mut self, wanted: BTreeSet<String>) -> Work {
+    pub(super) fn adjust(mut self, wanted: BTreeSet<String>, limit: Duration) -> Work {
         Box::pin(async move {
-            let done = self.come_to(wanted).await;
+            let done = in_time(limit, self.come_to(wanted)).await;
             (self, done)
         })
     }
@@ -79,14 +91,8 @@ impl Session {
     /// Asks whether the server is there.
     pub(super) fn probe(mut self, limit: Duration) -> Work {
         Box::pin(async move {
-            let answer = match tokio::time::timeout(limit, self.connection.simple("")).await {
-                Ok(answered) => answered.map(drop),
-                Err(_) => Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("the server has been silent, and did not answer within {limit:?}"),
-                )),
-            };
-            (self, answer)
+            let answer = in_time(limit, self.connection.simple("")).await;
+            (self, answer.map(drop))
         })
     }
 

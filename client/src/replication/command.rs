@@ -350,7 +350,8 @@ impl LogicalOptions {
         self
     }
 
-    /// How long the server may say nothing, when it was asked to halfway, before the connection is given up. Default: 60 s.
+    /// How long the server may say nothing, when it was asked to halfway, before the connection is given up. So long it may
+    /// be silent at the beginning and the end of the stream too. Default: 60 s.
     #[must_use]
     pub const fn with_silence(mut self, limit: Duration) -> Self {
         self.silence = limit;

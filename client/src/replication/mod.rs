@@ -290,7 +290,7 @@ impl ReplicationConnection {
         self.connection.buffered()
     }
 
-    /// Says goodbye to the server and closes the connection.
+    /// Says goodbye to the server and closes the connection, as [`Connection::close`].
     ///
     /// # Cancel safety
     /// When the future is dropped the socket is closed without the goodbye.

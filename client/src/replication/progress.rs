@@ -51,6 +51,11 @@ impl Progress {
         }
     }
 
+    /// How long the server may be silent.
+    pub(super) fn silence_limit(&self) -> Duration {
+        self.silence.limit
+    }
+
     pub(super) fn confirmed(&self) -> Lsn {
         self.confirmed
     }

@@ -31,7 +31,7 @@ impl<'c> Stream<'c> {
         command: &str,
         progress: Progress,
     ) -> Result<Self> {
-        let duplex = Duplex::begin(connection, command).await?;
+        let duplex = Duplex::begin(connection, command, progress.silence_limit()).await?;
         Ok(Self { duplex, progress, status: Buffer::new(), broken: false })
     }
 

@@ -28,22 +28,27 @@ const AS_IS: Pattern = Pattern { literal: false, any_before: false, any_after: f
 
 type Begun = (Fragment, Oid);
 
-/// A comparison. Where `null` is given it takes the place of the operator against a `None`.
-#[inline]
+/// A comparison of what `begin` writes. Where `null` is given it takes the place of the operator against a `None`.
+///
+/// Written where it is returned, and inlined there: a fragment costs as much to move as to make.
+#[inline(always)]
 fn compare<R, T>(
-    (mut left, oid): Begun,
+    begin: impl FnOnce(&mut Fragment) -> Oid,
     right: impl Operand<R, T>,
     op: u8,
     null: Option<u8>,
 ) -> Cond<R> {
-    if right.write(oid, &mut left) {
+    let mut cond = Cond::new(Fragment::default());
+    let left = cond.fragment_mut();
+    let oid = begin(left);
+    if right.write(oid, left) {
         left.put(op);
     } else if let Some(null) = null {
         left.put(null);
     } else {
         left.put_slice(&[token::NULL, op]);
     }
-    Cond::new(left)
+    cond
 }
 
 fn unary<R>((mut left, _): Begun, op: u8) -> Cond<R> {
@@ -179,34 +184,34 @@ macro_rules! comparisons {
             /// Equal. Against `None`: has no value.
             #[inline]
             pub fn eq(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::EQ, Some(token::IS_NULL))
+                compare(|left| self.begin_in(left), other, token::EQ, Some(token::IS_NULL))
             }
 
             /// Not equal. Against `None`: has a value. By SQL's rules a row without a value is neither equal nor unequal
             /// to a value; see [`is_distinct_from`](Self::is_distinct_from).
             #[inline]
             pub fn ne(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::NE, Some(token::IS_NOT_NULL))
+                compare(|left| self.begin_in(left), other, token::NE, Some(token::IS_NOT_NULL))
             }
 
             /// Less than.
             pub fn lt(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::LT, None)
+                compare(|left| self.begin_in(left), other, token::LT, None)
             }
 
             /// Less than or equal.
             pub fn le(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::LE, None)
+                compare(|left| self.begin_in(left), other, token::LE, None)
             }
 
             /// Greater than.
             pub fn gt(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::GT, None)
+                compare(|left| self.begin_in(left), other, token::GT, None)
             }
 
             /// Greater than or equal.
             pub fn ge(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::GE, None)
+                compare(|left| self.begin_in(left), other, token::GE, None)
             }
 
             /// From `low` to `high`, both included.
@@ -216,12 +221,22 @@ macro_rules! comparisons {
 
             /// Another value, where having none counts as a value of its own: the answer is never NULL.
             pub fn is_distinct_from(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::DISTINCT, Some(token::IS_NOT_NULL))
+                compare(
+                    |left| self.begin_in(left),
+                    other,
+                    token::DISTINCT,
+                    Some(token::IS_NOT_NULL),
+                )
             }
 
             /// The same value, where having none counts as a value of its own: the answer is never NULL.
             pub fn is_not_distinct_from(self, other: impl Operand<R, T>) -> Cond<R> {
-                compare(self.begin(), other, token::NOT_DISTINCT, Some(token::IS_NULL))
+                compare(
+                    |left| self.begin_in(left),
+                    other,
+                    token::NOT_DISTINCT,
+                    Some(token::IS_NULL),
+                )
             }
 
             /// Has no value; also where the row of a to-one relation on the way is missing.

@@ -36,6 +36,13 @@ impl<R, T> Expr<R, T> {
     pub(crate) fn begin(self) -> (Fragment, Oid) {
         (self.fragment, self.oid)
     }
+
+    /// As [`begin`](Self::begin), in a fragment that is still empty.
+    #[inline]
+    pub(crate) fn begin_in(self, fragment: &mut Fragment) -> Oid {
+        *fragment = self.fragment;
+        self.oid
+    }
 }
 
 impl<R, T> Column<R, T> {
@@ -43,8 +50,15 @@ impl<R, T> Column<R, T> {
     #[inline]
     pub(crate) fn begin(self) -> (Fragment, Oid) {
         let mut fragment = Fragment::default();
+        let oid = self.begin_in(&mut fragment);
+        (fragment, oid)
+    }
+
+    /// As [`begin`](Self::begin), in a fragment that is still empty.
+    #[inline]
+    pub(crate) fn begin_in(self, fragment: &mut Fragment) -> Oid {
         fragment.put_column(token::COLUMN, self.path, self.index);
-        (fragment, self.oid)
+        self.oid
     }
 }
 

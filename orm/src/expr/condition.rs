@@ -25,6 +25,11 @@ impl<R> Cond<R> {
     }
 
     #[inline]
+    pub(crate) fn fragment_mut(&mut self) -> &mut Fragment {
+        &mut self.fragment
+    }
+
+    #[inline]
     pub(crate) fn into_fragment(self) -> Fragment {
         self.fragment
     }

@@ -16,8 +16,8 @@ use crate::query::expect;
 use crate::render;
 use crate::render::statement::{Bits, Conflict, Kind, RETURNING, columns_of};
 
-/// The statement that inserts one row.
-pub(crate) fn one<N: NewRow>(new: &N, mut fragment: Fragment, conflict: Conflict<'_>) -> Fragment {
+/// Writes the statement that inserts one row behind what the fragment has.
+pub(crate) fn one<N: NewRow>(new: &N, fragment: &mut Fragment, conflict: Conflict<'_>) {
     let table = N::Model::TABLE;
     let rows = slice::from_ref(new);
     let mut mask = Buffer::<16>::default();
@@ -33,8 +33,7 @@ pub(crate) fn one<N: NewRow>(new: &N, mut fragment: Fragment, conflict: Conflict
         }
     }
     mask.truncate(table.columns.len().div_ceil(8));
-    Kind::Insert { flags: RETURNING, mask: mask.as_slice(), conflict }.write(&mut fragment);
-    fragment
+    Kind::Insert { flags: RETURNING, mask: mask.as_slice(), conflict }.write(fragment);
 }
 
 /// The words of a mask, each with the first column that it speaks of.

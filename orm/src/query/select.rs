@@ -165,10 +165,15 @@ impl<M: Model> Query<M> {
     /// # Cancel safety
     /// When the future is dropped the query may run all the same; the connection stays usable.
     #[track_caller]
-    pub fn all(self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<Vec<M>>> + Send {
+    pub fn all(
+        mut self,
+        on: &(impl Executor + ?Sized),
+    ) -> impl Future<Output = Result<Vec<M>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        let plan = self.plan();
-        async move { plan.rows(source).await.map_err(|error| error.at(caller)) }
+        async move {
+            let graph = self.close();
+            rows(source, &self.fragment, &graph).await.map_err(|error| error.at(caller))
+        }
     }
 
     /// The first row, if there is one.
@@ -184,10 +189,8 @@ impl<M: Model> Query<M> {
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<M>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        self.limit = Some(self.limit.map_or(1, |limit| limit.min(1)));
-        let plan = self.plan();
         async move {
-            let first = plan.at_most_one(source).await.map_err(|error| error.at(caller))?;
+            let first = self.at_most(1, source).await.map_err(|error| error.at(caller))?;
             Ok(first.0)
         }
     }
@@ -203,10 +206,8 @@ impl<M: Model> Query<M> {
     #[track_caller]
     pub fn one(mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<M>> + Send {
         let (caller, source) = (Location::caller(), on.source());
-        self.limit = Some(self.limit.map_or(2, |limit| limit.min(2)));
-        let plan = self.plan();
         async move {
-            let found = plan.at_most_one(source).await.map_err(|error| error.at(caller))?;
+            let found = self.at_most(2, source).await.map_err(|error| error.at(caller))?;
             match found {
                 (Some(row), false) => Ok(row),
                 (Some(_), true) => Err(several::<M>().at(caller)),
@@ -323,50 +324,30 @@ impl<M: Model> Query<M> {
         flags
     }
 
-    /// The statements, ready to be sent.
-    fn plan(mut self) -> Plan<M> {
+    /// Ends the statement, which is then ready to be sent; returns those of the relations that are loaded along.
+    ///
+    /// Called inside the future that sends it, where the query stays: moving it would cost as much as making it.
+    fn close(&mut self) -> Graph {
         let flags = self.bounds();
         let (graph, stores) = if self.includes.0.is_empty() {
             (Graph::default(), Vec::new())
         } else {
-            Graph::new(self.includes).unwrap_or_else(|error| {
+            Graph::new(std::mem::take(&mut self.includes)).unwrap_or_else(|error| {
                 self.fragment.note(Err(error));
                 (Graph::default(), Vec::new())
             })
         };
         Kind::Select { flags, stores: &stores }.write(&mut self.fragment);
-        Plan { fragment: self.fragment, graph, marker: PhantomData }
-    }
-}
-
-/// The statements of a query: its own, and those of the relations that are loaded along.
-struct Plan<M> {
-    fragment: Fragment,
-    graph: Graph,
-    marker: PhantomData<fn() -> M>,
-}
-
-impl<M: Model> Plan<M> {
-    async fn rows(&self, source: Source<'_>) -> Result<Vec<M>> {
-        let mut rows = Vec::new();
-        if self.graph.is_empty() {
-            run(source, M::TABLE, &self.fragment, expect::<M>, &mut |columns| {
-                rows.push(M::from_columns(columns)?);
-                Ok(())
-            })
-            .await?;
-        } else {
-            let loading = self.graph.run(source, M::TABLE, &self.fragment, expect::<M>, &mut rows);
-            Box::pin(loading).await?;
-        }
-        Ok(rows)
+        graph
     }
 
-    /// The first row, and whether there are more.
-    async fn at_most_one(&self, source: Source<'_>) -> Result<(Option<M>, bool)> {
-        if !self.graph.is_empty() {
+    /// Reads `most` rows at most: the first of them, and whether there are more.
+    async fn at_most(&mut self, most: u64, source: Source<'_>) -> Result<(Option<M>, bool)> {
+        self.limit = Some(self.limit.map_or(most, |limit| limit.min(most)));
+        let graph = self.close();
+        if !graph.is_empty() {
             // Boxed, because it is larger than what a lookup needs.
-            let mut rows = Box::pin(self.rows(source)).await?.into_iter();
+            let mut rows = Box::pin(rows(source, &self.fragment, &graph)).await?.into_iter();
             return Ok((rows.next(), rows.next().is_some()));
         }
         let (mut found, mut more) = (None, false);
@@ -381,6 +362,22 @@ impl<M: Model> Plan<M> {
         .await?;
         Ok((found, more))
     }
+}
+
+/// The rows of a statement, with what belongs to them.
+async fn rows<M: Model>(source: Source<'_>, statement: &Fragment, graph: &Graph) -> Result<Vec<M>> {
+    let mut rows = Vec::new();
+    if graph.is_empty() {
+        run(source, M::TABLE, statement, expect::<M>, &mut |columns| {
+            rows.push(M::from_columns(columns)?);
+            Ok(())
+        })
+        .await?;
+    } else {
+        let loading = graph.run(source, M::TABLE, statement, expect::<M>, &mut rows);
+        Box::pin(loading).await?;
+    }
+    Ok(rows)
 }
 
 async fn scalar(

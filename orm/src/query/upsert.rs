@@ -133,10 +133,12 @@ impl<M: Model> UpsertUpdate<M> {
 
     fn statement(&self) -> Fragment {
         let key = key_bytes(self.key.columns);
-        match &self.set {
-            Some(set) => insert::one(&self.new, set.clone(), Conflict::Update { key: &key }),
-            None => insert::one(&self.new, Fragment::default(), Conflict::UpdateAll { key: &key }),
-        }
+        let (mut statement, conflict) = match &self.set {
+            Some(set) => (set.clone(), Conflict::Update { key: &key }),
+            None => (Fragment::default(), Conflict::UpdateAll { key: &key }),
+        };
+        insert::one(&self.new, &mut statement, conflict);
+        statement
     }
 
     /// The SQL that [`one`](Self::one) would send, with `$1`, `$2` for values.
@@ -165,8 +167,8 @@ impl<M: Model> InsertMissing<M> {
     ) -> impl Future<Output = Result<Option<M>>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         let key = key_bytes(self.key.columns);
-        let statement =
-            insert::one(&self.new, Fragment::default(), Conflict::Nothing { key: &key });
+        let mut statement = Fragment::default();
+        insert::one(&self.new, &mut statement, Conflict::Nothing { key: &key });
         async move {
             let done = async {
                 let mut found = None;
@@ -210,7 +212,8 @@ pub trait Insert: NewRow {
         let (caller, source) = (Location::caller(), on.source());
         async move {
             // Made inside the future, where it stays: moving it would cost as much as making it.
-            let statement = insert::one(&self, Fragment::default(), Conflict::Fail);
+            let mut statement = Fragment::default();
+            insert::one(&self, &mut statement, Conflict::Fail);
             let mut found = None;
             let (table, check) = (Self::Model::TABLE, expect::<Self::Model>);
             let mut sink = |columns: &mut Columns<'_>| {

@@ -91,8 +91,11 @@ impl Kind<'_> {
     pub(crate) fn write(&self, out: &mut Fragment) {
         match *self {
             Self::Select { flags, stores } => {
-                out.put_slice(&[STATEMENT, SELECT, flags]);
-                put_list(out, stores);
+                let [a, b] = length(stores);
+                out.put_slice(&[STATEMENT, SELECT, flags, a, b]);
+                if !stores.is_empty() {
+                    out.put_slice(stores);
+                }
             }
             Self::Count { flags } => out.put_slice(&[STATEMENT, COUNT, flags]),
             Self::Exists { flags } => out.put_slice(&[STATEMENT, EXISTS, flags]),

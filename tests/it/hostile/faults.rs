@@ -10,7 +10,8 @@ use stellata_testkit::{
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::workflow::{ALL, Workflow};
+use super::conversations::all;
+use super::workflow::Workflow;
 
 /// A run that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ fn the_nth_operation_fails() {
     with_database(async |database| {
         let mut runs = 0;
         let mut failures = Vec::new();
-        for (name, workflow) in ALL {
+        for (name, workflow) in all() {
             let (wanted, whole) = run_whole(database, workflow).await;
             for operation in [Operation::Read, Operation::Write, Operation::Flush] {
                 assert!(whole.of(operation) > 1, "{name}: {whole:?}");
@@ -95,7 +96,7 @@ fn the_nth_operation_fails() {
                 }
             }
         }
-        println!("faults: {runs} runs of {} workflows, {} failed", ALL.len(), failures.len());
+        println!("faults: {runs} runs of {} workflows, {} failed", all().len(), failures.len());
         assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     });
 }

@@ -5,6 +5,7 @@
 
 mod case;
 mod workflow;
+mod conversations;
 
 mod asynchronous;
 mod authentication;
@@ -16,6 +17,7 @@ mod faults;
 mod lengths;
 mod prefixes;
 mod mutated;
+mod gone;
 mod simple;
 mod startup;
 mod tls;

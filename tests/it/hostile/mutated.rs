@@ -12,8 +12,9 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::conversations::all;
 use super::prefixes::{config, record};
-use super::workflow::{ALL, Workflow};
+use super::workflow::Workflow;
 
 const USUAL: u64 = 3_000;
 const LONG: u64 = 200_000;
@@ -103,8 +104,8 @@ fn replay_all(url: &str, recorded: &[String], recordings: &[Recording]) -> (u64,
     let (mut values, mut right) = (0, 0);
     for number in 0..count {
         let mut random = Random((seed << 32 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let at = random.below(ALL.len());
-        let (name, workflow) = ALL[at];
+        let at = random.below(all().len());
+        let (name, workflow) = all()[at];
         let pieces = mutate(&recordings[at], &mut random);
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();

@@ -7,7 +7,8 @@ use stellata_testkit::{Database, Direction, Pipe, Proxy, Recording, with_databas
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 
-use super::workflow::{ALL, Workflow};
+use super::conversations::all;
+use super::workflow::Workflow;
 
 /// The most prefixes of one recording that are tried; of longer ones not all.
 const MOST: usize = 1_500;
@@ -71,12 +72,12 @@ pub(super) async fn record(database: &Database) -> (String, Vec<String>, Vec<Rec
     proxy.set_keeping(true);
     let url = proxy.url(database.name());
     let mut recorded = Vec::new();
-    for (_, workflow) in ALL {
+    for (_, workflow) in all() {
         let mut connection = Connection::connect(&config(&url)).await.unwrap();
         recorded.push(workflow(&mut connection).await.unwrap());
     }
     let recordings = proxy.recordings();
-    assert_eq!(recordings.len(), ALL.len());
+    assert_eq!(recordings.len(), all().len());
     (url, recorded, recordings)
 }
 
@@ -85,14 +86,16 @@ fn a_server_that_stops_at_any_byte() {
     with_database(async |database| {
         let (url, recorded, recordings) = record(database).await;
         let replays = std::thread::spawn(move || replay_all(&url, &recorded, &recordings));
-        println!("prefixes: {} of {} workflows", replays.join().unwrap(), ALL.len());
+        println!("prefixes: {} of {} workflows", replays.join().unwrap(), all().len());
     });
 }
 
 /// Replays all prefixes on paused time; returns how many.
 fn replay_all(url: &str, recorded: &[String], recordings: &[Recording]) -> usize {
     let mut count = 0;
-    for ((name, workflow), (wanted, recording)) in ALL.iter().zip(recorded.iter().zip(recordings)) {
+    for ((name, workflow), (wanted, recording)) in
+        all().into_iter().zip(recorded.iter().zip(recordings))
+    {
         let length = recording.bytes(Direction::ToClient).len();
         let step = length.div_ceil(MOST);
         let mut runtime = Builder::new_current_thread();
@@ -100,13 +103,13 @@ fn replay_all(url: &str, recorded: &[String], recordings: &[Recording]) -> usize
         count += runtime.block_on(async {
             let mut tried = 0;
             for end in (0..length).step_by(step) {
-                let value = replay(url, *workflow, recording, end, usize::MAX).await;
+                let value = replay(url, workflow, recording, end, usize::MAX).await;
                 // What the last bytes say may not matter to the workflow.
                 assert!(value.is_none_or(|value| value == *wanted), "{name}, {end} of {length}");
                 tried += 1;
             }
             for chunk in [1, 3, 7, usize::MAX] {
-                let value = replay(url, *workflow, recording, length, chunk).await;
+                let value = replay(url, workflow, recording, length, chunk).await;
                 assert_eq!(value.as_ref(), Some(wanted), "{name} in pieces of {chunk}");
             }
             tried

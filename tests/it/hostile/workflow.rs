@@ -11,7 +11,8 @@ pub(super) type Running<'c> = Pin<Box<dyn Future<Output = Result<String, Error>>
 /// can cause is passed on.
 pub(super) type Workflow = for<'c> fn(&'c mut Connection) -> Running<'c>;
 
-pub(super) const ALL: [(&str, Workflow); 18] = [
+/// What takes a call or two.
+pub(super) const SHORT: [(&str, Workflow); 18] = [
     ("one row", one_row),
     ("parameters and rows", parameters_and_rows),
     ("the same statement again", the_same_statement_again),
@@ -33,7 +34,7 @@ pub(super) const ALL: [(&str, Workflow); 18] = [
 ];
 
 /// The server's own refusal is what is wanted; anything else goes to the caller.
-fn refusal<T>(result: Result<T, Error>) -> Result<String, Error> {
+pub(super) fn refusal<T>(result: Result<T, Error>) -> Result<String, Error> {
     match result {
         Err(error) if error.kind() == ErrorKind::Server => {
             Ok(error.sqlstate().map(|code| code.to_string()).unwrap_or_default())

@@ -252,7 +252,8 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
             let follow = copy.follow(&config, &options, last);
             let killer = async {
                 loop {
-                    let sql = "select active_pid from pg_replication_slots where active_pid is not null";
+                    let sql =
+                        "select active_pid from pg_replication_slots where active_pid is not null";
                     if let Ok(rows) = sql::run(server.endpoint(), "postgres", sql)
                         && let Some(Some(process)) = rows.into_iter().flatten().next()
                         && server.kill_backend(process.parse().unwrap()).is_ok()

@@ -25,13 +25,13 @@ fn options() -> ServerOptions {
         .setting("logical_decoding_work_mem", "64kB")
 }
 
-fn server() -> &'static Server {
+pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(options()).unwrap())
 }
 
 /// A name that no other slot of this process has.
-fn slot_name() -> String {
+pub(crate) fn slot_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     format!("slot_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }

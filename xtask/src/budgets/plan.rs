@@ -185,14 +185,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "client-w7-in",
         "W7 COPY 10 000 rows in",
         2,
-        &[allocations(COPY), Limit::a_row(Measure::Instructions, 300.0, 10_000.0)],
+        &[allocations(COPY), Limit::a_row(Measure::Instructions, 230.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
         "client-w7-out",
         "W7 COPY 10 000 rows out",
         2,
-        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 900.0, 10_000.0)],
+        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 575.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
@@ -283,12 +283,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// Budgets that are missed today, and the figures that were last seen: none of them may grow while the work on them goes
 /// on. An entry goes when its budget is met; `--gate` fails when one stands here for nothing.
 pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
-    ("client-w3", Measure::Instructions, 3_045.0),
     ("client-w6b", Measure::Instructions, 5_850.0),
     ("client-w8", Measure::Instructions, 55_300.0),
-    ("model-w1-filter", Measure::Instructions, 5_410.0),
-    ("model-w3", Measure::Instructions, 5_020.0),
-    ("model-w4", Measure::Instructions, 9_700_000.0),
+    ("model-w3", Measure::Instructions, 4_940.0),
+    ("model-w4", Measure::Instructions, 8_350_000.0),
     ("model-w6b", Measure::Instructions, 6_680.0),
 ];
 
