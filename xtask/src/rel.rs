@@ -131,26 +131,12 @@ const PROPERTIES: &[Property] = &[
     Property { id: "R22", steps: &[whole(&["cleaning"])] },
     Property {
         id: "R24",
-        steps: &[Step::Test { of: &["-p", TESTS, "--test", "streaming"], filter: &[] }],
-    },
-    Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow"])] },
-    Property {
-        id: "R24",
         steps: &[
             Step::Test { of: &["-p", TESTS, "--test", "streaming"], filter: &[] },
-            Step::Test {
-                of: &["-p", TESTS, "--test", "it"],
-                filter: &["copy_out_that_is_dropped", "no_memory_grows"],
-            },
+            whole(&["copy_out_that_is_dropped", "no_memory_grows"]),
         ],
     },
-    Property {
-        id: "R25",
-        steps: &[Step::Test {
-            of: &["-p", TESTS, "--test", "it"],
-            filter: &["full_buffers", "block_nobody", "slow_consumer"],
-        }],
-    },
+    Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow", "slow_consumer"])] },
     Property {
         id: "R26",
         steps: &[

@@ -186,4 +186,4 @@ impl Leaving {
 /// The rest of a COPY, in bytes of data, that is read rather than cancelled: a cancellation takes a connection of its own.
 const WORTH_READING: usize = 1 << 20;
 /// How long it is waited for.
-const WORTH_WAITING: Duration = Duration::from_millis(100);
+const WORTH_WAITING: Duration = Duration::from_secs(1);

@@ -252,14 +252,10 @@ impl<const INLINE: usize> Buffer<INLINE> {
 
     /// Appends the first `len` of 16 bytes, which are given as two words, the lowest byte first, with their length in front: what
     /// [`Buffer::put_value`] does, without a copy whose length the compiler doesn't know. False, and nothing appended, where
-    /// there is not place for all of them on the heap.
+    /// there is not place for all of them.
     #[inline(always)]
     pub(crate) fn put_short(&mut self, len: usize, first: u64, second: u64) -> bool {
         const SIZE: usize = 4 + 16;
-        let written = self.heap.len();
-        if self.heap.capacity().wrapping_sub(written) < SIZE {
-            return false;
-        }
         // The compiler makes three stores of this.
         let mut bytes = [0; SIZE];
         let length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
@@ -268,6 +264,17 @@ impl<const INLINE: usize> Buffer<INLINE> {
             && let Some(other) = other.first_chunk_mut()
         {
             (*head, *one, *other) = (length, first.to_le_bytes(), second.to_le_bytes());
+        }
+        if self.is_inline() {
+            let place = self.inline.get_mut(self.filled..);
+            let Some(place) = place.and_then(|place| place.first_chunk_mut()) else { return false };
+            *place = bytes;
+            self.filled = self.filled.wrapping_add(4).wrapping_add(len);
+            return true;
+        }
+        let written = self.heap.len();
+        if self.heap.capacity().wrapping_sub(written) < SIZE {
+            return false;
         }
         self.heap.extend_from_slice(&bytes);
         self.heap.truncate(written.wrapping_add(4).wrapping_add(len));
