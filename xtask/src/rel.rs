@@ -152,10 +152,7 @@ const PROPERTIES: &[Property] = &[
             whole(&["copy_out_that_is_dropped", "no_memory_grows"]),
         ],
     },
-    Property {
-        id: "R25",
-        steps: &[whole(&["full_buffers", "copy::flow", "block_nobody", "slow_consumer"])],
-    },
+    Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow", "slow_consumer"])] },
     Property {
         id: "R26",
         steps: &[

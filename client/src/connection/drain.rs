@@ -41,9 +41,7 @@ impl Connection {
             if let Ok(done) = tokio::time::timeout(patience, self.pass_over()).await {
                 return done;
             }
-            if self.cancelling.is_none() {
-                self.start_cancelling();
-            }
+            self.start_cancelling();
         }
         let rest = limit.saturating_sub(start.elapsed());
         match tokio::time::timeout(rest, self.finish_cancelling()).await {
@@ -86,6 +84,7 @@ impl Connection {
     /// dropped, or it hits a later statement unseen. For the same reason one that is under way is never replaced by another:
     /// what was asked behind it has not been sent.
     pub(super) fn start_cancelling(&mut self) {
+        self.leaving = None;
         if self.cancelling.is_some() {
             return;
         }
@@ -164,7 +163,6 @@ impl Connection {
             }
             let filled = self.driver.poll_fill(cx)?;
             if self.leaving.as_mut().is_some_and(|leaving| leaving.is_over(cx)) {
-                self.leaving = None;
                 self.start_cancelling();
             } else {
                 ready!(filled);
@@ -198,4 +196,4 @@ impl Leaving {
 /// The rest of a COPY, in bytes of data, that is read rather than cancelled: a cancellation takes a connection of its own.
 const WORTH_READING: usize = 1 << 20;
 /// How long it is waited for.
-const WORTH_WAITING: Duration = Duration::from_millis(100);
+const WORTH_WAITING: Duration = Duration::from_secs(1);

@@ -266,6 +266,12 @@ impl Connection {
         if let Some(done) = in_time.await {
             return done;
         }
+        if self.leaving.is_some() {
+            let message = format!(
+                "the statement was not sent within {limit:?}: a COPY before it, which was dropped, is still being read"
+            );
+            return Err(Error::new(ErrorKind::Timeout, message));
+        }
         if self.cancelling.is_some() {
             self.settle(deadline + GRACE).await;
             let message = format!(

@@ -355,8 +355,8 @@ impl CopyWriter<'_> {
     /// Adds a row of texts as a line of text or CSV, with the delimiter, the quotes and the NULL of the options.
     ///
     /// # Errors
-    /// As [`CopyWriter::write`]; [`ErrorKind::Encode`] for what no line can hold, and for binary data. The COPY can't be
-    /// finished then.
+    /// As [`CopyWriter::write`]; [`ErrorKind::Encode`] for what no line can hold, and for binary data: the COPY can't be finished
+    /// then. [`ErrorKind::Usage`] where the options name another encoding than UTF-8, which these texts are in.
     ///
     /// # Cancel safety
     /// The row is added when the future is polled first, and stays so when it is dropped.

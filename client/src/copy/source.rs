@@ -54,8 +54,8 @@ impl Connection {
 /// What comes is handed on before more is read, so that a slow consumer holds the server back and memory stays bounded, however
 /// many rows there are.
 ///
-/// When what is made of it is dropped before its end, the connection's next use reads a little more of it, 1 MiB or for 100 ms at
-/// most, and then has the server cancel it. Within a transaction, which a cancellation would fail, it is read to its end instead,
+/// When what is made of it is dropped before its end, the connection's next use reads a little more of it, 1 MiB or for a second
+/// at most, and then has the server cancel it. Within a transaction, which a cancellation would fail, it is read to its end instead,
 /// or cancelled by [`Connection::drain`]; so it is by calls that can't wait, [`Connection::batch`] and
 /// [`CopyIn::writer`](crate::CopyIn::writer).
 #[derive(Debug)]

@@ -111,7 +111,7 @@ impl NewSlot {
         Self { name: name.to_owned(), temporary: false, kind }
     }
 
-    /// Lets the slot go with this connection.
+    /// Lets the slot go with this connection, or with its first command that fails.
     #[must_use]
     pub fn temporary(mut self) -> Self {
         self.temporary = true;

@@ -252,25 +252,23 @@ impl<const INLINE: usize> Buffer<INLINE> {
 
     /// Appends the first `len` of 16 bytes, which are given as two words, the lowest byte first, with their length in front: what
     /// [`Buffer::put_value`] does, without a copy whose length the compiler doesn't know. False, and nothing appended, where
-    /// there is not place for all of them on the heap.
+    /// there is not place for all of them.
     #[inline(always)]
     pub(crate) fn put_short(&mut self, len: usize, first: u64, second: u64) -> bool {
-        const SIZE: usize = 4 + 16;
+        // In this order the compiler needs no stack for it.
         let written = self.heap.len();
-        if self.heap.capacity().wrapping_sub(written) < SIZE {
+        if self.heap.capacity().wrapping_sub(written) >= SHORT {
+            self.heap.extend_from_slice(&sized(len, first, second));
+            self.heap.truncate(written.wrapping_add(4).wrapping_add(len));
+            return true;
+        }
+        if !self.is_inline() {
             return false;
         }
-        // The compiler makes three stores of this.
-        let mut bytes = [0; SIZE];
-        let length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
-        if let Some((head, halves)) = bytes.split_first_chunk_mut()
-            && let Some((one, other)) = halves.split_first_chunk_mut()
-            && let Some(other) = other.first_chunk_mut()
-        {
-            (*head, *one, *other) = (length, first.to_le_bytes(), second.to_le_bytes());
-        }
-        self.heap.extend_from_slice(&bytes);
-        self.heap.truncate(written.wrapping_add(4).wrapping_add(len));
+        let place = self.inline.get_mut(self.filled..);
+        let Some(place) = place.and_then(|place| place.first_chunk_mut()) else { return false };
+        *place = sized(len, first, second);
+        self.filled = self.filled.wrapping_add(4).wrapping_add(len);
         true
     }
 
@@ -367,6 +365,23 @@ impl<const INLINE: usize> PartialEq for Buffer<INLINE> {
 }
 
 impl<const INLINE: usize> Eq for Buffer<INLINE> {}
+
+/// A length and 16 bytes.
+const SHORT: usize = 4 + 16;
+
+/// A length and two words, the lowest byte first. The compiler makes three stores of it.
+#[inline(always)]
+fn sized(len: usize, first: u64, second: u64) -> [u8; SHORT] {
+    let mut bytes = [0; SHORT];
+    let length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+    if let Some((head, halves)) = bytes.split_first_chunk_mut()
+        && let Some((one, other)) = halves.split_first_chunk_mut()
+        && let Some(other) = other.first_chunk_mut()
+    {
+        (*head, *one, *other) = (length, first.to_le_bytes(), second.to_le_bytes());
+    }
+    bytes
+}
 
 #[inline]
 fn len32(len: usize) -> Result<i32> {

@@ -59,6 +59,7 @@ pub(super) const CASES: &[Case] = &[
             "client ReplicationConnection::create_slot",
             "client ReplicationConnection::alter_slot",
             "client ReplicationConnection::read_slot",
+            "client ReplicationConnection::alter_slot",
             "client ReplicationConnection::drop_slot",
         ],
         work: |c, _| {
@@ -69,7 +70,11 @@ pub(super) const CASES: &[Case] = &[
                 let _ = c.alter_slot(&name, &SlotChange::new().failover(true)).await;
                 // Since server 15.
                 let _ = c.read_slot(&name).await;
-                c.drop_slot(&name, true).await
+                c.drop_slot(&name, true).await?;
+                // An error ends temporary slots, so that it comes last: nothing is there to be changed.
+                let gone = c.alter_slot(&name, &SlotChange::new().failover(true)).await;
+                assert_eq!(gone.unwrap_err().kind(), ErrorKind::Server);
+                Ok(())
             })
         },
     },

@@ -185,14 +185,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "client-w7-in",
         "W7 COPY 10 000 rows in",
         2,
-        &[allocations(COPY), Limit::a_row(Measure::Instructions, 300.0, 10_000.0)],
+        &[allocations(COPY), Limit::a_row(Measure::Instructions, 230.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
         "client-w7-out",
         "W7 COPY 10 000 rows out",
         2,
-        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 900.0, 10_000.0)],
+        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 575.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
