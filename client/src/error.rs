@@ -154,6 +154,17 @@ impl Error {
         self
     }
 
+    /// The same for others who used the connection when it was lost.
+    #[cold]
+    #[must_use]
+    pub fn for_others(&self) -> Self {
+        let kind = if self.is_fatal() { self.0.kind } else { ErrorKind::Closed };
+        let mut error = Self::new(kind, self.0.message.clone());
+        error.0.server.clone_from(&self.0.server);
+        error.0.broken = true;
+        error
+    }
+
     /// Says which row of a COPY it is about.
     #[cold]
     pub(crate) fn with_row(mut self, row: Option<u64>) -> Self {

@@ -53,8 +53,8 @@ pub use config::{
 #[cfg(feature = "stream")]
 pub use connection::RowStream;
 pub use connection::{
-    Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Plan, Portal, QueryOptions,
-    Row, Rows, SimpleResult, Ticket, With,
+    Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Lane, LaneEvent, LaneTicket,
+    Plan, Portal, QueryOptions, Row, Rows, SimpleResult, StatementCounts, Ticket, Unread, With,
 };
 pub use copy::{
     CopyFormat, CopyHeader, CopyIn, CopyOptions, CopyOut, CopyProgress, CopyReader, CopyRowWriter,

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -14,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 
-use crate::config::Config;
 #[cfg(unix)]
 use crate::config::account;
-use crate::config::endpoint::{Endpoint, Host, socket_file};
+use crate::config::endpoint::{Endpoint, Host, Server, socket_file};
+use crate::config::socket_options::SocketSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls::Encrypted;
 
@@ -25,7 +25,7 @@ use crate::tls::Encrypted;
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     way: Way,
-    name: String,
+    endpoint: Arc<Endpoint>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,63 +36,82 @@ enum Way {
 }
 
 impl Address {
-    /// The addresses of a place. A name may have several.
-    pub(crate) async fn of(endpoint: &Endpoint) -> Result<Vec<Self>> {
-        let name = endpoint.to_string();
-        let host = match endpoint.host() {
-            Host::Tcp(host) => host,
-            Host::Unix(folder) => {
-                let way = Way::Unix(folder.join(socket_file(endpoint.port())));
-                return Ok(vec![Self { way, name }]);
+    /// The address of a place that is known without asking anybody: `None` where the name has to be looked up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an abstract unix socket where there are none.
+    pub(crate) fn known(endpoint: &Arc<Endpoint>) -> Result<Option<Self>> {
+        let way = match endpoint.host() {
+            Host::Tcp(host) => match endpoint.address().or_else(|| host.parse().ok()) {
+                Some(address) => Way::Tcp(SocketAddr::new(address, endpoint.port())),
+                None => return Ok(None),
+            },
+            Host::Unix(folder) => Way::Unix(folder.join(socket_file(endpoint.port()))),
+            Host::Abstract(_) if cfg!(not(target_os = "linux")) => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "abstract unix sockets are a thing of Linux",
+                ));
             }
             Host::Abstract(socket) => {
-                if cfg!(not(target_os = "linux")) {
-                    return Err(Error::new(
-                        ErrorKind::Config,
-                        "abstract unix sockets are a thing of Linux",
-                    ));
-                }
-                let way = Way::Unix(format!("\0{socket}/{}", socket_file(endpoint.port())).into());
-                return Ok(vec![Self { way, name }]);
+                Way::Unix(format!("\0{socket}/{}", socket_file(endpoint.port())).into())
             }
         };
-        let numeric = endpoint.address().or_else(|| host.parse().ok());
-        let found: Vec<SocketAddr> = match numeric {
-            Some(address) => vec![SocketAddr::new(address, endpoint.port())],
-            None => match lookup_host((host.as_str(), endpoint.port())).await {
-                Ok(found) => found.collect(),
-                Err(error) => {
-                    let message = format!("the host {host} is not found: {error}");
-                    return Err(Error::with_source(ErrorKind::Connect, message, error));
-                }
-            },
+        Ok(Some(Self { way, endpoint: Arc::clone(endpoint) }))
+    }
+
+    /// Looks the addresses of a place up. A name may have several.
+    pub(crate) async fn look_up(endpoint: &Arc<Endpoint>) -> Result<Vec<Self>> {
+        let host = endpoint.host().to_string();
+        let found: Vec<Self> = match lookup_host((host.as_str(), endpoint.port())).await {
+            Ok(found) => {
+                found.map(|to| Self { way: Way::Tcp(to), endpoint: Arc::clone(endpoint) }).collect()
+            }
+            Err(error) => {
+                let message = format!("the host {host} is not found: {error}");
+                return Err(Error::with_source(ErrorKind::Connect, message, error));
+            }
         };
         if found.is_empty() {
             let message = format!("the host {host} has no address");
             return Err(Error::new(ErrorKind::Connect, message));
         }
-        let called = |address: SocketAddr| {
-            if host.parse() == Ok(address.ip()) {
-                name.clone()
-            } else {
-                format!("{name} ({})", address.ip())
-            }
+        Ok(found)
+    }
+
+    /// The place whose address it is.
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// What tells the server from others.
+    pub(crate) fn server(&self) -> Server {
+        let address = match self.way {
+            Way::Tcp(address) => Some(address),
+            Way::Unix(_) => None,
         };
-        Ok(found.into_iter().map(|to| Self { way: Way::Tcp(to), name: called(to) }).collect())
+        Server { endpoint: Arc::clone(&self.endpoint), address }
     }
 }
 
+/// The place, and which of its addresses it is where the place does not say so itself.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+        self.endpoint.fmt(f)?;
+        match (&self.way, self.endpoint.host()) {
+            (Way::Tcp(address), Host::Tcp(host)) if host.parse() != Ok(address.ip()) => {
+                write!(f, " ({})", address.ip())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
+fn set_options(stream: &TcpStream, settings: &SocketSettings) -> io::Result<()> {
     // Requests are written whole; waiting for more would only delay them.
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    if let Some(wanted) = config.keepalive() {
+    if let Some(wanted) = settings.keepalive {
         let mut keepalive = TcpKeepalive::new();
         if let Some(idle) = wanted.idle() {
             keepalive = keepalive.with_time(idle);
@@ -107,8 +126,8 @@ fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
         socket.set_tcp_keepalive(&keepalive)?;
     }
     #[cfg(target_os = "linux")]
-    if config.tcp_user_timeout().is_some() {
-        socket.set_tcp_user_timeout(config.tcp_user_timeout())?;
+    if settings.tcp_user_timeout.is_some() {
+        socket.set_tcp_user_timeout(settings.tcp_user_timeout)?;
     }
     Ok(())
 }
@@ -178,7 +197,7 @@ impl Socket {
     }
 
     /// Opens a socket that is connected to a server.
-    pub(crate) async fn connect(address: &Address, config: &Config) -> Result<Self> {
+    pub(crate) async fn connect(address: &Address, settings: &SocketSettings) -> Result<Self> {
         let failed = |error| {
             Error::with_source(
                 ErrorKind::Connect,
@@ -189,13 +208,13 @@ impl Socket {
         match &address.way {
             Way::Tcp(to) => {
                 let stream = TcpStream::connect(to).await.map_err(failed)?;
-                set_options(&stream, config).map_err(failed)?;
+                set_options(&stream, settings).map_err(failed)?;
                 Ok(Self::Tcp(stream))
             }
             #[cfg(unix)]
             Way::Unix(path) => {
                 let stream = UnixStream::connect(path).await.map_err(failed)?;
-                if let Some(wanted) = config.require_peer() {
+                if let Some(wanted) = &settings.require_peer {
                     let peer = stream.peer_cred().map_err(failed)?.uid();
                     check_peer(address, peer, wanted)?;
                 }

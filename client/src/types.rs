@@ -1,24 +1,42 @@
 //! What is known of the types that each database numbers by itself, shared by all connections to it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use stellata_protocol::{Catalog, Oid, UserType};
 
 /// The databases that the connections of a configuration, and of its clones, have met.
-#[derive(Clone, Default)]
-pub(crate) struct TypeCache(Arc<Mutex<HashMap<String, Arc<DatabaseTypes>>>>);
+pub(crate) struct TypeCache<S>(Arc<Mutex<Servers<S>>>);
 
-impl TypeCache {
-    /// What is known of one database, told apart by where it is.
-    pub(crate) fn of(&self, database: String) -> Arc<DatabaseTypes> {
-        let mut databases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(databases.entry(database).or_default())
+/// The databases of each server, by name.
+type Servers<S> = BTreeMap<S, BTreeMap<String, Arc<DatabaseTypes>>>;
+
+impl<S: Ord> TypeCache<S> {
+    /// What is known of a database.
+    pub(crate) fn of(&self, server: S, database: &str) -> Arc<DatabaseTypes> {
+        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let databases = servers.entry(server).or_default();
+        if let Some(known) = databases.get(database) {
+            return Arc::clone(known);
+        }
+        Arc::clone(databases.entry(database.to_owned()).or_default())
     }
 }
 
-impl fmt::Debug for TypeCache {
+impl<S> Clone for TypeCache<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> Default for TypeCache<S> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<S> fmt::Debug for TypeCache<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TypeCache")
     }

@@ -10,7 +10,7 @@ use crate::names;
 use crate::problems::Problems;
 
 /// What may stand on a struct.
-const ON_STRUCT: [&str; 5] = ["table", "schema", "key", "unique", "index"];
+const ON_STRUCT: [&str; 6] = ["table", "schema", "database", "key", "unique", "index"];
 
 /// What may stand on a field.
 const ON_FIELD: [&str; 16] = [
@@ -37,6 +37,7 @@ const ON_FIELD: [&str; 16] = [
 pub(crate) struct StructOptions {
     pub(crate) table: Option<LitStr>,
     pub(crate) schema: Option<LitStr>,
+    pub(crate) database: Option<LitStr>,
     pub(crate) key: Option<Group>,
     pub(crate) uniques: Vec<Group>,
     pub(crate) indexes: Vec<Group>,
@@ -129,6 +130,7 @@ pub(crate) fn of_struct(attributes: &[Attribute], problems: &mut Problems) -> St
     each_option(attributes, problems, |name, input| match names::text(name).as_str() {
         "table" => once(&mut options.table, name, text_value(input)?),
         "schema" => once(&mut options.schema, name, text_value(input)?),
+        "database" => once(&mut options.database, name, text_value(input)?),
         "key" => {
             let group = group(name, input)?;
             match &group.name {

@@ -71,6 +71,7 @@ use crate::problems::Problems;
 /// |---|---|---|
 /// | `table = "name"`, `table = "schema.name"` | the table | the struct's name in snake_case |
 /// | `schema = "name"` | its schema; dots in the table's name are then part of it | the first of the search path |
+/// | `database = "name"` | its database, where the program has several (`Databases`) | the first of them |
 /// | `key(a, b)` | a primary key of several columns | one field is marked `key` |
 /// | `unique(a, b)`, `unique(a, b, name = "..")` | a unique key; may be repeated | |
 /// | `index(a, b)`, `index(a, b, name = "..")` | an index; may be repeated | |

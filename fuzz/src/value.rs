@@ -54,6 +54,9 @@ macro_rules! readers {
     ($($(#[$only:meta])* $rust:ty $(= $example:expr)? $(=> $bytes:expr)?;)*) => {
         &[$($(#[$only])* Reader {
             name: stringify!($rust),
+            decode: |choice, raw| {
+                let _read = <$rust as Decode>::decode(oid::<$rust>(choice), raw);
+            },
             read: readers!(@read $rust $(, $example)?),
             seed: readers!(@seed $rust $(, $example)? $(=> $bytes)?),
         }),*]
@@ -86,7 +89,9 @@ macro_rules! readers {
 pub(crate) struct Reader {
     /// The type.
     pub(crate) name: &'static str,
-    /// Reads bytes as the PostgreSQL type that the number chooses.
+    /// Reads bytes as the PostgreSQL type that the number chooses, and does no more.
+    pub(crate) decode: fn(u8, &[u8]),
+    /// The same; what was read is written, and that is read and written again.
     pub(crate) read: fn(u8, &[u8]),
     /// The bytes of a value.
     pub(crate) seed: fn() -> Vec<u8>,
@@ -263,6 +268,12 @@ pub(crate) const READERS: &[Reader] = readers! {
     geo_types::LineString<f64> = geo_types::LineString::from(vec![(0.0, 1.0), (2.0, 3.0)]);
     #[cfg(feature = "geo")]
     geo_types::Polygon<f64> = geo_types::Polygon::new(vec![(0.0, 1.0), (2.0, 3.0), (4.0, 1.0)].into(), vec![]);
+    Vec<Vec<Option<i32>>> = vec![vec![Some(1), None], vec![Some(3), Some(4)]];
+    Vec<Vec<Vec<String>>> = vec![vec![vec!["grüße".into()], vec![String::new()]]];
+    Vec<Vec<Vec<Vec<i64>>>> = vec![vec![vec![vec![1, 2]]]];
+    Vec<Hstore> = vec![[("a", Some("b")), ("c", None)].into_iter().collect()];
+    Vec<Vector> = vec![Vector::from([1.0, -2.5])];
+    Vec<Multirange<i32>> = vec![[Range::from(1..3)].into_iter().collect()];
 };
 
 /// `'[-1:0][5:6]={{1,NULL},{3,4}}'`.

@@ -1,31 +1,57 @@
 //! A database: what an application keeps and hands to its queries.
 
 use stellata_client::Config;
-use stellata_pool::{Pool, PoolOptions};
+use stellata_pool::{Cluster, ClusterOptions, Pool, PoolOptions, Role};
 
+use crate::cluster::Route;
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Executor, Source, sealed};
 use crate::failure;
 use crate::schema::Schema;
 use crate::transaction::{self, Transaction};
 
-/// A database, reached by a pool of connections. A clone is another handle of the same pool.
+/// A database, reached by a pool of connections to its server, or by those of a cluster of servers. A clone is another
+/// handle of the same pools.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pool: Pool,
+    reach: Reach,
+}
+
+#[derive(Clone, Debug)]
+enum Reach {
+    Pool(Pool),
+    /// A pool over whose lanes reads go.
+    Lanes(Pool),
+    Cluster {
+        cluster: Cluster,
+        /// Whether reads go to replicas.
+        spreads: bool,
+    },
 }
 
 impl sealed::Sealed for Db {}
 
 impl Executor for Db {
+    #[inline]
     fn source(&self) -> Source<'_> {
-        Source::Pool(&self.pool)
+        match &self.reach {
+            Reach::Pool(pool) => Source::Pool(pool),
+            Reach::Lanes(pool) => Source::Lanes(pool),
+            Reach::Cluster { cluster, spreads } => Source::Cluster(Route::new(cluster, *spreads)),
+        }
     }
 }
 
 impl From<Pool> for Db {
     fn from(pool: Pool) -> Self {
-        Self { pool }
+        let reach = if pool.has_lanes() { Reach::Lanes(pool) } else { Reach::Pool(pool) };
+        Self { reach }
+    }
+}
+
+impl From<Cluster> for Db {
+    fn from(cluster: Cluster) -> Self {
+        Self { reach: Reach::Cluster { cluster, spreads: true } }
     }
 }
 
@@ -55,13 +81,105 @@ impl Db {
     pub async fn connect_with(config: Config, options: PoolOptions) -> Result<Self> {
         let pool = Pool::new(config, options);
         drop(pool.acquire().await.map_err(failure::of_pool)?);
-        Ok(Self { pool })
+        Ok(pool.into())
     }
 
-    /// The pool.
+    /// Another handle of the same pool, on which reads don't share connections, whatever
+    /// [`PoolOptions::lanes`] says: for queries that take long, behind which others would have to wait.
+    #[must_use]
+    pub fn without_lanes(&self) -> Self {
+        match self.clone().reach {
+            Reach::Lanes(pool) => Self { reach: Reach::Pool(pool) },
+            reach => Self { reach },
+        }
+    }
+
+    /// Connects to the cluster of a URL with several hosts (`postgres://user@one,two,three/name`), with the defaults of
+    /// its pools: one of the hosts is the primary, the others are its streaming standbys, and which is which is found out,
+    /// also after a promotion.
+    ///
+    /// Queries that read run on a replica; all that writes, transactions and SQL by hand run on the primary. What has just
+    /// been written may not be at the replica yet: see [`primary`](Self::primary) and
+    /// [`read_your_writes`](Self::read_your_writes).
+    ///
+    /// All servers are looked at and a connection to the primary is opened at once, so that what is wrong with the URL, the
+    /// primary or the login shows here. A replica that is away is left out until it comes.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the connections are closed.
+    pub async fn connect_cluster(url: &str) -> Result<Self> {
+        let config = Config::parse(url).map_err(|error| failure::of_client(None, error))?;
+        Self::connect_cluster_with(config, ClusterOptions::new()).await
+    }
+
+    /// Connects to the cluster of a configuration, with these settings.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// As [`connect_cluster`](Self::connect_cluster).
+    pub async fn connect_cluster_with(config: Config, options: ClusterOptions) -> Result<Self> {
+        let cluster = Cluster::new(config, options);
+        let status = cluster.check().await;
+        if status.servers.iter().any(|server| server.role == Role::Replica && !server.is_read_from)
+        {
+            // Now it is known where the primary was, and they may have come there.
+            cluster.check().await;
+        }
+        drop(cluster.acquire().await.map_err(failure::of_pool)?);
+        Ok(cluster.into())
+    }
+
+    /// The pool; of a cluster, that of its primary.
+    #[inline]
     #[must_use]
     pub fn pool(&self) -> &Pool {
-        &self.pool
+        match &self.reach {
+            Reach::Pool(pool) | Reach::Lanes(pool) => pool,
+            Reach::Cluster { cluster, .. } => cluster.primary(),
+        }
+    }
+
+    /// The cluster, if it is one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Cluster> {
+        match &self.reach {
+            Reach::Pool(_) | Reach::Lanes(_) => None,
+            Reach::Cluster { cluster, .. } => Some(cluster),
+        }
+    }
+
+    /// The same database, where all queries run on the primary: for a read that must see what was written last, by
+    /// whomever. Of a single server it is the same.
+    ///
+    /// ```no_run
+    /// # use stellata::prelude::*;
+    /// # #[derive(Model)]
+    /// # struct Account { #[model(key, identity)] id: Id<Account>, balance: i64 }
+    /// # async fn example(db: &Db) -> stellata::Result<()> {
+    /// let account = Account::get(7, &db.primary()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn primary(&self) -> Self {
+        match self.clone().reach {
+            Reach::Cluster { cluster, .. } => {
+                Self { reach: Reach::Cluster { cluster, spreads: false } }
+            }
+            reach => Self { reach },
+        }
+    }
+
+    fn route(&self) -> Option<Route<'_>> {
+        match self.source() {
+            Source::Cluster(route) => Some(route),
+            _ => None,
+        }
     }
 
     /// Runs a closure inside a transaction: committed when it returns `Ok`, rolled back when it returns an error, panics,
@@ -97,7 +215,7 @@ impl Db {
     where
         E: From<Error>,
     {
-        transaction::begin(&self.pool, run).await
+        transaction::begin(self.pool(), self.route(), run).await
     }
 
     /// Makes the tables of all models of a schema, in one transaction.
@@ -145,7 +263,7 @@ impl Db {
         if statements.is_empty() {
             return Ok(());
         }
-        let mut lease = self.pool.acquire().await.map_err(failure::of_pool)?;
+        let mut lease = self.pool().acquire().await.map_err(failure::of_pool)?;
         let script = statements.join(";\n");
         match lease.simple(&script).await {
             Ok(_) => {

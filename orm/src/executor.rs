@@ -1,15 +1,18 @@
 //! What runs a statement: a pool that lends a connection for it, or a connection that is held.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use stellata_client::{
     ColumnError, Columns, Completion, Connection, Expect, Params, Statement, StatementKey, Ticket,
     TransactionStatus,
 };
-use stellata_pool::{Lease, Pool};
+use stellata_pool::{Lease, Pool, SharedError, Sharing};
 
+use crate::cluster::{self, Asked, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expr::fragment::Fragment;
 use crate::failure;
@@ -54,9 +57,94 @@ pub enum Source<'a> {
     /// Lent for the statement.
     #[doc(hidden)]
     Pool(&'a Pool),
+    /// The same, where reads may share one.
+    #[doc(hidden)]
+    Lanes(&'a Pool),
+    /// One that others use at the same time.
+    #[doc(hidden)]
+    Lane(&'a Pool, Sharing),
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
     Held(&'a Held, u32),
+    /// Lent by a server of a cluster.
+    #[doc(hidden)]
+    Cluster(Route<'a>),
+    /// That of the database of the statement's model.
+    #[doc(hidden)]
+    Named(&'a dyn Named, Effect),
+}
+
+/// What is known of what a statement does.
+#[derive(Clone, Copy, Debug)]
+pub enum Effect {
+    /// Nothing.
+    Any,
+    /// It only reads.
+    Read,
+    /// It only reads, and leaves nothing behind in the session, so that it may share one with others.
+    Shareable(Sharing),
+}
+
+/// Several databases, each with a name.
+pub trait Named: Debug + Sync {
+    /// The number of a model's database, or of the default one.
+    ///
+    /// # Errors
+    /// Where there is none of the name that the model says.
+    fn number(&self, table: Option<&'static Table>) -> Result<usize>;
+
+    /// The database with this number.
+    fn numbered(&self, number: usize) -> Source<'_>;
+}
+
+impl<'a> Source<'a> {
+    /// The same for a read that leaves nothing behind in the session.
+    #[inline]
+    #[must_use]
+    pub(crate) fn reading(self, sharing: Sharing) -> Self {
+        self.with(Effect::Shareable(sharing))
+    }
+
+    /// The same for a statement of which this is known.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with(self, effect: Effect) -> Self {
+        match (self, effect) {
+            (Self::Lanes(pool), Effect::Shareable(sharing)) => Self::Lane(pool, sharing),
+            (Self::Cluster(route), Effect::Read | Effect::Shareable(_)) => {
+                Self::Cluster(route.reading())
+            }
+            (Self::Named(named, _), effect) => Self::Named(named, effect),
+            (other, _) => other,
+        }
+    }
+
+    /// Where a statement on `table` runs.
+    #[inline]
+    fn of(self, table: Option<&'static Table>) -> Result<Self> {
+        match self {
+            Self::Named(named, effect) => Ok(named.numbered(named.number(table)?).with(effect)),
+            found => Ok(found),
+        }
+    }
+
+    /// Checks that rows of all these tables can be read in one batch.
+    pub(crate) fn has_all(self, tables: impl Iterator<Item = &'static Table>) -> Result<()> {
+        let Self::Named(named, _) = self else { return Ok(()) };
+        let mut first = None;
+        for table in tables {
+            let number = named.number(Some(table))?;
+            let (root, there) = *first.get_or_insert((table, number));
+            if number != there {
+                let message = format!(
+                    "{} can't be loaded along with {}, which is in another database",
+                    table.model, root.model
+                );
+                return Err(Error::new(ErrorKind::Usage, message).with_table(table, &[]));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The connection of an open transaction.
@@ -82,6 +170,8 @@ struct Control {
     pending: Vec<Cow<'static, str>>,
     /// Whether BEGIN has left.
     begun: bool,
+    /// Whether rows are lent, so that the connection is not free before they are dropped.
+    is_lent: bool,
 }
 
 impl Held {
@@ -97,16 +187,22 @@ impl Held {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks that the transaction at `depth` is the innermost.
+    /// Checks that the transaction at `depth` is the innermost, and that no rows of it are lent.
     pub(crate) fn check(&self, depth: u32) -> Result<()> {
-        if self.control().depth == depth {
-            Ok(())
+        let control = self.control();
+        let message = if control.depth != depth {
+            "the transaction was used while a transaction inside it is open"
+        } else if control.is_lent {
+            "the transaction was used while rows of it are lent"
         } else {
-            Err(Error::new(
-                ErrorKind::Transaction,
-                "the transaction was used while a transaction inside it is open",
-            ))
-        }
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Transaction, message))
+    }
+
+    /// Says whether rows are lent.
+    fn lend(&self, is_lent: bool) {
+        self.control().is_lent = is_lent;
     }
 
     /// Opens a savepoint inside the transaction at `depth`; returns its own depth.
@@ -138,8 +234,19 @@ impl Held {
         control.pending.push(Cow::Owned(format!("release savepoint s{depth}")));
     }
 
+    /// Whether the connection can't be used any more.
+    pub(crate) async fn is_lost(&self) -> bool {
+        self.connection.lock().await.is_closed()
+    }
+
     /// Ends the transaction; `None` where the server never took part in it.
-    pub(crate) async fn end(&self, end: End) -> Result<Option<Completion>> {
+    ///
+    /// Where `writes` is given, the place in the log that a commit reaches up to is asked for in the same flush.
+    pub(crate) async fn end(
+        &self,
+        end: End,
+        writes: Option<&Writes>,
+    ) -> Result<Option<Completion>> {
         let mut lease = self.connection.lock().await;
         let pending = {
             let mut control = self.control();
@@ -163,10 +270,25 @@ impl Held {
                 tickets.push(connection.submit(&&**command, &none)?);
             }
             tickets.push(connection.submit(&command, &none)?);
+            // Behind the commit, which ends the transaction without a Sync.
+            let place = match writes {
+                Some(_) => Some(connection.submit(&cluster::PLACE, &none)?),
+                None => None,
+            };
             connection.sync()?;
+            let writing = writes.map(Writes::begin);
             let mut completion = Completion { rows: 0, rolled_back: false };
             for ticket in tickets {
-                completion = connection.rows(ticket, no_columns, &mut |_| Ok(())).await?;
+                match connection.rows(ticket, no_columns, &mut |_| Ok(())).await {
+                    Ok(done) => completion = done,
+                    Err(error) => {
+                        cluster::settle(writing, &error);
+                        return Err(error);
+                    }
+                }
+            }
+            if let (Some(writing), Some(place)) = (writing, place) {
+                cluster::read_place(connection, place, writing).await;
             }
             connection.ready().await?;
             Ok(completion)
@@ -183,6 +305,7 @@ fn no_columns(columns: &mut Expect<'_>) -> Result<(), ColumnError> {
 }
 
 /// A connection for one statement or batch, and the commands that go ahead of it.
+#[derive(Debug)]
 pub(crate) enum Guard<'a> {
     Lent(Lease),
     Held(tokio::sync::MutexGuard<'a, Lease>, Vec<Cow<'static, str>>),
@@ -212,22 +335,27 @@ impl DerefMut for Guard<'_> {
 #[inline]
 fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
     match source {
-        Source::Pool(pool) => Ok(pool.try_acquire().map(Guard::Lent)),
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            Ok(pool.try_acquire().map(Guard::Lent))
+        }
         Source::Held(held, depth) => {
             let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.control().take_pending())))
         }
+        Source::Cluster(_) | Source::Named(..) => Ok(None),
     }
 }
 
 /// A connection from the source, as soon as one is there.
 async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
     match source {
-        Source::Pool(pool) => match pool.acquire().await {
-            Ok(lease) => Ok(Guard::Lent(lease)),
-            Err(error) => Err(failure::of_pool(error)),
-        },
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            match pool.acquire().await {
+                Ok(lease) => Ok(Guard::Lent(lease)),
+                Err(error) => Err(failure::of_pool(error)),
+            }
+        }
         Source::Held(held, depth) => {
             held.check(depth)?;
             let lease = held.connection.lock().await;
@@ -235,6 +363,11 @@ async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.control().take_pending()))
         }
+        Source::Cluster(route) => match route.cluster.acquire().await {
+            Ok(lease) => Ok(Guard::Lent(lease)),
+            Err(error) => Err(failure::of_pool(error)),
+        },
+        Source::Named(..) => Box::pin(lease(source.of(None)?)).await,
     }
 }
 
@@ -300,6 +433,13 @@ pub(crate) async fn run_statement(
     sink: Sink<'_>,
 ) -> Result<Completion> {
     let statement = statement.map_err(Error::usage)?;
+    if matches!(source, Source::Cluster(_) | Source::Named(..)) {
+        return run_where_it_belongs(source, table, &statement, params, check, sink).await;
+    }
+    if let Source::Lane(pool, sharing) = source {
+        let ran = pool.run_shared(&statement, params, sharing, check, sink).await;
+        return ran.map_err(|error| of_shared(table, error));
+    }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
         // Boxed: the future of a statement need not be as large as that of waiting.
@@ -315,6 +455,90 @@ pub(crate) async fn run_statement(
     ran.map_err(|error| failure::of_client(table, error))
 }
 
+/// Rows of a statement, lent one after the other from the connection that runs it.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    pub(crate) rows: stellata_client::Rows<'a, Guard<'a>>,
+    held: Option<&'a Held>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held {
+            held.lend(false);
+        }
+    }
+}
+
+/// Holds a connection for a statement whose rows are lent.
+pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -> Result<Lent<'a>> {
+    let mut guard = match lease_now(source)? {
+        Some(guard) => guard,
+        None => lease(source).await?,
+    };
+    let (held, pending) = match (source, &mut guard) {
+        (Source::Held(held, _), Guard::Held(_, pending)) => (Some(held), std::mem::take(pending)),
+        _ => (None, Vec::new()),
+    };
+    let rows = if pending.is_empty() {
+        stellata_client::Rows::of(guard, sql, params)
+    } else {
+        let ticket = submit_after(&mut guard, &pending, &sql, &params).await;
+        let ticket = ticket.map_err(|error| failure::of_client(None, error))?;
+        stellata_client::Rows::answering(guard, ticket)
+    };
+    if let Some(held) = held {
+        held.lend(true);
+    }
+    Ok(Lent { rows, held })
+}
+
+/// Sends one statement with commands ahead of it in the same flush, and reads the answers of those.
+async fn submit_after(
+    connection: &mut Connection,
+    pending: &[Cow<'static, str>],
+    statement: &dyn Statement,
+    params: &Params,
+) -> stellata_client::Result<Ticket> {
+    connection.begin_batch()?;
+    let commands = submit_all(connection, pending)?;
+    let ticket = connection.submit(statement, params)?;
+    connection.sync()?;
+    for command in commands {
+        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
+    }
+    Ok(ticket)
+}
+
+/// Runs one statement on the database of its model, or the server of a cluster that it is for.
+#[cold]
+fn run_where_it_belongs<'r>(
+    source: Source<'r>,
+    table: Option<&'static Table>,
+    statement: &'r dyn Statement,
+    params: &'r Params,
+    check: Check,
+    sink: Sink<'r>,
+) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send + 'r>> {
+    Box::pin(async move {
+        match source.of(table)? {
+            Source::Cluster(route) => {
+                cluster::run_one(route, Asked { table, statement, params, check }, sink).await
+            }
+            found => run_statement(found, table, Ok(statement), params, check, sink).await,
+        }
+    })
+}
+
+#[cold]
+fn of_shared(table: Option<&'static Table>, error: SharedError) -> Error {
+    match error {
+        SharedError::Pool(error) => failure::of_pool(error),
+        SharedError::Statement(error) => failure::of_client(table, error),
+        other => Error::new(ErrorKind::Connection, other.to_string()).with_source(other),
+    }
+}
+
 /// Runs one statement with commands ahead of it in the same flush.
 async fn run_after(
     connection: &mut Connection,
@@ -324,13 +548,7 @@ async fn run_after(
     check: Check,
     sink: Sink<'_>,
 ) -> stellata_client::Result<Completion> {
-    connection.begin_batch()?;
-    let commands = submit_all(connection, pending)?;
-    let ticket = connection.submit(statement, params)?;
-    connection.sync()?;
-    for command in commands {
-        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
-    }
+    let ticket = submit_after(connection, pending, statement, params).await?;
     let completion = connection.rows(ticket, check, sink).await?;
     connection.ready().await?;
     Ok(completion)
@@ -369,6 +587,10 @@ pub(crate) async fn run_batch(
     for item in items {
         item.fragment.check().map_err(Error::usage)?;
     }
+    let source = source.of(items.first().map(|item| item.table))?;
+    if let Source::Cluster(route) = source {
+        return Box::pin(run_batch_in_cluster(route, items, rows)).await;
+    }
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
         Guard::Held(_, pending) => std::mem::take(pending),
@@ -393,6 +615,43 @@ pub(crate) async fn run_batch(
                 return Err(failure::of_client(items.get(at).map(|item| item.table), error));
             }
         }
+    }
+}
+
+/// Runs a batch on the server of a cluster that it is for.
+async fn run_batch_in_cluster(
+    route: Route<'_>,
+    items: &[Item<'_>],
+    rows: &mut dyn Collect,
+) -> Result<u64> {
+    let statements: Vec<Shaped<'_>> = items
+        .iter()
+        .map(|item| Shaped { table: item.table, shape: item.fragment.tokens() })
+        .collect();
+    let asked: Vec<Asked<'_>> = items
+        .iter()
+        .zip(&statements)
+        .map(|(item, statement)| Asked {
+            table: Some(item.table),
+            statement,
+            params: item.fragment.params(),
+            check: item.check,
+        })
+        .collect();
+    cluster::run(route, &asked, &mut Kept(rows)).await
+}
+
+/// Keeps rows until all are there.
+struct Kept<'r>(&'r mut dyn Collect);
+
+impl Take for Kept<'_> {
+    fn take(&mut self, statement: usize, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
+        self.0.row(statement, columns)
+    }
+
+    fn restart(&mut self) -> bool {
+        self.0.restart();
+        true
     }
 }
 

@@ -37,6 +37,7 @@ fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> E
         Client::Timeout => ErrorKind::Timeout,
         Client::Encode | Client::Usage | Client::Config => ErrorKind::Usage,
         Client::Decode => ErrorKind::Decode,
+        Client::Skipped => ErrorKind::Transaction,
         _ => ErrorKind::Connection,
     };
     let message = match table {

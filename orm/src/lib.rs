@@ -1,4 +1,10 @@
 //! stellata: models, queries and relations over a PostgreSQL stack written from the wire up.
+//!
+//! What says where a database is and how to connect stands here too; all else that a connection can do (COPY, LISTEN,
+//! replication) is in [`client`], what a pool tells of itself in [`pool`].
+//!
+//! Features, all of them those of the client: `chrono`, `uuid`, `rust_decimal`, `serde_json`, `stream`, `tls` and `ring` are
+//! on by default; `aws-lc-rs`, `bigdecimal`, `geo`, `ipnet`, `jiff`, `time` and `tracing` are not.
 mod model;
 mod expr;
 mod new;
@@ -7,9 +13,12 @@ mod relation;
 mod render;
 mod schema;
 mod failure;
+mod cluster;
 mod executor;
 mod transaction;
 mod db;
+mod databases;
+mod read_your_writes;
 mod query;
 mod raw;
 pub mod types;
@@ -17,6 +26,7 @@ pub mod prelude;
 #[doc(hidden)]
 pub mod __private;
 
+pub use databases::Databases;
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{Executor, Held, Source};
@@ -42,16 +52,30 @@ pub use query::entity::Entity;
 pub use query::insert::InsertMany;
 pub use query::select::Query;
 pub use query::upsert::{Insert, InsertMissing, Upsert, UpsertOn, UpsertUpdate, Upserted};
-pub use raw::Sql;
+pub use raw::{Rows, Sql};
+pub use read_your_writes::ReadYourWrites;
 pub use relation::branch::{Branches, Include, IntoIncludes};
 pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
 pub use schema::user_type::UserDefined;
 pub use schema::{Schema, SchemaError};
-pub use stellata_client::{Config, ServerError, SqlState};
+pub use stellata_client as client;
+#[cfg(feature = "tracing")]
+pub use stellata_client::TraceOptions;
+pub use stellata_client::replication::Lsn;
+pub use stellata_client::{
+    AuthMethod, BearerToken, ChannelBindingPolicy, Config, Endpoint, Environment, Host, Keepalive,
+    Limits, LoadBalanceHosts, PasswordRequest, Pem, PhaseLimits, Process, ProtocolVersion,
+    RequireAuth, RequireAuthError, RootCertificates, ServerError, Severity, SqlState, SslCertMode,
+    SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion, TokenChallenge,
+    TokenRequest,
+};
 pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
-pub use stellata_pool::{Pool, PoolOptions};
-pub use stellata_protocol::PgType;
+pub use stellata_pool as pool;
+pub use stellata_pool::{
+    Cluster, ClusterOptions, ClusterStatus, HookFuture, Pool, PoolOptions, Role, ServerStatus,
+};
+pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, PgType};
 pub use transaction::Transaction;
 
 /// The example of the README is compiled with the other examples.
@@ -63,4 +87,5 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/types.md")]
 #[doc = include_str!("../../docs/guide/errors.md")]
+#[doc = include_str!("../../docs/guide/clusters.md")]
 struct Guide;

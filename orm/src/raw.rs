@@ -3,11 +3,14 @@
 use std::panic::Location;
 
 use stellata_client::Statement;
+use stellata_pool::Sharing;
 use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Executor, Source, no_rows, run_statement};
+use crate::executor::{Effect, Executor, Lent, Source, lend, no_rows, run_statement};
+use crate::failure;
+use crate::read_your_writes::ReadYourWrites;
 use crate::transaction::Transaction;
 
 /// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
@@ -51,10 +54,25 @@ impl Transaction {
     }
 }
 
+impl ReadYourWrites {
+    /// A statement in SQL.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(self.source(), text)
+    }
+}
+
 impl<'a> Sql<'a> {
     #[track_caller]
     fn new(source: Source<'a>, text: &'a str) -> Self {
         Self { source, text, params: Params::new(), fault: None, caller: Location::caller() }
+    }
+
+    /// Says that the statement does nothing but read, so that a replica of a cluster may run it. One that writes is refused
+    /// there. Without this, SQL by hand runs on the primary.
+    pub fn read_only(mut self) -> Self {
+        self.source = self.source.with(Effect::Read);
+        self
     }
 
     /// Gives the next of `$1`, `$2`.. a value, in the PostgreSQL type of its Rust type.
@@ -62,6 +80,16 @@ impl<'a> Sql<'a> {
         if let Err(error) = self.params.push(&value) {
             self.fault.get_or_insert(error);
         }
+        self
+    }
+
+    /// Lets the statement share a connection with others, where the pool has [lanes](stellata_pool::PoolOptions::lanes);
+    /// it is [`read_only`](Self::read_only) then, too.
+    ///
+    /// It must be a read that leaves nothing behind in the session: no transaction, no setting, no temporary table, no lock
+    /// that outlives it. Where its answer is large, it may run twice. In a transaction this changes nothing.
+    pub fn shared(mut self) -> Self {
+        self.source = self.source.reading(Sharing::Apart);
         self
     }
 
@@ -124,6 +152,27 @@ impl<'a> Sql<'a> {
         }
     }
 
+    /// Holds a connection for the statement, whose rows are then lent one after the other: they may borrow from the read
+    /// buffer, and memory does not grow with their number.
+    ///
+    /// In a transaction nothing else may run until they are dropped.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all); what the server says comes with the first row.
+    ///
+    /// # Cancel safety
+    /// As [`all`](Self::all).
+    pub async fn lend(self) -> Result<Rows<'a>> {
+        let caller = self.caller;
+        if let Some(error) = self.fault {
+            return Err(Error::usage(error).at(caller));
+        }
+        match lend(self.source, self.text, self.params).await {
+            Ok(lent) => Ok(Rows { lent, caller }),
+            Err(error) => Err(error.at(caller)),
+        }
+    }
+
     /// Runs the statement; returns how many rows it wrote or read.
     ///
     /// # Errors
@@ -159,5 +208,41 @@ impl<'a> Sql<'a> {
         let statement: Result<&dyn Statement, _> = Ok(&self.text);
         let done = run_statement(self.source, None, statement, &self.params, check, sink).await?;
         Ok(done.rows)
+    }
+}
+
+/// Rows that are lent one after the other. Made by [`Sql::lend`].
+///
+/// ```no_run
+/// # use stellata::prelude::*;
+/// # async fn example(db: &Db) -> stellata::Result<()> {
+/// let mut rows = db.sql("select title, cover from album").lend().await?;
+/// while let Some((title, cover)) = rows.next::<(&str, &[u8])>().await? {
+///     println!("{title}: {} bytes", cover.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropped before the last row, it leaves the rest to whoever uses the connection next.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    lent: Lent<'a>,
+    caller: &'static Location<'static>,
+}
+
+impl Rows<'_> {
+    /// The next row as a `T` that may borrow from the read buffer, until the one behind it is asked for: a tuple, or a type
+    /// that implements [`FromRow`]. `None` behind the last one.
+    ///
+    /// # Errors
+    /// As [`Sql::all`].
+    ///
+    /// # Cancel safety
+    /// It can be called again: no row is lost.
+    pub async fn next<'r, T: FromRow<'r>>(&'r mut self) -> Result<Option<T>> {
+        let caller = self.caller;
+        let next = self.lent.rows.next::<T>().await;
+        next.map_err(|error| failure::of_client(None, error).at(caller))
     }
 }

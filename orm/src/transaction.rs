@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stellata_pool::Pool;
 
+use crate::cluster::{Route, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{End, Executor, Held, Source, sealed};
 use crate::failure;
@@ -66,9 +67,10 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Runs a closure inside a transaction on a connection of the pool.
+/// Runs a closure inside a transaction on a connection of the pool, which may be that of a cluster's primary.
 pub(crate) async fn begin<T, E>(
     pool: &Pool,
+    route: Option<Route<'_>>,
     run: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
 ) -> Result<T, E>
 where
@@ -79,14 +81,26 @@ where
     let transaction = Transaction { held: Arc::clone(&held), depth: 1 };
     match run(&transaction).await {
         Ok(value) => {
-            commit(&held).await?;
+            let committed = commit(&held, route.and_then(|route| route.writes)).await;
+            look_around(&held, route).await;
+            committed?;
             Ok(value)
         }
         Err(error) => {
             // The closure's error is what matters. Where the rollback fails, the pool ends the connection.
-            let _ = held.end(End::Rollback).await;
+            let _ = held.end(End::Rollback, None).await;
+            look_around(&held, route).await;
             Err(error)
         }
+    }
+}
+
+/// Has the cluster looked at where the connection was lost.
+async fn look_around(held: &Held, route: Option<Route<'_>>) {
+    if let Some(route) = route
+        && held.is_lost().await
+    {
+        route.cluster.recheck();
     }
 }
 
@@ -99,8 +113,8 @@ fn is_lost(error: &Error) -> bool {
     }
 }
 
-async fn commit(held: &Held) -> Result<()> {
-    match held.end(End::Commit).await {
+async fn commit(held: &Held, writes: Option<&Writes>) -> Result<()> {
+    match held.end(End::Commit, writes).await {
         Ok(Some(completion)) if completion.rolled_back => Err(Error::new(
             ErrorKind::RolledBack,
             "the transaction was rolled back instead of committed, because a statement in it had failed",

@@ -36,13 +36,16 @@
 //! assert_eq!(Packed::<Vec<i32>>::decode(Oid::BYTEA, out.as_slice()).unwrap().0, [1, 2]);
 //! ```
 
+#[cfg(feature = "serde_json")]
+pub use stellata_protocol::Json;
+pub use stellata_protocol::replication::{Lsn, Xid};
 pub use stellata_protocol::types::{
     ArrayIter, TypeName, bits, geometry, network, system, text_search,
 };
 pub use stellata_protocol::{
     Array, ArrayElement, ArrayRef, Attribute, Buffer, Catalog, Citext, CompositeReader,
-    CompositeWriter, Cube, Date, Decode, Dimension, Encode, Error, ErrorKind, Hstore, Interval,
-    IsNull, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid, OrInfinity, PgType, Range,
-    RangeElement, Raw, RawBuf, Reader, Record, Result, SparseVector, Time, TimeTz, Timestamp,
-    TimestampTz, Type, TypeKind, Types, UserType, Vector,
+    CompositeWriter, Cube, Date, Decode, Dimension, Encode, Error, ErrorKind, Fits, Hstore,
+    Interval, IsNull, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid, OrInfinity,
+    PgType, Range, RangeElement, Raw, RawBuf, Reader, Record, Result, SparseVector, Time, TimeTz,
+    Timestamp, TimestampTz, Type, TypeKind, Types, UserType, Vector,
 };

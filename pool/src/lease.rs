@@ -8,7 +8,8 @@ use stellata_client::Connection;
 
 use crate::lending::Lent;
 use crate::meter::Reason;
-use crate::shared::{Pooled, Shared};
+use crate::pooled::Pooled;
+use crate::shared::Shared;
 
 /// A connection that is lent from a pool, and goes back when it is dropped.
 ///
@@ -30,6 +31,11 @@ impl Lease {
     /// Closes the connection instead of giving it back.
     pub fn discard(self) {
         self.end(Reason::Discarded);
+    }
+
+    /// Keeps the connection; whoever has it gives it back.
+    pub(crate) fn keep(mut self) -> Option<Lent<Pooled>> {
+        self.lent.take()
     }
 
     pub(crate) fn end(mut self, reason: Reason) {

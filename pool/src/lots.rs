@@ -14,14 +14,19 @@ impl Lots {
         Self(AtomicU64::new(seed.or_else(|| getrandom::u64().ok()).unwrap_or_default()))
     }
 
-    /// Takes away up to one in `share` of a duration.
-    pub(crate) fn shorten(&self, duration: Duration, share: u32) -> Duration {
+    /// Draws a number.
+    pub(crate) fn draw(&self) -> u64 {
         // SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let mut lot = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         lot = (lot ^ (lot >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         lot = (lot ^ (lot >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let fraction = (lot >> 32) as u32;
+        lot
+    }
+
+    /// Takes away up to one in `share` of a duration.
+    pub(crate) fn shorten(&self, duration: Duration, share: u32) -> Duration {
+        let fraction = (self.draw() >> 32) as u32;
         let most = duration / share.max(1);
         duration.saturating_sub(most.mul_f64(f64::from(fraction) / f64::from(u32::MAX)))
     }

@@ -4,6 +4,10 @@ use std::array;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use stellata_client::StatementCounts;
+
+#[cfg(feature = "metrics")]
+use crate::export::Export;
 use crate::status::{BUCKETS, Closures, PoolMetrics, Waits, bucket};
 
 /// Why a connection was closed.
@@ -30,16 +34,26 @@ pub(crate) struct Meter {
     failed: AtomicU64,
     timed_out: AtomicU64,
     closed: [AtomicU64; REASONS],
+    statements: AtomicU64,
+    reused: AtomicU64,
+    /// What the recorder is told that the counters don't hold.
+    #[cfg(feature = "metrics")]
+    pub(crate) export: Export,
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
+    /// `name` is the pool's.
+    pub(crate) fn new(#[cfg(feature = "metrics")] name: Option<String>) -> Self {
         Self {
             waits: array::from_fn(|_| AtomicU64::new(0)),
             opened: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             timed_out: AtomicU64::new(0),
             closed: array::from_fn(|_| AtomicU64::new(0)),
+            statements: AtomicU64::new(0),
+            reused: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            export: Export::new(name),
         }
     }
 
@@ -54,10 +68,16 @@ impl Meter {
         if let Some(count) = self.waits.get(bucket(waited)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        #[cfg(feature = "metrics")]
+        self.export.waited(waited);
     }
 
-    pub(crate) fn opened(&self) {
+    /// A connection was opened, which took that long.
+    #[cfg_attr(not(feature = "metrics"), expect(unused_variables, reason = "a recorder is told"))]
+    pub(crate) fn opened(&self, took: Duration) {
         self.opened.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "metrics")]
+        self.export.opened(took);
     }
 
     pub(crate) fn failed_to_open(&self) {
@@ -74,10 +94,23 @@ impl Meter {
         }
     }
 
+    /// Takes note of the statements that a connection has sent since `counted`.
+    #[inline]
+    pub(crate) fn count_statements(&self, counted: &mut StatementCounts, now: StatementCounts) {
+        if counted.sent != now.sent {
+            self.statements.fetch_add(now.sent.wrapping_sub(counted.sent), Ordering::Relaxed);
+            self.reused.fetch_add(now.reused.wrapping_sub(counted.reused), Ordering::Relaxed);
+            *counted = now;
+        }
+    }
+
     pub(crate) fn read(&self) -> PoolMetrics {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let closed = |reason| self.closed.get(reason as usize).map_or(0, count);
+        let mut statements = StatementCounts::default();
+        (statements.sent, statements.reused) = (count(&self.statements), count(&self.reused));
         PoolMetrics {
+            statements,
             opened: count(&self.opened),
             failed_to_open: count(&self.failed),
             timed_out: count(&self.timed_out),

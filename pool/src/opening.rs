@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stellata_client::{Connection, Error, ErrorKind};
+use tokio::time::Instant;
 
 use crate::lending::{Lent, Vacancy};
-use crate::shared::{Pooled, Shared};
+use crate::pooled::Pooled;
+use crate::shared::Shared;
 
 /// The pause after the first attempt that fails; each further one is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -73,8 +75,10 @@ impl Shared {
 
     async fn attempt(&self) -> Result<Box<Pooled>, Error> {
         let generation = self.generation();
+        let start = Instant::now();
         let mut connection = (self.opener)().await?;
         self.prepare(&mut connection).await?;
+        self.meter.opened(start.elapsed());
         Ok(self.admit(connection, generation))
     }
 

@@ -45,11 +45,14 @@ impl fmt::Debug for Hook {
 pub struct PoolOptions {
     pub(crate) max: u32,
     pub(crate) min: u32,
+    pub(crate) lanes: u32,
     pub(crate) acquire_timeout: Duration,
     pub(crate) clean_timeout: Duration,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) idle_limit: Option<Duration>,
     pub(crate) seed: Option<u64>,
+    #[cfg(feature = "metrics")]
+    pub(crate) name: Option<String>,
     pub(crate) after_connect: Option<Hook>,
     pub(crate) before_lend: Option<Hook>,
     pub(crate) after_return: Option<Hook>,
@@ -60,11 +63,14 @@ impl Default for PoolOptions {
         Self {
             max: 10,
             min: 0,
+            lanes: 0,
             acquire_timeout: Duration::from_secs(5),
             clean_timeout: Duration::from_secs(5),
             lifetime: Some(Duration::from_secs(30 * 60)),
             idle_limit: Some(Duration::from_secs(10 * 60)),
             seed: None,
+            #[cfg(feature = "metrics")]
+            name: None,
             after_connect: None,
             before_lend: None,
             after_return: None,
@@ -92,6 +98,22 @@ impl PoolOptions {
     #[must_use]
     pub const fn min(mut self, connections: usize) -> Self {
         self.min = if connections == 0 { 0 } else { clamped(connections) };
+        self
+    }
+
+    /// Sets how many of the connections may be lanes, which statements share by pipelining: 64 at most. Default: 0, none.
+    ///
+    /// Only reads that leave nothing behind in the session go over lanes: those of models that are run on a pool or a
+    /// database and not in a transaction, and SQL of which the caller says that it is such a read. Many tasks then use few
+    /// connections and few system calls, and what is asked at the same time travels together. The price: a read waits for
+    /// those before it on its lane, also for one that takes long or waits for a lock; and a read that is given up, by
+    /// dropping its future or by a time limit, is not cancelled, but its answer is passed over.
+    ///
+    /// Lanes count as lent and are part of the maximum. They are opened as they are needed, and closed by the same limits
+    /// as others. Where all connections are lanes and somebody waits for one of its own, a lane is given up for that.
+    #[must_use]
+    pub const fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = if lanes > MOST_LANES as usize { MOST_LANES } else { lanes as u32 };
         self
     }
 
@@ -134,6 +156,33 @@ impl PoolOptions {
         self
     }
 
+    /// Sets the name by which the recorder of the crate `metrics` knows the pool. Default: the first host of the
+    /// configuration, its port and the database; `postgresql` for a pool of [`Pool::opened_by`](crate::Pool::opened_by).
+    ///
+    /// With the feature `metrics` the recorder is told, once a second and when the pool ends, under
+    ///
+    /// | name | kind | |
+    /// |---|---|---|
+    /// | `db.client.connection.wait_time` | histogram, s | how long callers waited for a connection |
+    /// | `db.client.connection.create_time` | histogram, s | how long opening one took |
+    /// | `db.client.connection.count` | gauge | connections by `db.client.connection.state`: `idle`, `used`, `opening` |
+    /// | `db.client.connection.max` | gauge | the most connections that there may be |
+    /// | `db.client.connection.pending_requests` | gauge | callers that wait |
+    /// | `db.client.connection.timeouts` | counter | callers whose deadline passed |
+    /// | `db.client.connection.opened` | counter | connections that were opened |
+    /// | `db.client.connection.open_failures` | counter | attempts that failed |
+    /// | `db.client.connection.closed` | counter | connections that were closed, by `reason` as in [`Closures`](crate::Closures) |
+    /// | `db.client.statements` | counter | statements that were sent, as in [`PoolMetrics`](crate::PoolMetrics) |
+    /// | `db.client.statements.reused` | counter | those that the server had prepared before |
+    ///
+    /// each with `db.client.connection.pool.name` and `db.system.name`. The recorder has to be there before the pool is.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Sets what is done with each new connection before it is lent for the first time. What it changes in the session
     /// stays: it is run again after a session was reset. When it fails the connection is closed, as if it could not have
     /// been opened. Default: nothing.
@@ -168,6 +217,9 @@ impl PoolOptions {
         self
     }
 }
+
+/// The most lanes: whoever chooses one looks at all.
+const MOST_LANES: u32 = 64;
 
 /// A number of connections that the pool can count.
 pub(crate) const fn clamped(connections: usize) -> u32 {

@@ -29,13 +29,15 @@ use crate::status::{PoolMetrics, PoolStatus};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Pool {
     /// A pool that opens its connections as they are asked for.
     #[must_use]
     pub fn new(config: Config, options: PoolOptions) -> Self {
+        #[cfg(feature = "metrics")]
+        let options = named_for(&config, options);
         let config = Arc::new(config);
         Self::opened_by(
             move || {
@@ -87,7 +89,7 @@ impl Pool {
         match self.try_acquire() {
             Some(lease) => Ok(lease),
             // Boxed: the future of a lookup need not be as large as that of waiting.
-            None => Box::pin(self.acquire_in_line()).await,
+            None => Box::pin(self.acquire_since(Instant::now())).await,
         }
     }
 
@@ -104,9 +106,9 @@ impl Pool {
         Some(Lease::new(lent, Arc::clone(&self.shared)))
     }
 
+    /// Waits in line, as one who came at `start`.
     #[cold]
-    async fn acquire_in_line(&self) -> Result<Lease> {
-        let start = Instant::now();
+    pub(crate) async fn acquire_since(&self, start: Instant) -> Result<Lease> {
         let limit = self.shared.options.acquire_timeout;
         let acquired = match start.checked_add(limit) {
             Some(deadline) => tokio::time::timeout_at(deadline, self.wait()).await,
@@ -131,8 +133,10 @@ impl Pool {
             let mut lent = match shared.take() {
                 Some(lent) => lent,
                 None => {
+                    let _passed_on = PassedOn(shared);
                     let wait = shared.lending.wait();
                     shared.open_wanted();
+                    shared.yield_lane();
                     match wait.await {
                         Some(lent) => lent,
                         None => match self.turned_away() {
@@ -170,7 +174,7 @@ impl Pool {
     }
 
     #[cold]
-    fn timed_out(&self, start: Instant) -> Error {
+    pub(crate) fn timed_out(&self, start: Instant) -> Error {
         let shared = &self.shared;
         let cause = if shared.is_full() {
             Cause::Exhausted
@@ -234,6 +238,7 @@ impl Pool {
         if new < old {
             self.shared.lending.withhold(old - new);
             self.shared.shed();
+            self.shared.tend_lanes();
         } else {
             self.shared.lending.add(new - old);
             for _ in old..new {
@@ -249,12 +254,20 @@ impl Pool {
     /// when the same name leads to another server than before; a connection that the server has ended is noticed without.
     pub fn renew(&self) {
         self.shared.renew();
+        self.shared.tend_lanes();
     }
 
     /// Closes the pool: idle connections at once, lent ones when they come back. Whoever waits gets [`Error::Closed`].
     pub fn close(&self) {
         self.shared.lending.close();
         self.shared.shed();
+        self.shared.tend_lanes();
+    }
+
+    /// Whether the pool is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.lending.is_closed()
     }
 
     /// Closes the pool and waits, for `limit` at most, until all connections have come back and are closed. Returns how
@@ -277,6 +290,31 @@ impl Pool {
             }
         })
         .await;
+        #[cfg(feature = "metrics")]
+        shared.publish();
         left()
     }
+}
+
+/// Dropped behind a place in line: what one who goes away was given, and nobody else wants, is idle then, which it may not
+/// stay in a pool that is closed or has too many.
+struct PassedOn<'s>(&'s Arc<Shared>);
+
+impl Drop for PassedOn<'_> {
+    fn drop(&mut self) {
+        if self.0.is_shedding() {
+            self.0.shed();
+        }
+    }
+}
+
+/// The options with a name for the pool: what it connects to, where there is none.
+#[cfg(feature = "metrics")]
+fn named_for(config: &Config, options: PoolOptions) -> PoolOptions {
+    if options.name.is_some() {
+        return options;
+    }
+    let endpoint = config.endpoints().next().map(ToString::to_string).unwrap_or_default();
+    let database = config.database().unwrap_or_else(|| config.user());
+    options.name(format!("{endpoint}/{database}"))
 }

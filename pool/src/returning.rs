@@ -6,7 +6,8 @@ use stellata_client::{Connection, TransactionStatus};
 
 use crate::lending::Lent;
 use crate::meter::Reason;
-use crate::shared::{Pooled, Shared, is_clean};
+use crate::pooled::Pooled;
+use crate::shared::{Shared, is_clean};
 
 impl Shared {
     /// Takes a connection back from who had it.

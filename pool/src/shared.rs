@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use stellata_client::{Connection, TransactionStatus};
+use stellata_client::{Connection, StatementCounts, TransactionStatus};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::lanes::Lanes;
 use crate::lending::{Lending, Lent, Vacancy};
 use crate::lots::Lots;
 use crate::meter::{Meter, Reason};
 use crate::options::PoolOptions;
+use crate::pooled::Pooled;
 use crate::status::PoolStatus;
 
 /// How long saying goodbye to a server may take.
@@ -27,20 +29,10 @@ type Opened = Pin<Box<dyn Future<Output = stellata_client::Result<Connection>> +
 /// How a connection is opened.
 pub(crate) type Open = Box<dyn Fn() -> Opened + Send + Sync>;
 
-/// A connection of the pool.
-pub(crate) struct Pooled {
-    pub(crate) connection: Connection,
-    /// How often the pool had been renewed when it was opened.
-    generation: u32,
-    /// When it is to be closed, by the pool's clock.
-    expires: u64,
-    /// When it came back last, by the pool's clock.
-    returned: u64,
-}
-
 /// A pool's state.
 pub(crate) struct Shared {
     pub(crate) lending: Lending<Pooled>,
+    pub(crate) lanes: Lanes,
     pub(crate) meter: Meter,
     pub(crate) options: PoolOptions,
     /// How often the pool was renewed.
@@ -70,7 +62,11 @@ impl Shared {
     pub(crate) fn new(opener: Open, options: PoolOptions) -> Self {
         Self {
             lending: Lending::new(options.max),
-            meter: Meter::new(),
+            lanes: Lanes::new(options.lanes.min(options.max)),
+            meter: Meter::new(
+                #[cfg(feature = "metrics")]
+                options.name.clone(),
+            ),
             generation: AtomicU32::new(0),
             clock: AtomicU64::new(0),
             start: Instant::now(),
@@ -121,7 +117,6 @@ impl Shared {
 
     /// Takes note of a connection that was opened.
     pub(crate) fn admit(&self, connection: Connection, generation: u32) -> Box<Pooled> {
-        self.meter.opened();
         self.open.fetch_add(1, Ordering::Relaxed);
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let returned = self.tick();
@@ -129,7 +124,8 @@ impl Shared {
         let expires = self.options.lifetime.map_or(u64::MAX, |lifetime| {
             returned.saturating_add(millis(self.lots.shorten(lifetime, 10)))
         });
-        Box::new(Pooled { connection, generation, expires, returned })
+        let counted = StatementCounts::default();
+        Box::new(Pooled { connection, generation, expires, returned, counted })
     }
 
     pub(crate) fn generation(&self) -> u32 {
@@ -179,6 +175,7 @@ impl Shared {
     /// Gives a clean connection to the next, unless it is to be closed.
     #[inline]
     pub(crate) fn give(self: &Arc<Self>, mut lent: Lent<Pooled>) {
+        self.count_statements(&mut lent.thing);
         let now = self.clock.load(Ordering::Relaxed);
         if let Some(reason) = self.end_of(&lent.thing, now) {
             return self.retire(lent, reason);
@@ -192,13 +189,18 @@ impl Shared {
     }
 
     #[inline]
-    fn is_shedding(&self) -> bool {
+    fn count_statements(&self, pooled: &mut Pooled) {
+        self.meter.count_statements(&mut pooled.counted, pooled.connection.statements());
+    }
+
+    #[inline]
+    pub(crate) fn is_shedding(&self) -> bool {
         self.lending.is_closed() || self.lending.has_surplus()
     }
 
     /// Why a connection is not to be lent any more, if that is so.
     #[inline]
-    fn end_of(&self, pooled: &Pooled, now: u64) -> Option<Reason> {
+    pub(crate) fn end_of(&self, pooled: &Pooled, now: u64) -> Option<Reason> {
         if self.is_shedding() {
             let closed = self.lending.is_closed();
             return Some(if closed { Reason::Closed } else { Reason::Surplus });
@@ -258,7 +260,8 @@ impl Shared {
     #[cold]
     pub(crate) fn retire(self: &Arc<Self>, lent: Lent<Pooled>, reason: Reason) {
         self.meter.closed(reason);
-        let Lent { thing, slot } = lent;
+        let Lent { mut thing, slot } = lent;
+        self.count_statements(&mut thing);
         self.closing.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_sub(1, Ordering::Relaxed);
         let mut leaving = Leaving { shared: Arc::clone(self), slot: Some(slot) };
@@ -280,6 +283,22 @@ impl Shared {
         drop(leaving);
     }
 
+    /// Tells the recorder how the pool stands, and what it has done.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish(&self) {
+        self.meter.export.publish(self.status(), self.meter.read());
+    }
+
+    /// Tells the recorder that the pool is gone, and the idle connections with it.
+    #[cfg(feature = "metrics")]
+    fn publish_end(&self) {
+        while self.lending.take_idle().is_some() {
+            self.meter.closed(Reason::Closed);
+        }
+        let gone = PoolStatus { max: 0, idle: 0, lent: 0, opening: 0, waiting: 0 };
+        self.meter.export.publish(gone, self.meter.read());
+    }
+
     pub(crate) fn status(&self) -> PoolStatus {
         let count = |counter: &AtomicU32| counter.load(Ordering::Relaxed) as usize;
         let idle = self.lending.idle() as usize;
@@ -299,6 +318,8 @@ impl Drop for Shared {
         if let Some(reaper) = reaper.take() {
             reaper.abort();
         }
+        #[cfg(feature = "metrics")]
+        self.publish_end();
     }
 }
 
@@ -343,6 +364,6 @@ pub(crate) fn is_clean(connection: &Connection) -> bool {
         && !connection.is_closed()
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stellata_client::StatementCounts;
+
 /// A pool's counts at one moment. They are read one after the other while others change them, so that they need not add
 /// up exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct PoolMetrics {
     pub waits: Waits,
     /// Callers whose deadline passed.
     pub timed_out: u64,
+    /// Statements that were sent by connections which have come back since, and how many of them were prepared before.
+    pub statements: StatementCounts,
 }
 
 /// How many connections a pool has closed, by reason.
@@ -54,6 +58,29 @@ pub struct Closures {
     pub surplus: u64,
     /// The pool was closed.
     pub closed: u64,
+}
+
+impl Closures {
+    /// How many were closed, whatever the reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason().map(|(_, count)| count).sum()
+    }
+
+    /// Each reason as a word, and how many were closed for it.
+    pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        [
+            ("broken", self.broken),
+            ("unclean", self.unclean),
+            ("discarded", self.discarded),
+            ("idle", self.idle),
+            ("aged", self.aged),
+            ("renewed", self.renewed),
+            ("surplus", self.surplus),
+            ("closed", self.closed),
+        ]
+        .into_iter()
+    }
 }
 
 /// How many buckets there are for waits.

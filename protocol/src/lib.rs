@@ -31,6 +31,7 @@ pub mod message;
 mod row;
 pub mod copy;
 pub mod replication;
+pub mod textual;
 mod conversation;
 pub mod trace;
 

@@ -20,6 +20,8 @@ mod caller;
 mod conversation;
 #[path = "../../fuzz/src/copy.rs"]
 mod copy;
+#[path = "hostile_values/values.rs"]
+mod hostile;
 #[path = "../../fuzz/src/kind.rs"]
 #[allow(unreachable_pub, reason = "it is the fuzzer's only entrance")]
 mod kind;
@@ -33,7 +35,6 @@ mod replication;
 mod value;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use stellata_protocol::message::{FieldDescription, ServerError, write_row_description};
@@ -47,9 +48,6 @@ const SLACK: u64 = 64 << 10;
 
 /// What a hostile value may take.
 const VALUE: u64 = 16 << 20;
-
-/// How long a hostile value may take.
-const VALUE_TIME: Duration = Duration::from_millis(50);
 
 /// The most places of one input that are changed; of longer ones not all, unless `STELLATA_LONG` is set.
 const PLACES: usize = 40;
@@ -207,59 +205,11 @@ fn messages_without_end_take_no_more_than_twice_what_came() {
     assert!(held < 2_000_000, "{held}");
 }
 
-/// Bytes that each type is given: long, empty inside, deep, of many parts.
-fn hostile_values() -> Vec<Vec<u8>> {
-    const LONG: usize = 64 * 1024;
-    let array = |element: u32, count: u32, body: &[u8]| {
-        let head = [1, 0, element, count, 1].map(u32::to_be_bytes).concat();
-        [&head, body].concat()
-    };
-    let nulls = vec![0xff; LONG];
-    let empties = vec![0; LONG];
-    let count = u32::try_from(LONG / 4).unwrap();
-    // A tsquery that is nothing but negations, and a term at its end; and one that never gets there.
-    let negations = [&b"\0\x01\x86\xa1"[..], &b"\x02\x01".repeat(100_000), b"\x01\0\0a\0"].concat();
-    let endless = [&b"\0\x01\x86\xa0"[..], &b"\x02\x01".repeat(100_000)].concat();
-    let declared = |head: &[u8]| [head, &empties].concat();
-    let mut values = vec![
-        negations,
-        endless,
-        // Counts of points, transactions, words, bits and ranges that never come, and as many as come.
-        declared(b"\x7f\xff\xff\xff"),
-        declared(b"\x01\x7f\xff\xff\xff"),
-        declared(&[b"\0\0\x0f\xff", &[0_u8; 12][..]].concat()),
-        declared(b"\0\0\x0f\xff"),
-        declared(b"\x01\0\0\x0f\xff"),
-        declared(b"\0\x07\xff\xf8"),
-        Vec::new(),
-        empties.clone(),
-        nulls.clone(),
-        vec![b'['; LONG],
-        [&[1], &vec![b'['; LONG][..]].concat(),
-        [&b"\x01["[..], &b"[],".repeat(LONG / 3), b"0]"].concat(),
-        [&b"\x01["[..], &b"{\"\":0},".repeat(LONG / 7), b"0]"].concat(),
-        [&b"\x01\""[..], &b"\\u0001".repeat(LONG / 6), b"\""].concat(),
-        [&b"\x01"[..], &vec![b'9'; LONG]].concat(),
-        // A number of as many digits as can be declared, of the largest weight.
-        [&[0x7f, 0xff, 0x7f, 0xff, 0, 0, 0x3f, 0xff][..], &b"\x27\x0f".repeat(0x7fff)].concat(),
-    ];
-    for element in [16, 17, 18, 20, 21, 23, 25, 26, 700, 701, 1042, 1082, 1083, 1114, 1184] {
-        values.push(array(element, count, &nulls));
-        values.push(array(element, count, &empties));
-        values.push(array(element, u32::MAX >> 1, &empties));
-    }
-    for element in [1700, 2950, 3802] {
-        values.push(array(element, count, &nulls));
-        values.push(array(element, count, &empties));
-    }
-    values
-}
-
 #[test]
 fn a_hostile_value_takes_little_memory() {
     let (mut runs, mut most) = (0, 0);
     for reader in value::READERS {
-        for (number, raw) in hostile_values().iter().enumerate() {
+        for (number, raw) in hostile::values().iter().enumerate() {
             let held = measure(|| (reader.read)(u8::MAX, raw)).bytes_max;
             assert!(held <= VALUE, "{}, value {number}: {held} bytes", reader.name);
             runs += 1;
@@ -269,32 +219,13 @@ fn a_hostile_value_takes_little_memory() {
     println!("allocation: {runs} hostile values, {most} bytes at most");
 }
 
-#[test]
-#[ignore = "measures time, which the machine's other work lengthens: `cargo xtask rel R07`"]
-fn a_hostile_value_takes_little_time() {
-    let mut slowest = (Duration::ZERO, "", 0);
-    for reader in value::READERS {
-        for (number, raw) in hostile_values().iter().enumerate() {
-            // The quickest of some, since anything may come between.
-            let times = (0..5).map(|_| {
-                let start = Instant::now();
-                (reader.read)(u8::MAX, raw);
-                start.elapsed()
-            });
-            slowest = slowest.max((times.min().unwrap(), reader.name, number));
-        }
-    }
-    println!("allocation: the slowest hostile value is {slowest:?}");
-    assert!(slowest.0 < VALUE_TIME);
-}
-
 /// Nothing recurses as deep as bytes say: the corpus and all hostile values fit a stack of 256 KiB.
 #[test]
 fn everything_runs_on_a_small_stack() {
     let small = std::thread::Builder::new().stack_size(256 * 1024).spawn(|| {
         let corpus = corpus();
         corpus.iter().for_each(|(_, input)| kind::run(input));
-        let values = hostile_values();
+        let values = hostile::values();
         for reader in value::READERS {
             values.iter().for_each(|raw| (reader.read)(u8::MAX, raw));
         }

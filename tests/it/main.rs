@@ -2,6 +2,7 @@
 
 mod advisories;
 mod batch;
+mod cluster;
 mod commit;
 mod configured;
 mod connect;
@@ -11,6 +12,7 @@ mod cancel;
 mod crosstalk;
 mod hostile;
 mod hosts;
+mod lanes;
 mod large_object;
 mod lock;
 mod listen;

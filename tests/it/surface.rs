@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{dropped, orm};
+use crate::{cluster, dropped, orm};
 
 /// What stands in a source file outside of its tests, without comments.
 fn code(path: &Path) -> String {
@@ -97,7 +97,9 @@ fn every_public_function_that_waits_is_dropped_at_every_poll() {
     public.sort();
     public.dedup();
     let of_models = orm::dropped::CASES.iter().flat_map(|case| case.items);
-    let listed: Vec<&str> = dropped::items().chain(of_models.copied()).collect();
+    let of_clusters = cluster::dropped::CASES.iter().flat_map(|case| case.items);
+    let cases = dropped::items().chain(of_models.copied()).chain(of_clusters.copied());
+    let listed: Vec<&str> = cases.collect();
     let missing: Vec<&String> =
         public.iter().filter(|name| !listed.contains(&name.as_str())).collect();
     assert!(missing.is_empty(), "no case of `dropped/` drops {missing:#?}");
@@ -116,4 +118,142 @@ fn functions_that_wait_are_found() {
                 pub trait Entity: Model {\n    fn get(\n    ) -> impl Future<Output = ()> + Send {\n    }\n    fn plain();\n}\n";
     assert_eq!(waiting(code), ["Rows::next", "Connection::run", "alone", "Entity::get"]);
     assert_eq!(owner_of("<T: Into<A>> Stream for RowStream<'_, T> {"), "RowStream");
+}
+
+/// What stands at the root of the client and not of the model layer, where it is reached by `stellata::client`: what is done
+/// with a connection, and what has a counterpart among the models.
+const OF_CONNECTIONS: &[&str] = &[
+    "AdvisoryLock",
+    "Answers",
+    "Backoff",
+    "Batch",
+    "CancelHandle",
+    "ColumnError",
+    "ColumnIndex",
+    "Columns",
+    "Completion",
+    "Connection",
+    "CopyFields",
+    "CopyFormat",
+    "CopyHeader",
+    "CopyIn",
+    "CopyOptions",
+    "CopyOut",
+    "CopyProgress",
+    "CopyReader",
+    "CopyRow",
+    "CopyRowWriter",
+    "CopyRows",
+    "CopyWriter",
+    "Error",
+    "ErrorKind",
+    "Expect",
+    "FieldDescription",
+    "FromRow",
+    "IntoParams",
+    "LargeObject",
+    "LargeObjectMode",
+    "LargeObjectStream",
+    "ListenEvent",
+    "Listener",
+    "ListenerOptions",
+    "LockKey",
+    "LockMode",
+    "Notification",
+    "Oid",
+    "Params",
+    "Plan",
+    "Portal",
+    "QueryOptions",
+    "Reconnecting",
+    "Result",
+    "Row",
+    "RowStream",
+    "Rows",
+    "SimpleResult",
+    "Statement",
+    "StatementKey",
+    "Ticket",
+    "TransactionStatus",
+    "TypeKind",
+    "UserType",
+    "With",
+];
+
+fn text(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The names that `pub use` takes from other modules; with `from`, from that crate alone.
+fn used(code: &str, from: &str) -> Vec<String> {
+    let statements = code.split("\npub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let statements = statements.filter(|path| path.starts_with(from) && !path.contains(" as "));
+    let names = statements.flat_map(|path| match path.split_once('{') {
+        Some((_, list)) => list.trim_end_matches('}').split(',').collect(),
+        None => path.rsplit("::").take(1).collect::<Vec<_>>(),
+    });
+    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn all_that_a_configuration_is_made_of_is_in_the_model_layer() {
+    let client = used(&code_of("client/src/lib.rs"), "");
+    let models = used(&code_of("orm/src/lib.rs"), "stellata_client::");
+    assert!(client.len() > 60 && models.len() > 20, "{client:?} {models:?}");
+    let known = |name: &&String| models.contains(name) || OF_CONNECTIONS.contains(&name.as_str());
+    let missing: Vec<&String> = client.iter().filter(|name| !known(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "neither in orm/src/lib.rs nor among what is of connections: {missing:?}"
+    );
+    let gone: Vec<&&str> = OF_CONNECTIONS
+        .iter()
+        .filter(|name| {
+            !client.iter().any(|known| known == *name) || models.iter().any(|known| known == *name)
+        })
+        .collect();
+    assert!(gone.is_empty(), "not at the root of the client, or of the models too: {gone:?}");
+}
+
+fn code_of(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    code(&root.join(path))
+}
+
+/// The features that a manifest declares, but for the default ones, and which of the default ones there are.
+fn features(manifest: &str) -> (Vec<&str>, Vec<&str>) {
+    let section = manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next());
+    let lines = section.unwrap_or_default().lines().filter_map(|line| line.split_once(" = "));
+    let (mut names, mut default) = (Vec::new(), Vec::new());
+    for (name, list) in lines.filter(|(name, _)| !name.starts_with('#')) {
+        match name {
+            "default" => default = list.split('"').skip(1).step_by(2).collect(),
+            _ => names.push(name),
+        }
+    }
+    (names, default)
+}
+
+#[test]
+fn the_features_of_the_client_are_those_of_the_model_layer() {
+    let (client, models) = (text("client/Cargo.toml"), text("orm/Cargo.toml"));
+    let ((of_client, mut its_default), (of_models, mut their_default)) =
+        (features(&client), features(&models));
+    assert!(of_client.len() > 10);
+    for name in &of_client {
+        assert!(of_models.contains(name), "`stellata` does not have the feature `{name}`");
+        let forwarded = format!("\"stellata-client/{name}\"");
+        assert!(models.contains(&forwarded), "`stellata` does not hand `{name}` on");
+    }
+    its_default.sort_unstable();
+    their_default.sort_unstable();
+    assert_eq!(its_default, their_default);
+}
+
+#[test]
+fn names_that_are_used_in_public_are_found() {
+    let code = "\nmod a;\npub use a::{B, C as D};\npub use a::{B,\n    C};\nuse x::Y;\npub use e::F;\npub use f as g;\n";
+    assert_eq!(used(code, ""), ["B", "C", "F"]);
+    assert_eq!(used(code, "e::"), ["F"]);
 }

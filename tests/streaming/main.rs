@@ -8,8 +8,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_core::Stream;
-use stellata_client::{Config, Connection, ErrorKind};
-use stellata_testkit::{Database, Reply, Script, ScriptedServer, Server, run, run_within};
+use stellata_client::replication::{Event, LogicalOptions, NewSlot, ReplicationConnection};
+use stellata_client::{Config, Connection, CopyOptions, ErrorKind, Oid};
+use stellata_testkit::{
+    Database, Reply, Script, ScriptedServer, Server, ServerOptions, run, run_within,
+};
 
 /// How much more may be held at the end and at any time than at the beginning, in bytes.
 const GROWTH: u64 = 16 << 20;
@@ -56,10 +59,10 @@ impl Consumer {
 fn memory_does_not_grow_with_the_number_of_rows() {
     let rows: u64 = match std::env::var("STELLATA_LONG") {
         Ok(_) => 10_000_000,
-        Err(_) => 500_000,
+        Err(_) => 250_000,
     };
     let database = Database::create(Server::shared().unwrap()).unwrap();
-    run_within(Duration::from_secs(120 + rows / 20_000), async {
+    run_within(Duration::from_secs(240 + rows / 5_000), async {
         let mut connection =
             Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap();
         let count = i32::try_from(rows).unwrap();
@@ -92,9 +95,104 @@ fn memory_does_not_grow_with_the_number_of_rows() {
         }
         connection.execute("commit", ()).await.unwrap();
         consumer.end("fetched", rows);
+        // A trigger for each row takes its time.
+        copied_in(&mut connection, rows.min(3_000_000)).await;
+        copied_out(&mut connection, rows).await;
         assert!(connection.buffered() <= 1 << 20, "{}", connection.buffered());
     });
+    replicated(rows.min(1_000_000));
     one_value_of_a_gigabyte_is_refused();
+    one_value_of_a_gigabyte_is_refused_in_a_copy();
+}
+
+/// From a source that is slow, as values and as lines, into a table of which nothing is kept.
+async fn copied_in(connection: &mut Connection, rows: u64) {
+    connection
+        .simple(
+            "create table sink (n int, s text);
+             create function forget() returns trigger language plpgsql as 'begin return null; end';
+             create trigger forget before insert on sink for each row execute function forget()",
+        )
+        .await
+        .unwrap();
+    let text = "x".repeat(200);
+    for (way, options) in [
+        ("copied in", CopyOptions::new()),
+        ("copied in as text", CopyOptions::text()),
+        ("copied in as CSV", CopyOptions::csv()),
+    ] {
+        let mut source = Consumer::new();
+        let mut writer =
+            connection.copy_in("sink", &["n", "s"]).options(options).row_writer().await.unwrap();
+        for n in 1..=i32::try_from(rows).unwrap() {
+            writer.write(&(n, &text)).await.unwrap();
+            source.take(n, &text).await;
+        }
+        // The trigger has kept none.
+        assert_eq!(writer.finish().await.unwrap(), 0);
+        source.end(way, rows);
+    }
+}
+
+/// To a consumer that is slow, as values, as lines and as bytes.
+async fn copied_out(connection: &mut Connection, rows: u64) {
+    let query = format!("select n, repeat('x', 200) from generate_series(1, {rows}) n");
+    for (way, options) in [
+        ("copied out", CopyOptions::new()),
+        ("copied out as text", CopyOptions::text()),
+        ("copied out as CSV", CopyOptions::csv()),
+    ] {
+        let mut consumer = Consumer::new();
+        let copy = connection.copy_out_query(&query).options(options);
+        let mut copied = copy.rows::<(i32, String)>().await.unwrap();
+        while let Some((n, text)) = copied.next().await.unwrap() {
+            consumer.take(n, &text).await;
+        }
+        consumer.end(way, rows);
+    }
+    let mut consumer = Consumer::new();
+    let mut reader = connection.copy_out_query(&query).reader().await.unwrap();
+    while let Some(piece) = reader.piece().await.unwrap() {
+        let line = std::str::from_utf8(piece).unwrap().trim_end();
+        let (n, text) = line.split_once('\t').unwrap();
+        consumer.take(n.parse().unwrap(), text).await;
+    }
+    consumer.end("copied out as bytes", rows);
+}
+
+/// One transaction of so many rows, followed by somebody slow.
+fn replicated(rows: u64) {
+    let options = ServerOptions::new()
+        .setting("synchronous_commit", "on")
+        .setting("logical_decoding_work_mem", "64kB");
+    let server = Server::start(options).unwrap();
+    run_within(Duration::from_secs(120 + rows / 5_000), async {
+        let config = Config::parse(&server.url("postgres")).unwrap();
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let table =
+            "create table rows (n int, s text); create publication everything for table rows";
+        connection.simple(table).await.unwrap();
+        let mut replication = ReplicationConnection::connect(&config).await.unwrap();
+        replication.create_slot(&NewSlot::logical("followed")).await.unwrap();
+        let fill = "insert into rows select n, repeat('x', 200) from generate_series(1, $1) n";
+        connection.execute(fill, (i32::try_from(rows).unwrap(),)).await.unwrap();
+        let mut consumer = Consumer::new();
+        let options = LogicalOptions::new("followed", ["everything"]);
+        let mut stream = replication.start_logical(&options).await.unwrap();
+        loop {
+            match stream.next().await.unwrap().unwrap().event {
+                Event::Insert(insert) => {
+                    let (n, text) = (insert.new.get("n").unwrap(), insert.new.get("s").unwrap());
+                    consumer.take(n, text).await;
+                }
+                Event::Commit(_) => break,
+                _ => {}
+            }
+        }
+        consumer.end("replicated", rows);
+        drop(stream);
+        assert!(replication.buffered() <= 1 << 20, "{}", replication.buffered());
+    });
 }
 
 /// By its length alone: none of it is waited for, and nothing is set aside for it.
@@ -111,4 +209,31 @@ fn one_value_of_a_gigabyte_is_refused() {
         assert!(connection.is_closed());
         assert!(resident().saturating_sub(before) <= GROWTH);
     });
+}
+
+/// The same of a row that is copied, as values and as bytes.
+fn one_value_of_a_gigabyte_is_refused_in_a_copy() {
+    for typed in [true, false] {
+        let head = Reply::new().parse_complete().bind_complete().copy('H', 1).lying(
+            'd',
+            1 << 30,
+            b"PGCOPY",
+        );
+        let script = Script::new().trust_login().expect("PBES").send(head).read_to_end();
+        let server = ScriptedServer::start([script]).unwrap();
+        run(async {
+            let config = Config::parse(&server.url()).unwrap();
+            let mut connection = Connection::connect(&config).await.unwrap();
+            let before = resident();
+            let copy = connection.copy_out_sql("copy t to stdout (format binary)");
+            let error = if typed {
+                copy.types([Oid::TEXT]).each(|_| Ok(())).await.unwrap_err()
+            } else {
+                copy.reader().await.unwrap().piece().await.map(drop).unwrap_err()
+            };
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+            assert!(connection.is_closed());
+            assert!(resident().saturating_sub(before) <= GROWTH);
+        });
+    }
 }

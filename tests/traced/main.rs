@@ -1,26 +1,52 @@
-//! What a tracer is told of statements.
+//! What a tracer is told of connecting, of statements and of batches.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
-use stellata_client::{Config, Connection, TraceOptions};
-use stellata_testkit::with_database;
+use stellata_client::{Config, Connection, ErrorKind, TraceOptions};
+use stellata_testkit::{Database, with_database};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 type Fields = HashMap<&'static str, String>;
 
-/// Keeps all that it is told.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Told>>);
+/// Keeps all that it is told, by all tests of the process.
+struct Kept;
+
+static TOLD: LazyLock<Mutex<Told>> = LazyLock::new(|| {
+    tracing::subscriber::set_global_default(Kept).unwrap();
+    Mutex::default()
+});
 
 #[derive(Default)]
 struct Told {
-    spans: Vec<Fields>,
+    spans: Vec<Span>,
     events: Vec<(Level, Fields)>,
+}
+
+#[derive(Clone, Debug)]
+struct Span {
+    name: &'static str,
+    fields: Fields,
+    /// The place of the span that it stands in.
+    parent: Option<usize>,
+    /// How many handles there are; it is over with the last.
+    handles: usize,
+}
+
+impl Span {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+}
+
+thread_local! {
+    /// The spans that the thread is in.
+    static ENTERED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Into<'f>(&'f mut Fields);
@@ -35,57 +61,93 @@ impl Visit for Into<'_> {
     }
 }
 
+fn place(span: &Id) -> usize {
+    usize::try_from(span.into_u64()).unwrap() - 1
+}
+
 impl Subscriber for Kept {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("stellata_client")
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut told = self.0.lock().unwrap();
+        let mut told = TOLD.lock().unwrap();
         let mut fields = Fields::new();
         span.record(&mut Into(&mut fields));
-        told.spans.push(fields);
+        let parent = ENTERED.with_borrow(|entered| entered.last().copied());
+        told.spans.push(Span { name: span.metadata().name(), fields, parent, handles: 1 });
         Id::from_u64(told.spans.len() as u64)
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        let index = usize::try_from(span.into_u64()).unwrap() - 1;
-        values.record(&mut Into(&mut self.0.lock().unwrap().spans[index]));
+        values.record(&mut Into(&mut TOLD.lock().unwrap().spans[place(span)].fields));
     }
 
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::new();
         event.record(&mut Into(&mut fields));
-        self.0.lock().unwrap().events.push((*event.metadata().level(), fields));
+        TOLD.lock().unwrap().events.push((*event.metadata().level(), fields));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, span: &Id) {
+        ENTERED.with_borrow_mut(|entered| entered.push(place(span)));
+    }
 
-    fn exit(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {
+        ENTERED.with_borrow_mut(|entered| entered.pop());
+    }
+
+    fn clone_span(&self, span: &Id) -> Id {
+        TOLD.lock().unwrap().spans[place(span)].handles += 1;
+        span.clone()
+    }
+
+    fn try_close(&self, span: Id) -> bool {
+        let span = &mut TOLD.lock().unwrap().spans[place(&span)];
+        span.handles -= 1;
+        span.handles == 0
+    }
 }
 
-impl Kept {
-    fn last(&self) -> Fields {
-        self.0.lock().unwrap().spans.last().unwrap().clone()
-    }
+/// The spans of a database, each with its place.
+fn spans(database: &str) -> Vec<(usize, Span)> {
+    let told = TOLD.lock().unwrap();
+    let all = told.spans.iter().cloned().enumerate();
+    all.filter(|(_, span)| span.field("db.namespace") == Some(database)).collect()
+}
+
+fn last(database: &Database) -> Span {
+    spans(database.name()).pop().unwrap().1
+}
+
+fn events(wanted: Level, text: &str) -> Vec<Fields> {
+    let told = TOLD.lock().unwrap();
+    let events = told.events.iter().filter(|(level, _)| *level == wanted);
+    events
+        .map(|(_, fields)| fields.clone())
+        .filter(|fields| format!("{fields:?}").contains(text))
+        .collect()
+}
+
+fn config(database: &Database) -> Config {
+    LazyLock::force(&TOLD);
+    Config::parse(&database.tcp_url()).unwrap()
 }
 
 #[test]
 fn statements_are_told_by_opentelemetrys_names_and_slow_ones_are_logged() {
-    let kept = Kept::default();
-    tracing::subscriber::set_global_default(kept.clone()).unwrap();
     with_database(async |database| {
         let options = TraceOptions::new().slow(Duration::from_millis(60));
-        let config = Config::parse(&database.tcp_url()).unwrap();
+        let config = config(database);
         let mut connection =
             Connection::connect(&config.clone().with_tracing(options)).await.unwrap();
         connection
             .query::<(i32,)>("select $1 + n from generate_series(1, 3) n", (4711,))
             .await
             .unwrap();
-        let span = kept.last();
+        let span = last(database);
         let wanted = [
             ("otel.kind", "client"),
             ("otel.name", &*format!("SELECT {}", database.name())),
@@ -98,39 +160,222 @@ fn statements_are_told_by_opentelemetrys_names_and_slow_ones_are_logged() {
             ("server.port", &*database.tcp().port().to_string()),
         ];
         for (name, value) in wanted {
-            assert_eq!(span.get(name).map(String::as_str), Some(value), "{name}");
+            assert_eq!(span.field(name), Some(value), "{name}");
         }
-        assert!(!span.contains_key("error.type"));
+        assert_eq!((span.field("error.type"), span.handles), (None, 0));
 
         connection.execute("select 1 / $1", (0,)).await.unwrap_err();
-        let span = kept.last();
-        assert_eq!(span["db.response.status_code"], "22012");
-        assert_eq!((&*span["error.type"], &*span["otel.status_code"]), ("22012", "ERROR"));
+        let span = last(database);
+        assert_eq!(span.field("db.response.status_code"), Some("22012"));
+        assert_eq!(span.field("error.type"), Some("22012"));
+        assert_eq!(span.field("otel.status_code"), Some("ERROR"));
+
+        let mut rows = connection.lend("select n from generate_series(1, 4) n", ()).unwrap();
+        while rows.next::<(i32,)>().await.unwrap().is_some() {}
+        assert!(rows.next::<(i32,)>().await.unwrap().is_none());
+        let span = last(database);
+        assert_eq!(span.field("db.query.text"), Some("select n from generate_series(1, 4) n"));
+        assert_eq!((span.field("db.response.returned_rows"), span.handles), (Some("4"), 0));
+        connection.lend("select 1 / 0", ()).unwrap().next::<(i32,)>().await.unwrap_err();
+        assert_eq!(last(database).field("error.type"), Some("22012"));
 
         connection.simple("select 1; select 2").await.unwrap();
-        assert_eq!(kept.last()["db.response.returned_rows"], "2");
+        assert_eq!(last(database).field("db.response.returned_rows"), Some("2"));
 
-        assert!(kept.0.lock().unwrap().events.is_empty(), "nothing was slow");
         connection
             .with_limit(Duration::from_secs(9))
-            .execute("select pg_sleep(0.1)", ())
+            .execute("select pg_sleep(0.1) as statements", ())
             .await
             .unwrap();
-        {
-            let told = kept.0.lock().unwrap();
-            let [(level, event)] = &*told.events else { panic!("one slow statement") };
-            assert_eq!(*level, Level::WARN);
-            assert_eq!(event["db.query.text"], "select pg_sleep(0.1)");
-            assert!(event["db.client.operation.duration"].parse::<f64>().unwrap() >= 0.06);
-        }
+        let slow = events(Level::WARN, "as statements");
+        let [event] = &*slow else { panic!("one slow statement: {slow:?}") };
+        assert_eq!(event["db.query.text"], "select pg_sleep(0.1) as statements");
+        assert!(event["db.client.operation.duration"].parse::<f64>().unwrap() >= 0.06);
 
         // Values are told only where that was asked for.
         let mut all = String::new();
-        write!(all, "{:?}", kept.0.lock().unwrap().spans).unwrap();
+        write!(all, "{:?}", spans(database.name())).unwrap();
         assert!(!all.contains("1267") && !all.contains("4711"), "{all}");
         let telling = TraceOptions::new().parameters(true);
         let mut connection = Connection::connect(&config.with_tracing(telling)).await.unwrap();
         connection.query::<(String,)>("select $1 || $2::int4", ("a", 4711)).await.unwrap();
-        assert_eq!(kept.last()["db.query.parameters"], r#"$1="a", $2=\x00001267"#);
+        let told = last(database);
+        assert_eq!(told.field("db.query.parameters"), Some(r#"$1="a", $2=\x00001267"#));
+    });
+}
+
+#[test]
+fn a_batch_is_told_and_each_of_its_statements_in_it() {
+    with_database(async |database| {
+        let options = TraceOptions::new().slow(Duration::from_millis(60));
+        let mut connection =
+            Connection::connect(&config(database).with_tracing(options)).await.unwrap();
+        let before = spans(database.name()).len();
+        let mut batch = connection.batch().unwrap();
+        batch.add("select $1 as a", (4711,)).unwrap();
+        batch.add("select n from generate_series(1, 3) n", ()).unwrap();
+        batch.add("select pg_sleep(0.1) as batched", ()).unwrap();
+        let mut answers = batch.send().unwrap();
+        assert_eq!(spans(database.name()).len(), before, "nothing has left yet");
+        answers.one::<(i32,)>().await.unwrap();
+        assert_eq!(answers.rows::<(i32,)>().await.unwrap().len(), 3);
+        answers.end().await.unwrap();
+        let told = spans(database.name()).split_off(before);
+        let [(at, batch), statements @ ..] = &*told else { panic!("a batch: {told:?}") };
+        assert_eq!(batch.name, "batch");
+        let wanted = [
+            ("otel.kind", "client"),
+            ("otel.name", &*format!("BATCH {}", database.name())),
+            ("db.system.name", "postgresql"),
+            ("db.operation.name", "BATCH"),
+            ("db.operation.batch.size", "3"),
+            ("server.address", "127.0.0.1"),
+        ];
+        for (name, value) in wanted {
+            assert_eq!(batch.field(name), Some(value), "{name}");
+        }
+        assert_eq!((batch.field("error.type"), batch.handles), (None, 0), "it is over");
+        let rows = statements.iter().map(|(_, span)| {
+            assert_eq!((span.name, span.parent, span.handles), ("query", Some(*at), 0));
+            (span.field("db.query.text").unwrap(), span.field("db.response.returned_rows").unwrap())
+        });
+        let wanted = [
+            ("select $1 as a", "1"),
+            ("select n from generate_series(1, 3) n", "3"),
+            ("select pg_sleep(0.1) as batched", "1"),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), wanted);
+        let slow = events(Level::WARN, "as batched");
+        let [event] = &*slow else { panic!("one slow batch: {slow:?}") };
+        let texts = "select $1 as a; select n from generate_series(1, 3) n; select pg_sleep(0.1) as batched";
+        assert_eq!((&*event["db.query.text"], &*event["db.operation.batch.size"]), (texts, "3"));
+        assert!(!format!("{told:?}").contains("1267"), "values are not told: {told:?}");
+
+        // One alone is no batch.
+        let mut batch = connection.batch().unwrap();
+        batch.add("select 1 as alone", ()).unwrap();
+        batch.send().unwrap().end().await.unwrap();
+        let told = spans(database.name()).split_off(before + 4);
+        let [(_, alone)] = &*told else { panic!("one statement: {told:?}") };
+        assert_eq!((alone.name, alone.parent, alone.handles), ("query", None, 0));
+
+        let telling = TraceOptions::new().parameters(true);
+        let mut connection =
+            Connection::connect(&config(database).with_tracing(telling)).await.unwrap();
+        let mut batch = connection.batch().unwrap();
+        batch.add("select 1", ()).unwrap().add("select $1", ("a",)).unwrap();
+        batch.send().unwrap().end().await.unwrap();
+        assert_eq!(last(database).field("db.query.parameters"), Some(r#"$1="a""#));
+    });
+}
+
+#[test]
+fn a_batch_that_fails_tells_why_and_what_of_it_ran() {
+    with_database(async |database| {
+        let mut connection = Connection::connect(&config(database)).await.unwrap();
+        connection
+            .simple("create table t (n int unique deferrable initially deferred)")
+            .await
+            .unwrap();
+        let before = spans(database.name()).len();
+        let mut batch = connection.batch().unwrap();
+        batch.add("select 1 / 0", ()).unwrap().add("select 'skipped'", ()).unwrap();
+        batch.sync().unwrap();
+        batch.add("select 'run'", ()).unwrap();
+        batch.send().unwrap().end().await.unwrap_err();
+        let told = spans(database.name()).split_off(before);
+        let [(_, batch), (_, failed), (_, ran)] = &*told else { panic!("two ran: {told:?}") };
+        for span in [batch, failed] {
+            assert_eq!(span.field("error.type"), Some("22012"));
+            assert_eq!(span.field("db.response.status_code"), Some("22012"));
+            assert_eq!(span.field("otel.status_code"), Some("ERROR"));
+        }
+        assert_eq!(batch.field("db.operation.batch.size"), Some("3"));
+        assert_eq!(
+            (ran.field("db.query.text"), ran.field("error.type")),
+            (Some("select 'run'"), None)
+        );
+        assert!(told.iter().all(|(_, span)| span.handles == 0), "{told:?}");
+
+        // What fails with the end of a group fails the batch.
+        let mut batch = connection.batch().unwrap();
+        batch.add("insert into t values (1)", ()).unwrap();
+        batch.add("insert into t values (1)", ()).unwrap();
+        batch.send().unwrap().end().await.unwrap_err();
+        let told = spans(database.name()).split_off(before + 3);
+        let [(_, batch), statements @ ..] = &*told else { panic!("a batch: {told:?}") };
+        assert_eq!((batch.name, batch.field("error.type")), ("batch", Some("23505")));
+        assert_eq!(statements.len(), 2);
+        assert!(statements.iter().all(|(_, span)| span.field("error.type").is_none()));
+        assert!(told.iter().all(|(_, span)| span.handles == 0), "{told:?}");
+
+        // A batch that was given up does not reach into the next call.
+        let mut batch = connection.batch().unwrap();
+        batch.add("select 1", ()).unwrap().add("select 2", ()).unwrap();
+        let mut answers = batch.send().unwrap();
+        answers.count().await.unwrap();
+        drop(answers);
+        connection.execute("select 'next'", ()).await.unwrap();
+        let next = last(database);
+        assert_eq!((next.field("db.query.text"), next.parent), (Some("select 'next'"), None));
+        let open = spans(database.name()).into_iter().filter(|(_, span)| span.handles > 0).count();
+        assert_eq!(open, 0);
+    });
+}
+
+#[test]
+fn connecting_is_told_with_its_attempts_and_how_it_ended() {
+    with_database(async |database| {
+        let port = database.tcp().port();
+        let good = config(database);
+        drop(Connection::connect(&good).await.unwrap());
+        let span = last(database);
+        assert_eq!((span.name, span.handles), ("connect", 0));
+        let wanted = [
+            ("otel.kind", "client"),
+            ("otel.name", &*format!("CONNECT {}", database.name())),
+            ("db.system.name", "postgresql"),
+            ("server.address", "127.0.0.1"),
+            ("server.port", &*port.to_string()),
+            ("network.peer.address", "127.0.0.1"),
+            ("network.peer.port", &*port.to_string()),
+            ("tls.established", "false"),
+            ("stellata.connect.attempts", "1"),
+        ];
+        for (name, value) in wanted {
+            assert_eq!(span.field(name), Some(value), "{name}");
+        }
+        assert_eq!(span.field("error.type"), None);
+
+        // Nobody listens at the first host.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let two = |host: &str, port: u16| {
+            Config::new("127.0.0.1", good.user())
+                .with_port(free)
+                .with_endpoint(stellata_client::Endpoint::new(host, port))
+                .with_database(database.name())
+                .with_tls(good.tls().clone())
+        };
+        drop(Connection::connect(&two("127.0.0.1", port)).await.unwrap());
+        let span = last(database);
+        assert_eq!(span.field("stellata.connect.attempts"), Some("2"));
+        assert_eq!(span.field("server.port"), Some(&*port.to_string()));
+        let failed = events(Level::DEBUG, &format!(":{free}"));
+        let [event] = &*failed else { panic!("one attempt failed: {failed:?}") };
+        assert_eq!(event["error.type"], "Connect");
+
+        let error = Connection::connect(&two("127.0.0.1", free)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        let span = last(database);
+        assert_eq!(span.field("error.type"), Some("Connect"));
+        assert_eq!(span.field("otel.status_code"), Some("ERROR"));
+        assert_eq!(span.field("stellata.connect.attempts"), Some("2"));
+
+        let nowhere = format!("{}_gone", database.name());
+        Connection::connect(&good.clone().with_database(&nowhere)).await.unwrap_err();
+        let (_, span) = spans(&nowhere).pop().unwrap();
+        assert_eq!(span.field("error.type"), Some("3D000"));
+        assert_eq!(span.field("db.response.status_code"), Some("3D000"));
+        assert_eq!((span.field("tls.established"), span.handles), (None, 0));
     });
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask cover`: which lines of a crate its own tests run. By hand only: it needs the `llvm-profdata` and `llvm-cov`
+//! `cargo xtask cover`: which lines of a crate its tests run. By hand only: it needs the `llvm-profdata` and `llvm-cov`
 //! of the compiler's own major version of LLVM, and builds everything once more.
 //!
 //! `rustup component add llvm-tools` brings them; else a distribution's package does, in `PATH` or named by `--llvm FOLDER`.
@@ -12,6 +12,10 @@ const USAGE: &str = "usage: cargo xtask cover [-p CRATE] [--llvm FOLDER] [--miss
 
 /// The crate whose lines are counted unless told otherwise.
 const CRATE: &str = "protocol";
+
+/// The tests of the whole system that are a crate's own: their program, and which of them.
+const ELSEWHERE: &[(&str, &[(&str, &str)])] =
+    &[("pool", &[("it", "pool::"), ("crowd", ""), ("simulated", "")])];
 
 /// Runs the tests of a crate with counters, and prints how many lines of each file ran; with `--missing` those that did not.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -34,14 +38,18 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let profiles = target.join("profiles");
     // Counters of an earlier run would add to these.
     let _ = std::fs::remove_dir_all(&profiles);
-    let programs = programs(&root, name, &target)?;
-    println!("{} test programs", programs.len());
+    let elsewhere = ELSEWHERE.iter().find(|(owner, _)| *owner == name).map_or(&[][..], |of| of.1);
+    let mut programs = programs(&root.join(name), &target, &["--lib", "--tests"])?;
     for program in &programs {
-        let mut tests = Command::new(program);
-        tests.arg("--quiet").current_dir(root.join(name));
-        tests.env("CARGO_MANIFEST_DIR", root.join(name));
-        shell::run(tests.env("LLVM_PROFILE_FILE", profiles.join("%p-%m.profraw")))?;
+        count(program, &root.join(name), &profiles, "")?;
     }
+    for (test, filter) in elsewhere {
+        for program in self::programs(&root.join("tests"), &target, &["--test", test])? {
+            count(&program, &root.join("tests"), &profiles, filter)?;
+            programs.push(program);
+        }
+    }
+    println!("{} test programs", programs.len());
     let merged = target.join("merged.profdata");
     let mut merge = Command::new(tools.join("llvm-profdata"));
     merge.args(["merge", "-sparse", "-o"]).arg(&merged).arg(&profiles);
@@ -71,6 +79,16 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Ok(())
 }
 
+/// Runs those of a program's tests that have a filter's words in their names; each process leaves a profile.
+fn count(program: &Path, folder: &Path, profiles: &Path, filter: &str) -> Outcome {
+    let mut tests = Command::new(program);
+    tests.arg("--quiet").current_dir(folder).env("CARGO_MANIFEST_DIR", folder);
+    if !filter.is_empty() {
+        tests.arg(filter);
+    }
+    shell::run(tests.env("LLVM_PROFILE_FILE", profiles.join("%p-%m.profraw")))
+}
+
 /// Where the programs of LLVM are.
 fn tools(told: Option<&Path>) -> Result<PathBuf, Failure> {
     let version = shell::capture(Command::new("rustc").arg("-vV")).unwrap_or_default();
@@ -97,14 +115,14 @@ fn tools(told: Option<&Path>) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Builds the tests of a crate with counters; returns the programs.
-fn programs(root: &Path, name: &str, target: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// Builds tests of the crate in a folder with counters; returns the programs.
+fn programs(folder: &Path, target: &Path, which: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     let mut cargo = shell::cargo();
-    cargo.current_dir(root.join(name)).env("RUSTFLAGS", "-Cinstrument-coverage");
-    cargo.args(["test", "--no-run", "--lib", "--tests", "--message-format=json"]);
+    cargo.current_dir(folder).env("RUSTFLAGS", "-Cinstrument-coverage");
+    cargo.args(["test", "--no-run", "--message-format=json"]).args(which);
     shell::announce(cargo.arg("--target-dir").arg(target));
     let messages = shell::capture(&mut cargo)
-        .ok_or_else(|| Failure::new(format!("the tests of {name} can't be built")))?;
+        .ok_or_else(|| Failure::new(format!("{} can't be built", folder.display())))?;
     let program = |line: &str| {
         let (_, rest) = line.split_once("\"executable\":\"")?;
         rest.split_once('"').map(|(path, _)| PathBuf::from(path))

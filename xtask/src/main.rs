@@ -20,6 +20,7 @@ mod ci;
 mod cover;
 mod demo;
 mod fuzz;
+mod peers;
 mod rel;
 mod test;
 mod tidy;
@@ -58,6 +59,7 @@ usage: cargo xtask <command> [options]
   fuzz   [--target NAME] [--runs N]  give the protocol hostile bytes, a bounded number of times
   rel    Rnn [--long]               prove one property of docs/reliability.md, and print its figure
   cover  [-p CRATE] [--missing]     count the lines that the tests of a crate run (needs LLVM's own tools)
+  peers  [--rounds N] [--turn MS]   time our pool beside others, in turns (builds them; by hand)
   data   [--full]                   rebuild examples/data, or write every flight into target/nycflights13
   ci                                what .ci/run does: format, lints, documentation, tests";
 
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         "data" => data::run(&rest),
         "demo" => demo::run(&rest),
         "fuzz" => fuzz::run(&rest),
+        "peers" => peers::run(&rest),
         "rel" => rel::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(&rest),

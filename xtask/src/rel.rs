@@ -23,11 +23,17 @@ enum Step {
     Test { of: &'static [&'static str], filter: &'static [&'static str] },
     /// The same of a test that does nothing but compute, and is built for that where it runs for long.
     Computing { of: &'static [&'static str], filter: &'static [&'static str] },
+    /// The same where time is measured: it is always built for that, with every check.
+    Quick { of: &'static [&'static str], filter: &'static [&'static str] },
     /// Arguments of `cargo xtask fuzz`, usually and for long.
     Fuzz { usual: &'static [&'static str], long: &'static [&'static str] },
 }
 
+/// Chooses quick code with every check of the usual one.
+const OPTIMISED: &[&str] = &["--profile", "long"];
+
 const PROTOCOL: &str = "stellata-protocol";
+const POOL: &str = "stellata-pool";
 const TESTS: &str = "stellata-tests";
 
 /// Tests of the whole system whose names have one of these parts.
@@ -80,12 +86,11 @@ const PROPERTIES: &[Property] = &[
     Property {
         id: "R07",
         steps: &[
-            Step::Test {
-                of: &["-p", PROTOCOL, "--test", "allocation"],
-                filter: &["hostile_value", "--include-ignored"],
+            Step::Quick {
+                of: &["-p", PROTOCOL, "--all-features", "--test", "hostile_values"],
+                filter: &[],
             },
-            // The time of a `BigDecimal` of all digits that there may be is that of its crate.
-            Step::Test {
+            Step::Quick {
                 of: &["-p", PROTOCOL, "--all-features", "--test", "allocation"],
                 filter: &["hostile_value"],
             },
@@ -117,19 +122,44 @@ const PROPERTIES: &[Property] = &[
         id: "R14",
         steps: &[whole(&["hostile::gone", "hostile::prefixes", "copy::failures"])],
     },
+    Property { id: "R15", steps: &[whole(&["outlives_the_restarts"])] },
     Property { id: "R17", steps: &[whole(&["silent"])] },
-    Property { id: "R18", steps: &[whole(&["pool::simulated"])] },
+    Property { id: "R18", steps: &[whole(&["clogged_connections"])] },
     Property {
         id: "R19",
-        steps: &[Step::Test { of: &["-p", "stellata-pool-models"], filter: &[] }],
+        steps: &[
+            Step::Test { of: &["-p", "stellata-pool-models"], filter: &[] },
+            Step::Test { of: &["-p", "stellata-pool-schedules"], filter: &[] },
+            Step::Test { of: &["-p", POOL, "--lib"], filter: &["lending"] },
+        ],
     },
-    Property { id: "R21", steps: &[whole(&["deadlines"])] },
-    Property { id: "R22", steps: &[whole(&["cleaning"])] },
+    Property {
+        id: "R20",
+        steps: &[
+            whole(&["ten_thousand"]),
+            Step::Test { of: &["-p", TESTS, "--test", "crowd"], filter: &[] },
+        ],
+    },
+    Property { id: "R21", steps: &[whole(&["pool::deadlines"])] },
+    Property { id: "R22", steps: &[whole(&["pool::cleaning"])] },
     Property {
         id: "R24",
-        steps: &[Step::Test { of: &["-p", TESTS, "--test", "streaming"], filter: &[] }],
+        steps: &[
+            Step::Test { of: &["-p", TESTS, "--test", "streaming"], filter: &[] },
+            whole(&["copy_out_that_is_dropped", "no_memory_grows"]),
+        ],
     },
-    Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow"])] },
+    Property {
+        id: "R25",
+        steps: &[whole(&["full_buffers", "copy::flow", "block_nobody", "slow_consumer"])],
+    },
+    Property {
+        id: "R16",
+        steps: &[Step::Test {
+            of: &["-p", TESTS, "--test", "it"],
+            filter: &["cluster::failover", "cluster::roles"],
+        }],
+    },
     Property {
         id: "R26",
         steps: &[
@@ -171,7 +201,13 @@ const PROPERTIES: &[Property] = &[
         ],
     },
     Property { id: "R39", steps: &[whole(&["faults"])] },
-    Property { id: "R40", steps: &[whole(&["simulated"])] },
+    Property {
+        id: "R40",
+        steps: &[
+            Step::Computing { of: &["-p", TESTS, "--test", "simulated"], filter: &[] },
+            whole(&["pool::simulated"]),
+        ],
+    },
 ];
 
 /// Runs what proves a property.
@@ -197,8 +233,9 @@ fn prove(step: &Step, long: bool) -> Outcome {
     match step {
         Step::Test { of, filter } => test(of, filter, &[], long),
         Step::Computing { of, filter } => {
-            test(of, filter, if long { &["--profile", "long"] } else { &[] }, long)
+            test(of, filter, if long { OPTIMISED } else { &[] }, long)
         }
+        Step::Quick { of, filter } => test(of, filter, OPTIMISED, long),
         Step::Fuzz { usual, long: more } => {
             let words = if long { more } else { usual };
             fuzz::run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())

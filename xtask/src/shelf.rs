@@ -22,15 +22,21 @@ pub(crate) fn path() -> PathBuf {
 /// Fills `folder`, which is on the shelf, with what `make` leaves in the folder that it returns, inside the one that it
 /// is given. The folder gets its name last, so that half of it is never taken for the whole.
 pub(crate) fn fill(folder: &Path, make: impl FnOnce(&Path) -> Result<PathBuf, Failure>) -> Outcome {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let aside = folder.with_file_name(format!("unfinished-{name}-{}", std::process::id()));
-    let cannot =
-        |error: std::io::Error| Failure::new(format!("can't fill {}: {error}", folder.display()));
-    std::fs::create_dir_all(&aside).map_err(cannot)?;
-    let made = make(&aside).and_then(|made| {
+    beside(|aside| {
+        let made = make(aside)?;
         let _ = std::fs::remove_dir_all(folder);
-        std::fs::rename(made, folder).map_err(cannot)
-    });
+        std::fs::rename(made, folder)
+            .map_err(|error| Failure::new(format!("can't fill {}: {error}", folder.display())))
+    })
+}
+
+/// Does something with a folder that is on the shelf as long as it takes, and is gone afterwards.
+pub(crate) fn beside(work: impl FnOnce(&Path) -> Outcome) -> Outcome {
+    let aside = path().join(format!("unfinished-{}", std::process::id()));
+    let cannot =
+        |error: std::io::Error| Failure::new(format!("can't use {}: {error}", aside.display()));
+    std::fs::create_dir_all(&aside).map_err(cannot)?;
+    let done = work(&aside);
     let removed = std::fs::remove_dir_all(&aside).map_err(cannot);
-    made.and(removed)
+    done.and(removed)
 }

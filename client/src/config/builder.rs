@@ -23,16 +23,33 @@ impl Config {
     /// Adds a place to connect to, which is tried after those before it.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.others.push(endpoint);
+        self.others.push(Arc::new(endpoint));
+        self
+    }
+
+    /// Makes this the only place to connect to, in place of all that were named.
+    ///
+    /// ```
+    /// use stellata_client::Config;
+    ///
+    /// let all = Config::parse("postgres://anna@db1.example,db2.example/music")?;
+    /// let each: Vec<Config> =
+    ///     all.endpoints().map(|place| all.clone().with_only_endpoint(place.clone())).collect();
+    /// assert_eq!(each[1].endpoints().count(), 1);
+    /// # Ok::<(), stellata_client::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_only_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.first = Arc::new(endpoint);
+        self.others.clear();
         self
     }
 
     /// Sets the port, of all places.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
-        self.first.set_port(port);
-        for endpoint in &mut self.others {
-            endpoint.set_port(port);
+        for endpoint in std::iter::once(&mut self.first).chain(&mut self.others) {
+            Arc::make_mut(endpoint).set_port(port);
         }
         self
     }
@@ -140,8 +157,8 @@ impl Config {
     /// Sets how long an attempt at one address may take, the login included; with several hosts or addresses, each has
     /// as long. Default: 15 s. [`Duration::MAX`] is no limit.
     #[must_use]
-    pub const fn with_connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
+    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
+        Arc::make_mut(&mut self.sockets).connect_timeout = limit;
         self
     }
 
@@ -154,16 +171,16 @@ impl Config {
 
     /// Sets the probes of idle TCP connections; `None` sends none. Default: probes with the system's times.
     #[must_use]
-    pub const fn with_keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
-        self.keepalive = keepalive;
+    pub fn with_keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
+        Arc::make_mut(&mut self.sockets).keepalive = keepalive;
         self
     }
 
     /// Sets how long sent bytes may stay unacknowledged before a TCP connection is given up (Linux, RFC 5482; elsewhere
     /// nothing happens). Default, and `None`: the system's.
     #[must_use]
-    pub const fn with_tcp_user_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.tcp_user_timeout = limit;
+    pub fn with_tcp_user_timeout(mut self, limit: Option<Duration>) -> Self {
+        Arc::make_mut(&mut self.sockets).tcp_user_timeout = limit;
         self
     }
 
@@ -185,7 +202,7 @@ impl Config {
     /// list. Anybody may put a socket into a folder that all may write to. Other connections are not looked at.
     #[must_use]
     pub fn with_require_peer(mut self, account: &str) -> Self {
-        self.require_peer = Some(account.to_owned());
+        Arc::make_mut(&mut self.sockets).require_peer = Some(account.to_owned());
         self
     }
 
@@ -274,14 +291,19 @@ impl Config {
 
     /// Says whether a pooler stands before the server that lends its connections by transaction, such as PgBouncer in that
     /// mode, and does not keep track of prepared statements (PgBouncer does by `max_prepared_statements`, from 1.21 on).
-    /// Default: false.
     ///
     /// No statement gets a name then: each is prepared anew in the same round trip that runs it. The same happens by
-    /// itself from the moment on when prepared statements turn out to be gone, or to be others'. But in a transaction the
-    /// first time is an error, so it is better said.
+    /// itself from the moment on when prepared statements turn out to be gone, or to be others'.
+    ///
+    /// Default: not said. A pooler is then suspected, at no cost, where the number of the session's process is none that a
+    /// system gives out, as those that PgBouncer makes up (999 of 1000). Nothing else that it reports tells it from the
+    /// server, nor the mode it works in. So names stay, but what can't be run again by itself, in a transaction or in a
+    /// batch, relies on none: it is prepared anew in its own flush, whatever is there by its name. That costs the server
+    /// time, no round trip; `false` says that a suspicion would be wrong. Where nothing is said nor suspected, the first
+    /// statement in a transaction whose name turns out to be gone fails.
     #[must_use]
     pub const fn with_transaction_pooler(mut self, is_there: bool) -> Self {
-        self.transaction_pooler = is_there;
+        self.transaction_pooler = Some(is_there);
         self
     }
 
@@ -308,6 +330,18 @@ impl Config {
     }
 
     /// Sets what tracers are told beside the text of statements.
+    ///
+    /// Told by spans of the level INFO, with the names that OpenTelemetry has for them:
+    ///
+    /// | span | of | beside `db.system.name`, `db.namespace`, `server.address` and `server.port` |
+    /// |---|---|---|
+    /// | `connect` | [`Connection::connect`](crate::Connection::connect) | `network.peer.address`, `network.peer.port`, `tls.established`, `stellata.connect.attempts` (with the one that came to a connection) |
+    /// | `query` | a statement | `db.operation.name` (its first word), `db.query.text`, `db.response.returned_rows`; `db.query.parameters` where asked for |
+    /// | `batch` | several statements that left together, each with its own span inside | `db.operation.batch.size` |
+    ///
+    /// What failed has `error.type`: the SQLSTATE, which is `db.response.status_code` too, or the [kind](crate::ErrorKind)
+    /// of the error. A statement of a batch that was not run, because one before it failed, has no span. The span of a
+    /// batch ends with its last answer. Attempts to connect that failed are told by events of the level DEBUG.
     #[cfg(feature = "tracing")]
     #[must_use]
     pub const fn with_tracing(mut self, options: TraceOptions) -> Self {
@@ -325,7 +359,7 @@ impl Config {
     /// Sets what is asked of encryption. Default: [`SslMode::Prefer`](crate::SslMode::Prefer).
     #[must_use]
     pub fn with_tls(mut self, tls: TlsSettings) -> Self {
-        self.tls = tls;
+        Arc::make_mut(&mut self.sockets).tls = tls;
         self
     }
 }

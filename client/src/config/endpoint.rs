@@ -1,13 +1,14 @@
 //! The places where a server may listen.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::defaults;
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Host {
     /// A host name or address, reached by TCP.
@@ -81,11 +82,20 @@ impl fmt::Display for Host {
 /// let hosts: Vec<String> = config.endpoints().map(ToString::to_string).collect();
 /// assert_eq!(hosts, ["db1.example:5432", "db2.example:5433"]);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     host: Host,
     address: Option<IpAddr>,
     port: u16,
+}
+
+/// A server, as others are told from it: by what it is called and, of those that are called the same, by the address. One
+/// address alone does not tell: behind it somebody may choose the server by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Server {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// `None` of a unix socket, and of a stream that the caller has opened.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 impl Endpoint {

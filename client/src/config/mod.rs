@@ -6,7 +6,7 @@ mod environment;
 pub(crate) mod endpoint;
 pub(crate) mod routing;
 pub(crate) mod protocol_version;
-mod socket_options;
+pub(crate) mod socket_options;
 #[cfg(feature = "tracing")]
 pub(crate) mod trace_options;
 pub(crate) mod provider;
@@ -29,6 +29,8 @@ use stellata_protocol::Limits;
 use stellata_protocol::auth::{DEFAULT_MAX_ITERATIONS, RequireAuth};
 use zeroize::Zeroizing;
 
+use crate::config::endpoint::Server;
+use crate::config::socket_options::SocketSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
 use crate::tls::TlsSettings;
@@ -86,6 +88,7 @@ pub use trace_options::TraceOptions;
 /// | [`with_protocol_versions`](Self::with_protocol_versions) | `min_protocol_version`, `max_protocol_version` | `PGMINPROTOCOLVERSION`, `PGMAXPROTOCOLVERSION` | `3.0` |
 /// | [`with_cleartext_password`](Self::with_cleartext_password) | | | only over a unix socket or `verify-full` |
 /// | [`with_statement_cache`](Self::with_statement_cache) | | | 256 |
+/// | [`with_transaction_pooler`](Self::with_transaction_pooler) | | | suspected by the number of the session's process |
 /// | [`with_limits`](Self::with_limits) | | | [`Limits::default`] |
 ///
 /// Read and without effect: `client_encoding` (text is UTF-8 here, whatever the database holds), `sslcompression`,
@@ -105,9 +108,9 @@ pub use trace_options::TraceOptions;
 /// ```
 #[derive(Clone)]
 pub struct Config {
-    first: Endpoint,
+    first: Arc<Endpoint>,
     /// The hosts behind the first, in order.
-    others: Vec<Endpoint>,
+    others: Vec<Arc<Endpoint>>,
     user: String,
     password: Option<Zeroizing<Vec<u8>>>,
     file_passwords: Option<FilePasswords>,
@@ -116,13 +119,10 @@ pub struct Config {
     settings: Vec<(String, String)>,
     options: String,
     replication: Option<String>,
-    connect_timeout: Duration,
+    sockets: Arc<SocketSettings>,
     phase_limits: PhaseLimits,
-    keepalive: Option<Keepalive>,
-    tcp_user_timeout: Option<Duration>,
     target_session_attrs: TargetSessionAttrs,
     load_balance_hosts: LoadBalanceHosts,
-    require_peer: Option<String>,
     require_auth: RequireAuth,
     max_scram_iterations: u32,
     token_provider: Option<TokenProvider>,
@@ -130,9 +130,8 @@ pub struct Config {
     cleartext_password: bool,
     statement_cache: usize,
     limits: Limits,
-    tls: TlsSettings,
-    types: TypeCache,
-    transaction_pooler: bool,
+    types: TypeCache<Server>,
+    transaction_pooler: Option<bool>,
     hooks: Hooks,
     #[cfg(feature = "tracing")]
     tracing: TraceOptions,
@@ -159,7 +158,7 @@ impl Config {
 
     fn at(first: Endpoint, user: &str) -> Self {
         Self {
-            first,
+            first: Arc::new(first),
             others: Vec::new(),
             user: user.to_owned(),
             password: None,
@@ -169,13 +168,10 @@ impl Config {
             settings: Vec::new(),
             options: String::new(),
             replication: None,
-            connect_timeout: defaults::CONNECT_TIMEOUT,
+            sockets: Arc::default(),
             phase_limits: PhaseLimits::new(),
-            keepalive: Some(Keepalive::new()),
-            tcp_user_timeout: None,
             target_session_attrs: TargetSessionAttrs::Any,
             load_balance_hosts: LoadBalanceHosts::Disable,
-            require_peer: None,
             require_auth: RequireAuth::ANY,
             max_scram_iterations: DEFAULT_MAX_ITERATIONS,
             token_provider: None,
@@ -183,9 +179,8 @@ impl Config {
             cleartext_password: false,
             statement_cache: defaults::STATEMENT_CACHE,
             limits: Limits::default(),
-            tls: TlsSettings::default(),
             types: TypeCache::default(),
-            transaction_pooler: false,
+            transaction_pooler: None,
             hooks: Hooks::default(),
             #[cfg(feature = "tracing")]
             tracing: TraceOptions::new(),
@@ -265,22 +260,27 @@ impl Config {
 
     /// The places to connect to, in the order in which they are tried.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.places().map(|endpoint| &**endpoint)
+    }
+
+    /// As [`Config::endpoints`], to be shared.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    pub(crate) const fn endpoint(&self) -> &Endpoint {
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
         &self.first
     }
 
     /// Where the server is: the first place.
     #[must_use]
-    pub const fn host(&self) -> &Host {
+    pub fn host(&self) -> &Host {
         self.first.host()
     }
 
     /// The port of the first place.
     #[must_use]
-    pub const fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.first.port()
     }
 
@@ -309,20 +309,20 @@ impl Config {
 
     /// How long an attempt at one address may take; [`Duration::MAX`] is no limit.
     #[must_use]
-    pub const fn connect_timeout(&self) -> Duration {
-        self.connect_timeout
+    pub fn connect_timeout(&self) -> Duration {
+        self.sockets.connect_timeout
     }
 
     /// The probes of idle TCP connections.
     #[must_use]
-    pub const fn keepalive(&self) -> Option<Keepalive> {
-        self.keepalive
+    pub fn keepalive(&self) -> Option<Keepalive> {
+        self.sockets.keepalive
     }
 
     /// How long sent bytes may stay unacknowledged.
     #[must_use]
-    pub const fn tcp_user_timeout(&self) -> Option<Duration> {
-        self.tcp_user_timeout
+    pub fn tcp_user_timeout(&self) -> Option<Duration> {
+        self.sockets.tcp_user_timeout
     }
 
     /// What kind of session is wanted.
@@ -340,7 +340,7 @@ impl Config {
     /// As whom a server must run that is reached over a unix socket.
     #[must_use]
     pub fn require_peer(&self) -> Option<&str> {
-        self.require_peer.as_deref()
+        self.sockets.require_peer.as_deref()
     }
 
     /// Which ways of logging in are taken.
@@ -357,8 +357,8 @@ impl Config {
 
     /// What is asked of encryption.
     #[must_use]
-    pub const fn tls(&self) -> &TlsSettings {
-        &self.tls
+    pub fn tls(&self) -> &TlsSettings {
+        &self.sockets.tls
     }
 
     /// A later value of a setting takes the place of the earlier one; names are not case-sensitive.
@@ -423,18 +423,13 @@ impl Config {
         self.statement_cache
     }
 
-    /// The same places, and the same settings of sockets and encryption, without what proves a login.
-    pub(crate) fn without_secrets(&self) -> Self {
-        Self {
-            password: None,
-            file_passwords: None,
-            provider: None,
-            token_provider: None,
-            ..self.clone()
-        }
+    /// What a connection needs that does not log in.
+    pub(crate) const fn sockets(&self) -> &Arc<SocketSettings> {
+        &self.sockets
     }
 
-    pub(crate) const fn transaction_pooler(&self) -> bool {
+    /// Whether a pooler lends by transaction, where it was said.
+    pub(crate) const fn transaction_pooler(&self) -> Option<bool> {
         self.transaction_pooler
     }
 
@@ -451,9 +446,9 @@ impl Config {
         self.limits
     }
 
-    /// What is known of the types of the database at `server`; all clones of this configuration share it.
-    pub(crate) fn types(&self, server: &str) -> Arc<DatabaseTypes> {
-        self.types.of(format!("{server} {:?}", self.database().unwrap_or(&self.user)))
+    /// What is known of the types of the database at this server; all clones of this configuration share it.
+    pub(crate) fn types(&self, server: Server) -> Arc<DatabaseTypes> {
+        self.types.of(server, self.database().unwrap_or(&self.user))
     }
 }
 
@@ -465,7 +460,7 @@ impl fmt::Debug for Config {
             .field("endpoints", &endpoints)
             .field("user", &self.user)
             .field("database", &self.database)
-            .field("tls", &self.tls.mode())
+            .field("tls", &self.tls().mode())
             .finish_non_exhaustive()
     }
 }

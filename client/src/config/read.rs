@@ -1,5 +1,6 @@
 //! Makes a configuration of what was said: the words, and behind them the service file, the environment and the defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::auth::{RequireAuth, RequireAuthError};
@@ -9,7 +10,7 @@ use crate::config::encryption::tls;
 use crate::config::environment::Environment;
 use crate::config::places::{file_passwords, places};
 use crate::config::protocol_version::ProtocolVersion;
-use crate::config::socket_options::Keepalive;
+use crate::config::socket_options::{Keepalive, SocketSettings};
 use crate::config::words::{Words, integer, positive, variables};
 use crate::config::{Config, invalid, keyword, service, url};
 use crate::error::{Error, Result};
@@ -65,23 +66,21 @@ pub(super) fn config(words: Words, environment: &impl Environment) -> Result<Con
     let mut endpoints = places.iter().map(|place| place.endpoint.clone());
     let first = endpoints.next().ok_or_else(|| invalid("no host is named"))?;
     let mut config = Config::at(first, &user);
-    config.others = endpoints.collect();
+    config.others = endpoints.map(Arc::new).collect();
     config.database = words.filled("dbname").map(str::to_owned);
     match words.filled("password") {
         Some(password) => config.password = Some(Zeroizing::new(password.as_bytes().to_vec())),
         None => config.file_passwords = file_passwords(words, environment, &places, &config),
     }
     session(words, environment, &mut config);
-    sockets(words, &mut config)?;
+    config.sockets = Arc::new(sockets(words, environment)?);
     if let Some(word) = words.get("target_session_attrs") {
         config.target_session_attrs = word.parse()?;
     }
     if let Some(word) = words.get("load_balance_hosts") {
         config.load_balance_hosts = word.parse()?;
     }
-    config.require_peer = words.filled("requirepeer").map(str::to_owned);
     config.protocol_versions = protocol_versions(words)?;
-    config.tls = tls(words, environment)?;
     config.require_auth = require_auth(words)?;
     Ok(config)
 }
@@ -122,11 +121,16 @@ fn session(words: &Words, environment: &impl Environment, config: &mut Config) {
     }
 }
 
-fn sockets(words: &Words, config: &mut Config) -> Result<()> {
+fn sockets(words: &Words, environment: &impl Environment) -> Result<SocketSettings> {
+    let mut settings = SocketSettings {
+        require_peer: words.filled("requirepeer").map(str::to_owned),
+        tls: tls(words, environment)?,
+        ..SocketSettings::default()
+    };
     if let Some(text) = words.get("connect_timeout") {
         // As with libpq, what is not positive is no limit.
         let seconds = u64::try_from(integer("connect_timeout", text)?).unwrap_or(0);
-        config.connect_timeout =
+        settings.connect_timeout =
             if seconds == 0 { Duration::MAX } else { Duration::from_secs(seconds) };
     }
     let wanted = match words.get("keepalives") {
@@ -146,12 +150,12 @@ fn sockets(words: &Words, config: &mut Config) -> Result<()> {
     if let Some(count) = positive(words, "keepalives_count")? {
         keepalive = keepalive.with_count(count);
     }
-    config.keepalive = wanted.then_some(keepalive);
+    settings.keepalive = wanted.then_some(keepalive);
     if let Some(text) = words.get("tcp_user_timeout") {
         let limit = u64::try_from(integer("tcp_user_timeout", text)?).unwrap_or(0);
-        config.tcp_user_timeout = (limit > 0).then(|| Duration::from_millis(limit));
+        settings.tcp_user_timeout = (limit > 0).then(|| Duration::from_millis(limit));
     }
-    Ok(())
+    Ok(settings)
 }
 
 fn protocol_versions(words: &Words) -> Result<(ProtocolVersion, ProtocolVersion)> {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::config::defaults;
+use crate::tls::TlsSettings;
+
 /// Probes that the system sends over an idle TCP connection, so that a peer that vanished is noticed: libpq's
 /// `keepalives_idle`, `keepalives_interval` and `keepalives_count`.
 ///
@@ -117,5 +120,28 @@ impl PhaseLimits {
     #[must_use]
     pub const fn login(&self) -> Option<Duration> {
         self.login
+    }
+}
+
+/// What is asked of a socket and of its encryption: all that a connection needs which does not log in, as one that cancels.
+/// It holds no password.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketSettings {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) keepalive: Option<Keepalive>,
+    pub(crate) tcp_user_timeout: Option<Duration>,
+    pub(crate) require_peer: Option<String>,
+    pub(crate) tls: TlsSettings,
+}
+
+impl Default for SocketSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: defaults::CONNECT_TIMEOUT,
+            keepalive: Some(Keepalive::new()),
+            tcp_user_timeout: None,
+            require_peer: None,
+            tls: TlsSettings::default(),
+        }
     }
 }

@@ -19,7 +19,7 @@ impl TraceOptions {
     }
 
     /// Sets from which time on a statement is slow: it is reported by an event of the level WARN, with its text and how
-    /// long it took.
+    /// long it took. A batch of several is slow as a whole, since the server sends the answers together.
     #[must_use]
     pub const fn slow(mut self, from: Duration) -> Self {
         self.slow = Some(from);

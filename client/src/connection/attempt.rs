@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use stellata_protocol::SqlState;
-use stellata_protocol::auth::BearerToken;
+use stellata_protocol::auth::{BearerToken, TokenChallenge};
 
 use crate::config::Config;
 use crate::config::endpoint::{Endpoint, Host};
@@ -11,7 +11,7 @@ use crate::connection::limit::within;
 use crate::connection::login::{Outcome, fetch_token, log_in, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
-use crate::tls::{Opened, SslMode, Tls};
+use crate::tls::{Opened, SslMode, SslNegotiation, Tls};
 
 /// How to log in at a host.
 #[derive(Clone, Copy)]
@@ -22,24 +22,18 @@ struct Attempt<'a> {
 }
 
 /// Logs in at an address of a host.
-pub(super) async fn at(endpoint: &Endpoint, address: &Address, config: &Config) -> Result<Driver> {
-    let challenge = match (Attempt { endpoint, token: None, config }).at(address).await? {
-        Outcome::LoggedIn(driver) => return Ok(*driver),
-        Outcome::Challenge(challenge) => challenge,
-    };
-    let token = fetch_token(config, Some(challenge)).await?.ok_or_else(|| {
-        refused("nothing gave an OAuth token, though the server has told where to get it")
-    })?;
-    match (Attempt { endpoint, token: Some(&token), config }).at(address).await? {
-        Outcome::LoggedIn(driver) => Ok(*driver),
-        Outcome::Challenge(_) => Err(refused("the server takes no OAuth token")),
+pub(super) async fn at(address: &Address, config: &Config) -> Result<Box<Driver>> {
+    let attempt = Attempt { endpoint: address.endpoint(), token: None, config };
+    match attempt.at(address).await? {
+        Outcome::LoggedIn(driver) => Ok(driver),
+        Outcome::Challenge(challenge) => Box::pin(attempt.again(challenge, address)).await,
     }
 }
 
 /// Logs in over a stream that is connected.
-pub(super) async fn over(socket: Socket, config: &Config) -> Result<Driver> {
+pub(super) async fn over(socket: Socket, config: &Config) -> Result<Box<Driver>> {
     match (Attempt { endpoint: config.endpoint(), token: None, config }).over(socket).await? {
-        Outcome::LoggedIn(driver) => Ok(*driver),
+        Outcome::LoggedIn(driver) => Ok(driver),
         Outcome::Challenge(_) => Err(refused(
             "there was no OAuth token at the first question, and a given stream can't be opened a second time: have the \
              token ready",
@@ -48,9 +42,30 @@ pub(super) async fn over(socket: Socket, config: &Config) -> Result<Driver> {
 }
 
 impl Attempt<'_> {
-    /// Makes one attempt at an address, or two where the mode leaves it open whether to encrypt. From
-    /// [`SslMode::Require`] on there is no way to a connection in plain.
+    /// Makes one attempt at an address, or two where the mode leaves it open whether to encrypt.
+    ///
+    /// What may encrypt lies on the heap, so that whoever connects in plain does not carry it about.
     async fn at(self, address: &Address) -> Result<Outcome> {
+        if self.is_plain() {
+            return self.log_in(self.reach(address).await?, None).await;
+        }
+        Box::pin(self.at_encrypting(address)).await
+    }
+
+    /// Makes an attempt with a token from where the server says that tokens are to be had.
+    async fn again(self, challenge: TokenChallenge, address: &Address) -> Result<Box<Driver>> {
+        let token = fetch_token(self.config, Some(challenge)).await?.ok_or_else(|| {
+            refused("nothing gave an OAuth token, though the server has told where to get it")
+        })?;
+        match (Attempt { token: Some(&token), ..self }).at(address).await? {
+            Outcome::LoggedIn(driver) => Ok(driver),
+            Outcome::Challenge(_) => Err(refused("the server takes no OAuth token")),
+        }
+    }
+
+    /// Makes one attempt, or two, where the settings speak of encryption. From [`SslMode::Require`] on there is no way to a
+    /// connection in plain.
+    async fn at_encrypting(self, address: &Address) -> Result<Outcome> {
         let Some(tls) = self.prepare().await? else {
             return self.log_in(self.reach(address).await?, None).await;
         };
@@ -86,6 +101,13 @@ impl Attempt<'_> {
         second.map_err(|second| telling(first, second))
     }
 
+    /// Whether encryption is out of the question.
+    fn is_plain(self) -> bool {
+        let tls = self.config.tls();
+        self.endpoint.host().is_unix()
+            || (tls.mode() == SslMode::Disable && tls.negotiation() == SslNegotiation::Postgres)
+    }
+
     /// Makes one attempt over a stream that is connected. A second would need a second stream.
     async fn over(self, socket: Socket) -> Result<Outcome> {
         match self.prepare().await? {
@@ -114,7 +136,7 @@ impl Attempt<'_> {
 
     async fn reach(self, address: &Address) -> Result<Socket> {
         let limit = self.config.phase_limits().reach();
-        let socket = Socket::connect(address, self.config);
+        let socket = Socket::connect(address, self.config.sockets());
         within(limit, || format!("{address}: reaching it"), pin!(socket)).await
     }
 

@@ -64,12 +64,19 @@ impl Connection {
         self.driver.conversation.abandon();
         self.call = self.driver.conversation.begin();
         self.open = true;
+        #[cfg(feature = "tracing")]
+        self.watched.clear();
         Ok(())
     }
 
     /// Ends what the last call has left open.
     #[cold]
     fn end_last(&mut self) -> Result<()> {
+        if self.leaving.take().is_some() {
+            // Nothing may be cancelled once this is under way: the COPY is read to its end.
+            self.open = false;
+            return Ok(());
+        }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = pin!(tokio::task::unconstrained(cancelling))
                 .poll(&mut Context::from_waker(Waker::noop()));
@@ -111,6 +118,16 @@ impl Connection {
     /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        let ticket = self.put(statement, params, false)?;
+        #[cfg(feature = "tracing")]
+        self.note_asked(statement, params);
+        Ok(ticket)
+    }
+
+    /// As [`Connection::submit`], of a statement that is not watched as part of a batch. `again`: if its name is gone it is
+    /// run again.
+    #[inline]
+    fn put(&mut self, statement: &dyn Statement, params: &Params, again: bool) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -125,11 +142,13 @@ impl Connection {
             // What an earlier group of the batch asks to prepare may fail with that group.
             let group = self.call.max(self.group);
             let is_there = !entry.name.is_empty()
-                && (entry.prepared == Prepared::Mixed || entry.prepared == Prepared::Asked(group));
+                && (entry.prepared == Prepared::Asked(group)
+                    || (entry.prepared == Prepared::Mixed && (again || !entry.doubted)));
             if !is_there {
                 sent = prepare(conversation, entry, params.types());
                 if sent.is_ok() {
                     entry.prepared = Prepared::Asked(group);
+                    self.counts.parsed += 1;
                     self.parsing.push_back(Parsing { slot, call: group });
                 }
             }
@@ -138,13 +157,19 @@ impl Connection {
                     .and_then(|()| conversation.bind_formats("", &entry.name, params, formats))
                     .and_then(|()| conversation.execute(0));
                 return match sent {
-                    Ok(()) => Ok(Ticket { slot, call: self.call }),
+                    Ok(()) => {
+                        self.counts.bound += 1;
+                        Ok(Ticket { slot, call: self.call })
+                    }
                     Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
                 };
             }
         }
         match sent.and_then(|()| conversation.run(&entry.head, params)) {
-            Ok(()) => Ok(Ticket { slot, call: self.call }),
+            Ok(()) => {
+                self.counts.bound += 1;
+                Ok(Ticket { slot, call: self.call })
+            }
             Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
         }
     }
@@ -166,12 +191,13 @@ impl Connection {
             return match self.driver.conversation.run_alone(&entry.head, params) {
                 Ok(()) => {
                     self.open = false;
+                    self.counts.bound += 1;
                     Ok(Ticket { slot, call: self.call })
                 }
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.submit(statement, params)?;
+        let ticket = self.put(statement, params, self.is_idle())?;
         self.sync()?;
         Ok(ticket)
     }
@@ -219,11 +245,24 @@ impl Connection {
     ///
     /// # Cancel safety
     /// When the future is dropped the statement may run all the same. The next call passes over its answer.
-    pub async fn rows(
-        &mut self,
+    pub fn rows<'c>(
+        &'c mut self,
         ticket: Ticket,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
-        sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+        sink: &'c mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> impl Future<Output = Result<Completion>> + Send {
+        #[cfg(feature = "tracing")]
+        let rows = self.watch_rows(ticket, check, sink);
+        #[cfg(not(feature = "tracing"))]
+        let rows = self.read_answer(ticket, check, sink);
+        rows
+    }
+
+    pub(super) async fn read_answer(
+        &mut self,
+        ticket: Ticket,
+        check: Check,
+        sink: Sink<'_>,
     ) -> Result<Completion> {
         if ticket.call != self.call {
             return Err(Error::new(ErrorKind::Usage, "the ticket belongs to a batch that is over"));
@@ -392,6 +431,8 @@ impl Connection {
                     failed = Some(error);
                 }
                 Some(Event::ReadyForQuery) => {
+                    #[cfg(feature = "tracing")]
+                    self.note_end(failed.as_ref());
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(self.status()),
@@ -425,8 +466,8 @@ impl Connection {
                     entry.prepared = match &entry.formats {
                         // The unnamed statement is another's soon.
                         _ if entry.name.is_empty() => Prepared::No,
-                        Some(_) => Prepared::Mixed,
-                        None => Prepared::Yes,
+                        None if !entry.doubted => Prepared::Yes,
+                        _ => Prepared::Mixed,
                     };
                 }
             }
@@ -515,8 +556,8 @@ pub(super) fn prepare(
     entry: &Slot,
     types: &[Oid],
 ) -> stellata_protocol::Result<()> {
-    if matches!(entry.prepared, Prepared::Asked(_)) && !entry.name.is_empty() {
-        // Whether a call that was given up got it prepared is not known yet. Closing what is not there is no error;
+    if (entry.doubted || matches!(entry.prepared, Prepared::Asked(_))) && !entry.name.is_empty() {
+        // Whether a call that was given up got it prepared is not known yet, nor what stands behind a pooler. Closing what is not there is no error;
         // preparing what is there would be one.
         conversation.close_statement(&entry.name)?;
     }

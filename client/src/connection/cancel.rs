@@ -8,8 +8,8 @@ use stellata_protocol::message::BackendKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinError;
 
-use crate::config::Config;
-use crate::config::endpoint::{Endpoint, Host};
+use crate::config::endpoint::Host;
+use crate::config::socket_options::SocketSettings;
 use crate::connection::Connection;
 use crate::connection::driver::write_to_end;
 use crate::connection::limit::within;
@@ -20,36 +20,29 @@ use crate::tls::{Opened, Tls};
 /// Where a session is served, and how it is reached.
 #[derive(Debug)]
 pub(super) struct Origin {
-    endpoint: Endpoint,
     address: Address,
     encrypted: bool,
-    /// Without what proves a login: a connection that cancels does not log in.
-    config: Config,
+    /// Nothing that proves a login is among them: a connection that cancels does not log in.
+    settings: Arc<SocketSettings>,
 }
 
 impl Origin {
-    pub(super) fn new(
-        endpoint: &Endpoint,
-        address: &Address,
-        encrypted: bool,
-        config: &Config,
-    ) -> Self {
-        Self {
-            endpoint: endpoint.clone(),
-            address: address.clone(),
-            encrypted,
-            config: config.without_secrets(),
-        }
+    pub(super) fn new(address: Address, encrypted: bool, settings: &Arc<SocketSettings>) -> Self {
+        Self { address, encrypted, settings: Arc::clone(settings) }
+    }
+
+    pub(super) const fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Opens another socket to the same place, encrypted if the session is: the key that goes over it is a secret.
     async fn open(&self) -> Result<Socket> {
-        let socket = Socket::connect(&self.address, &self.config).await?;
+        let socket = Socket::connect(&self.address, &self.settings).await?;
         if !self.encrypted {
             return Ok(socket);
         }
-        let tls = match self.endpoint.host() {
-            Host::Tcp(host) => Tls::prepare(self.config.tls(), host).await?,
+        let tls = match self.address.endpoint().host() {
+            Host::Tcp(host) => Tls::prepare(&self.settings.tls, host).await?,
             Host::Unix(_) | Host::Abstract(_) => None,
         };
         match tls {
@@ -120,7 +113,7 @@ impl CancelHandle {
         };
         let what = || format!("{}: cancelling", origin.address);
         let cancelling = async { write_to_end(origin.open().await?, request.as_slice()).await };
-        within(Some(origin.config.connect_timeout()), what, cancelling).await
+        within(Some(origin.settings.connect_timeout), what, cancelling).await
     }
 
     /// As [`CancelHandle::cancel`], over a stream that leads to the same server, and has no time limit of its own.
@@ -136,6 +129,12 @@ impl CancelHandle {
     ) -> Result<()> {
         let request = self.request()?;
         write_to_end(Socket::over(stream), request.as_slice()).await
+    }
+
+    /// The address of the server, where it is reached by TCP.
+    #[cfg(feature = "tracing")]
+    pub(super) fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.0.origin.as_ref().and_then(|origin| origin.address.server().address)
     }
 
     /// Whether [`CancelHandle::cancel`] knows a way to the server.

@@ -1,5 +1,6 @@
 //! COPY as the connection sees it: a statement that data follows, or that is answered by data.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -97,6 +98,7 @@ impl Connection {
         self.begin_batch()?;
         let asked = self.ask_copy(way, sql, described);
         asked.map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
+        self.counts.others += 1;
         if way == Way::Out {
             self.sync()?;
         }
@@ -192,12 +194,22 @@ impl Connection {
         }
     }
 
-    /// Waits until the server begins to send data.
-    pub(crate) fn poll_copy_start(
+    /// Asks for a COPY out and waits until its data begins. Whoever drops it leaves the rest to the next call, which cancels it
+    /// where that is worth it.
+    pub(crate) async fn begin_copy_out(
         &mut self,
-        cx: &mut Context<'_>,
-        copying: &mut Copying,
-    ) -> Poll<Result<()>> {
+        sql: &str,
+        described: Option<&Described>,
+    ) -> Result<Copying> {
+        self.settled().await?;
+        let mut copying = self.start_copy(Way::Out, sql, described)?;
+        self.may_leave();
+        poll_fn(|cx| self.poll_copy_start(cx, &mut copying)).await?;
+        Ok(copying)
+    }
+
+    /// Waits until the server begins to send data.
+    fn poll_copy_start(&mut self, cx: &mut Context<'_>, copying: &mut Copying) -> Poll<Result<()>> {
         loop {
             if copying.began {
                 return Poll::Ready(Ok(()));
@@ -236,6 +248,12 @@ impl Connection {
         }
     }
 
+    /// The next piece of data, if all of it has come: what [`Connection::poll_copy_data`] waits for, in fewer steps.
+    #[inline]
+    pub(crate) fn next_copy_data(&mut self) -> Option<&[u8]> {
+        self.driver.conversation.next_copy_data()
+    }
+
     /// The data that came last.
     pub(crate) fn copy_body(&self) -> &[u8] {
         self.driver.conversation.body()
@@ -262,7 +280,10 @@ impl Connection {
                 copying.ended = true;
             }
             Event::EmptyQuery | Event::PortalSuspended => copying.ended = true,
-            Event::ReadyForQuery => copying.ready = true,
+            Event::ReadyForQuery => {
+                copying.ready = true;
+                self.has_left();
+            }
             Event::Error if copying.failed.is_none() => {
                 let error = self.server_error(Some(Arc::clone(&copying.sql)));
                 copying.failed = Some(error);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +32,7 @@ impl Connection {
         }
         let start = Instant::now();
         if self.cancelling.is_none() {
-            if self.open {
+            if self.open && self.leaving.is_none() {
                 self.sync()?;
             }
             self.driver.conversation.abandon();
@@ -41,7 +41,9 @@ impl Connection {
             if let Ok(done) = tokio::time::timeout(patience, self.pass_over()).await {
                 return done;
             }
-            self.start_cancelling();
+            if self.cancelling.is_none() {
+                self.start_cancelling();
+            }
         }
         let rest = limit.saturating_sub(start.elapsed());
         match tokio::time::timeout(rest, self.finish_cancelling()).await {
@@ -55,7 +57,11 @@ impl Connection {
 
     /// Reads and passes over all that is owed.
     async fn pass_over(&mut self) -> Result<()> {
-        poll_fn(|cx| self.poll_pass_over(cx)).await
+        if self.leaving.is_some() {
+            poll_fn(|cx| self.poll_leave(cx)).await
+        } else {
+            poll_fn(|cx| self.poll_pass_over(cx)).await
+        }
     }
 
     fn poll_pass_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -96,9 +102,15 @@ impl Connection {
         poll_fn(|cx| self.poll_finish_cancelling(cx)).await
     }
 
-    /// As [`Connection::finish_cancelling`], where there is a cancellation at all.
+    /// As [`Connection::finish_cancelling`], where there is a cancellation at all, or a COPY that was dropped.
     pub(crate) async fn settled(&mut self) -> Result<()> {
-        if self.cancelling.is_some() { self.finish_cancelling().await } else { Ok(()) }
+        if self.cancelling.is_some() {
+            self.finish_cancelling().await
+        } else if self.leaving.is_some() {
+            poll_fn(|cx| self.poll_leave(cx)).await
+        } else {
+            Ok(())
+        }
     }
 
     #[cold]
@@ -118,4 +130,72 @@ impl Connection {
         }
         self.poll_pass_over(cx)
     }
+
+    /// Notes that a COPY out runs: a next call that comes before its end cancels it, unless little of it is left.
+    ///
+    /// Within a transaction it would read it to its end: a cancellation would fail the transaction.
+    pub(super) fn may_leave(&mut self) {
+        if self.is_idle() && self.cancel.has_origin() {
+            self.leaving = Some(Leaving { left: WORTH_READING, patience: None });
+            self.open = true;
+        }
+    }
+
+    /// Notes that it has come to its end.
+    pub(super) fn has_left(&mut self) {
+        if self.leaving.take().is_some() {
+            self.open = false;
+        }
+    }
+
+    /// Brings a COPY that was dropped to its end: by reading what is left of it, by cancelling it where that is much.
+    ///
+    /// # Cancel safety
+    /// It can be called again.
+    #[cold]
+    pub(super) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while self.leaving.is_some() {
+            self.driver.conversation.abandon();
+            // What is passed over is not told.
+            while self.advance()?.is_some() {}
+            if self.driver.conversation.is_quiet() {
+                self.has_left();
+                return Poll::Ready(Ok(()));
+            }
+            let filled = self.driver.poll_fill(cx)?;
+            if self.leaving.as_mut().is_some_and(|leaving| leaving.is_over(cx)) {
+                self.leaving = None;
+                self.start_cancelling();
+            } else {
+                ready!(filled);
+            }
+        }
+        self.poll_finish_cancelling(cx)
+    }
 }
+
+/// What is left of a COPY that was dropped, before it is cancelled.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    /// So many bytes may still be read.
+    left: usize,
+    /// For so long they are waited for; `None` before the first look.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Leaving {
+    /// Counts what was passed over.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(WORTH_WAITING)));
+        self.left == 0 || patience.as_mut().poll(cx).is_ready()
+    }
+}
+
+/// The rest of a COPY, in bytes of data, that is read rather than cancelled: a cancellation takes a connection of its own.
+const WORTH_READING: usize = 1 << 20;
+/// How long it is waited for.
+const WORTH_WAITING: Duration = Duration::from_millis(100);

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use stellata_protocol::{Answer, Conversation};
 
@@ -67,6 +67,29 @@ impl Driver {
             Poll::Ready(Err(error)) => {
                 self.closed = true;
                 Poll::Ready(Err(broken(self.write_error.take().unwrap_or(error))))
+            }
+        }
+    }
+
+    /// Reads what has come, and writes nothing new; pending until more bytes have.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.write_error.is_none()
+            && self.socket.holds_back()
+            && let Poll::Ready(Err(error)) = self.socket.poll_flush(cx)
+        {
+            self.write_error = Some(error);
+        }
+        if self.closed || self.write_error.is_some() {
+            return self.poll_fill(cx);
+        }
+        match ready!(self.socket.poll_read(cx, self.conversation.space())) {
+            Ok(count @ 1..) => {
+                self.conversation.received(count);
+                Poll::Ready(Ok(()))
+            }
+            ended => {
+                self.closed = true;
+                Poll::Ready(Err(ended.map_or_else(broken, |_| closed(None))))
             }
         }
     }

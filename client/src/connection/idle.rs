@@ -112,6 +112,7 @@ impl Connection {
             if self.open {
                 self.sync()?;
             }
+            self.leaving = None;
             self.driver.conversation.abandon();
         }
         loop {

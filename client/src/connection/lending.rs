@@ -1,5 +1,7 @@
 //! Rows that are lent one after the other, straight from the read buffer.
 
+use std::ops::DerefMut;
+
 use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{Columns, Event, FromRow, IntoParams, Params};
 
@@ -8,15 +10,19 @@ use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "tracing")]
+use crate::trace::Watch;
 
 /// The rows of a statement, lent one after the other: a row is read when it is asked for, and what it borrows stays valid
 /// until the next one is.
 ///
 /// Memory does not grow with the number of rows. Dropped before its end, it leaves the rest to be passed over by the
 /// connection's next call.
+///
+/// `C` is how the connection is held: borrowed, unless [`Rows::of`] says otherwise.
 #[derive(Debug)]
-pub struct Rows<'c> {
-    connection: &'c mut Connection,
+pub struct Rows<'c, C = &'c mut Connection> {
+    connection: C,
     sql: &'c str,
     params: Params,
     /// `None` until the statement was sent.
@@ -26,6 +32,9 @@ pub struct Rows<'c> {
     /// Rows that were held until their types were known, and how many of them have been lent.
     held: Option<(Bodies, usize)>,
     completion: Option<Completion>,
+    /// What tracers are told of the statement, until it has ended.
+    #[cfg(feature = "tracing")]
+    watch: Option<Watch>,
 }
 
 impl Connection {
@@ -46,19 +55,32 @@ impl Connection {
     pub fn lend<'c>(&'c mut self, sql: &'c str, params: impl IntoParams) -> Result<Rows<'c>> {
         let mut collected = Params::new();
         params.append_to(&mut collected).map_err(Error::encode)?;
-        Ok(Rows {
-            connection: self,
+        Ok(Rows::of(self, sql, collected))
+    }
+}
+
+impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
+    /// The rows of a statement on a connection that is held as a `C`: by what a pool has lent, say. Nothing is sent before
+    /// the first row is asked for.
+    pub fn of(connection: C, sql: &'c str, params: Params) -> Self {
+        Self {
+            connection,
             sql,
-            params: collected,
+            params,
             ticket: None,
             again: false,
             held: None,
             completion: None,
-        })
+            #[cfg(feature = "tracing")]
+            watch: None,
+        }
     }
-}
 
-impl Rows<'_> {
+    /// The rows of the last statement of a flush: that of the batch whose other answers have all been read.
+    pub fn answering(connection: C, ticket: Ticket) -> Self {
+        Self { ticket: Some(ticket), again: true, ..Self::of(connection, "", Params::new()) }
+    }
+
     /// The next row as a `T` that may borrow from the read buffer: a tuple, or a type that implements [`FromRow`]. `None`
     /// behind the last one.
     ///
@@ -84,7 +106,7 @@ impl Rows<'_> {
     #[cfg(feature = "stream")]
     pub(super) fn next_at_hand<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>> {
         let check: Check = <T as FromRow<'_>>::expect;
-        let connection = &mut *self.connection;
+        let connection: &mut Connection = &mut self.connection;
         let Some(ticket) = self.ticket.filter(|ticket| ticket.call == connection.call) else {
             return Ok(None);
         };
@@ -101,7 +123,7 @@ impl Rows<'_> {
 
     /// Reads the row that is lent.
     fn read<'r, T: FromRow<'r>>(&'r self) -> Result<Option<T>> {
-        let connection = &*self.connection;
+        let connection: &Connection = &self.connection;
         let slot = self.ticket.ok_or_else(gone)?.slot;
         let entry = connection.cache.get(slot).ok_or_else(gone)?;
         let body = match &self.held {
@@ -128,7 +150,32 @@ impl Rows<'_> {
     }
 
     /// Goes to the next row. Returns false behind the last one.
+    #[cfg(feature = "tracing")]
     async fn advance(&mut self, check: Check) -> Result<bool> {
+        if self.ticket.is_none() && self.watch.is_none() {
+            let sql = || self.sql.to_owned();
+            self.watch = Some(self.connection.labels.watch(sql, &self.params));
+        }
+        let advanced = self.go_on(check).await;
+        let ended = match &advanced {
+            Ok(true) => return advanced,
+            Ok(false) => Ok(self.completion.map_or(0, |completion| completion.rows)),
+            Err(error) => Err(error),
+        };
+        if let Some(watch) = self.watch.take() {
+            watch.end(ended);
+        }
+        advanced
+    }
+
+    /// Goes to the next row. Returns false behind the last one.
+    #[cfg(not(feature = "tracing"))]
+    #[inline]
+    fn advance(&mut self, check: Check) -> impl Future<Output = Result<bool>> {
+        self.go_on(check)
+    }
+
+    async fn go_on(&mut self, check: Check) -> Result<bool> {
         loop {
             if let Some((rows, lent)) = &mut self.held {
                 if *lent >= rows.len() {
@@ -153,8 +200,9 @@ impl Rows<'_> {
             match step.map_err(|error| self.connection.refuse(error))? {
                 Step::Wait => self.connection.driver.fill().await?,
                 Step::Row => {
-                    let catalog = self.connection.discovery.catalog();
-                    let entry = self.connection.cache.get_mut(ticket.slot).ok_or_else(gone)?;
+                    let connection: &mut Connection = &mut self.connection;
+                    let catalog = connection.discovery.catalog();
+                    let entry = connection.cache.get_mut(ticket.slot).ok_or_else(gone)?;
                     if entry.checked == check as usize {
                         return Ok(true);
                     }
@@ -218,7 +266,7 @@ impl Rows<'_> {
 
     /// Reads what is there up to the next row.
     fn step(&mut self, ticket: Ticket) -> Result<Step> {
-        let connection = &mut *self.connection;
+        let connection: &mut Connection = &mut self.connection;
         if ticket.call != connection.call {
             return Err(Error::new(ErrorKind::Usage, "the rows belong to a call that is over"));
         }

@@ -73,14 +73,14 @@ async fn begin(
     config: &Config,
 ) -> Result<Outcome> {
     let conversation = Conversation::start_with(login, config.limits()).map_err(Error::encode)?;
-    let mut driver = Driver::new(socket, conversation);
+    let mut driver = Box::new(Driver::new(socket, conversation));
     let mut wants_challenge = false;
     loop {
         match driver.advance()?.map(|answer| answer.event) {
             None => driver.fill().await?,
             Some(Event::ReadyForQuery) => {
                 check_version(driver.conversation.protocol_version(), config)?;
-                return Ok(Outcome::LoggedIn(Box::new(driver)));
+                return Ok(Outcome::LoggedIn(driver));
             }
             Some(Event::Error) => {
                 if let Some(challenge) = driver.conversation.token_challenge()

@@ -2,14 +2,17 @@
 
 mod driver;
 mod limit;
+mod suspicion;
 mod login;
 mod attempt;
 mod cancel;
 mod columns;
+mod counts;
 mod discovery;
 mod batch;
 mod resolve;
 mod query;
+mod lane;
 mod lending;
 #[cfg(feature = "stream")]
 mod stream;
@@ -24,6 +27,8 @@ pub(crate) mod copy;
 mod idle;
 pub(crate) mod duplex;
 mod open;
+#[cfg(feature = "tracing")]
+mod watched;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,19 +40,25 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
+use crate::connection::counts::Counts;
 use crate::connection::discovery::Discovery;
+use crate::connection::drain::Leaving;
 use crate::connection::driver::Driver;
+use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
 use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
 #[cfg(feature = "tracing")]
-use crate::trace::Labels;
+use crate::trace::{Labels, Watched};
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
+pub use counts::StatementCounts;
+pub use lane::{Lane, LaneEvent, LaneTicket, Unread};
 pub use lending::Rows;
 pub use options::{Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};
@@ -72,7 +83,11 @@ pub struct Connection {
     /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
     /// it.
     cancelling: Option<JoinHandle<Result<()>>>,
+    /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
+    /// `cancelling`.
+    leaving: Option<Leaving>,
     cache: Cache,
+    counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
     parsing: VecDeque<batch::Parsing>,
     /// What is known of the types that the database numbers by itself.
@@ -88,6 +103,9 @@ pub struct Connection {
     /// What tracers are told of every statement.
     #[cfg(feature = "tracing")]
     labels: Labels,
+    /// What tracers are to be told of the batch.
+    #[cfg(feature = "tracing")]
+    watched: Watched,
     /// What is called of what nobody has asked for.
     hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
@@ -112,7 +130,14 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the socket is closed.
     pub async fn connect(config: &Config) -> Result<Self> {
-        open::connect(config).await
+        // On the heap, so that whoever holds this future holds little.
+        #[cfg(feature = "tracing")]
+        let connecting = Box::pin(watched::connect(config));
+        #[cfg(not(feature = "tracing"))]
+        let mut failures = Vec::new();
+        #[cfg(not(feature = "tracing"))]
+        let connecting = Box::pin(open::connect(config, &mut failures));
+        Ok(*connecting.await?)
     }
 
     /// Logs in over a stream that is connected to a server already: a tunnel, a proxy, a pipe in memory.
@@ -143,24 +168,38 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         config: &Config,
     ) -> Result<Self> {
-        open::over(stream, config).await
+        Ok(*open::over(stream, config).await?)
     }
 
-    /// `server` tells the server from others whose types have other numbers.
-    fn new(driver: Driver, origin: Option<Origin>, config: &Config, server: &str) -> Self {
+    fn new(driver: Box<Driver>, origin: Option<Origin>, config: &Config) -> Box<Self> {
         let mut cache = Cache::new(config.statement_cache());
-        if config.transaction_pooler() {
-            // The empty name can always be sent.
-            let _ = cache.make_unnamed();
+        let key = driver.conversation.backend_key();
+        match config.transaction_pooler() {
+            Some(true) => {
+                // The empty name can always be sent.
+                let _ = cache.make_unnamed();
+            }
+            None if is_suspected(key) => cache.doubt_names(),
+            Some(false) | None => {}
         }
-        let cancel = CancelHandle::new(driver.conversation.backend_key().cloned(), origin);
-        Self {
-            driver,
+        let server = match &origin {
+            Some(origin) => origin.address().server(),
+            None => Server { endpoint: Arc::clone(config.endpoint()), address: None },
+        };
+        #[cfg(feature = "tracing")]
+        let labels = Labels::new(&server.endpoint, config);
+        let cancel = CancelHandle::new(key.cloned(), origin);
+        Box::new(Self {
+            driver: *driver,
             cancel,
             cancelling: None,
+            leaving: None,
             cache,
+            counts: Counts::default(),
             #[cfg(feature = "tracing")]
-            labels: Labels::new(config.endpoint(), config),
+            labels,
+            #[cfg(feature = "tracing")]
+            watched: Watched::default(),
             hooks: config.hooks().clone(),
             parsing: VecDeque::new(),
             discovery: Discovery::new(config.types(server)),
@@ -169,7 +208,7 @@ impl Connection {
             group: 0,
             open: false,
             changed: false,
-        }
+        })
     }
 
     /// Says goodbye to the server and closes the connection. Where the network takes no word for a second, the socket is
@@ -287,6 +326,13 @@ impl Connection {
         self.cache.len()
     }
 
+    /// How many statements were sent so far.
+    #[inline]
+    #[must_use]
+    pub fn statements(&self) -> StatementCounts {
+        self.counts.read()
+    }
+
     /// How much memory the read and write buffers hold, in bytes.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -313,6 +359,9 @@ impl Connection {
             }
             if !answer.abandoned {
                 return Ok(Some(answer.event));
+            }
+            if let Some(leaving) = &mut self.leaving {
+                leaving.pass(self.driver.conversation.body().len());
             }
         }
     }

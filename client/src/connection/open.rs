@@ -1,8 +1,10 @@
 //! Reaching a server: all hosts, all addresses of each, until one gives the session that is wanted.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::{SmallVec, smallvec};
 use stellata_protocol::SqlState;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -14,38 +16,37 @@ use crate::connection::limit::within;
 use crate::connection::{Connection, attempt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
-#[cfg(feature = "tracing")]
-use crate::trace::Labels;
 
 /// Tries the hosts of the configuration in turn. Each is tried by the same rules of security.
-pub(super) async fn connect(config: &Config) -> Result<Connection> {
-    let mut endpoints: Vec<&Endpoint> = config.endpoints().collect();
+///
+/// `failures` are the attempts that came to nothing, where one came to a connection.
+pub(super) async fn connect(config: &Config, failures: &mut Vec<Error>) -> Result<Box<Connection>> {
+    let mut endpoints: SmallVec<[_; 4]> = config.places().collect();
     put_in_order(&mut endpoints, config)?;
-    let mut failures = Vec::new();
     let wanted = config.target_session_attrs();
     if wanted != TargetSessionAttrs::PreferStandby {
-        let (connection, _) = search(&endpoints, wanted, config, &mut failures).await?;
-        return connection.ok_or_else(|| Error::of_attempts(failures));
+        let (connection, _) = search(&endpoints, wanted, config, failures).await?;
+        return connection.ok_or_else(|| Error::of_attempts(std::mem::take(failures)));
     }
     // For a standby first; where there is none, for anything among those that could be reached.
     let standby = TargetSessionAttrs::Standby;
-    let (connection, others) = search(&endpoints, standby, config, &mut failures).await?;
+    let (connection, others) = search(&endpoints, standby, config, failures).await?;
     if let Some(connection) = connection {
         return Ok(connection);
     }
     let any = TargetSessionAttrs::Any;
-    let (connection, _) = search(&others, any, config, &mut failures).await?;
-    connection.ok_or_else(|| Error::of_attempts(failures))
+    let (connection, _) = search(&others, any, config, failures).await?;
+    connection.ok_or_else(|| Error::of_attempts(std::mem::take(failures)))
 }
 
 /// Tries hosts in turn. Gives the connection, where one could be had, and the hosts before it whose session is of another
 /// kind.
 async fn search<'e>(
-    endpoints: &[&'e Endpoint],
+    endpoints: &[&'e Arc<Endpoint>],
     wanted: TargetSessionAttrs,
     config: &Config,
     failures: &mut Vec<Error>,
-) -> Result<(Option<Connection>, Vec<&'e Endpoint>)> {
+) -> Result<(Option<Box<Connection>>, Vec<&'e Arc<Endpoint>>)> {
     let mut unfit = Vec::new();
     for endpoint in endpoints {
         match try_host(endpoint, wanted, config, failures).await {
@@ -65,36 +66,37 @@ async fn search<'e>(
 pub(super) async fn over(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     config: &Config,
-) -> Result<Connection> {
+) -> Result<Box<Connection>> {
     let endpoint = config.endpoint();
     let attempt = pin!(attempt::over(Socket::over(stream), config));
     match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
-        Ok(driver) => Ok(Connection::new(driver, None, config, &endpoint.to_string())),
+        Ok(driver) => Ok(Connection::new(driver, None, config)),
         Err(error) => Err(remark(error, endpoint, config)),
     }
 }
 
 /// Tries the addresses of a host in turn. `None` when the next host is to be tried: why is in `failures` then.
 async fn try_host(
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     wanted: TargetSessionAttrs,
     config: &Config,
     failures: &mut Vec<Error>,
-) -> Result<Option<Connection>> {
-    let limit = config.phase_limits().reach().unwrap_or(Duration::MAX);
-    let limit = limit.min(config.connect_timeout());
-    let what = || format!("looking up {endpoint}");
-    let mut addresses = match within(Some(limit), what, pin!(Address::of(endpoint))).await {
-        Ok(addresses) => addresses,
-        Err(error) if error.kind() == ErrorKind::Config => return Err(error),
-        Err(error) => {
-            failures.push(error);
-            return Ok(None);
-        }
+) -> Result<Option<Box<Connection>>> {
+    let addresses: SmallVec<[Address; 1]> = match Address::known(endpoint)? {
+        Some(address) => smallvec![address],
+        None => match look_up(endpoint, config).await {
+            Ok(mut addresses) => {
+                put_in_order(&mut addresses, config)?;
+                addresses.into()
+            }
+            Err(error) => {
+                failures.push(error);
+                return Ok(None);
+            }
+        },
     };
-    put_in_order(&mut addresses, config)?;
     for address in addresses {
-        let attempt = pin!(try_address(endpoint, &address, wanted, config));
+        let attempt = pin!(try_address(&address, wanted, config));
         let what = || format!("{address}: connecting and logging in");
         match within(Some(config.connect_timeout()), what, attempt).await {
             Ok(connection) => return Ok(Some(connection)),
@@ -111,19 +113,21 @@ async fn try_host(
     Ok(None)
 }
 
+async fn look_up(endpoint: &Arc<Endpoint>, config: &Config) -> Result<Vec<Address>> {
+    let limit = config.phase_limits().reach().unwrap_or(Duration::MAX);
+    let limit = limit.min(config.connect_timeout());
+    let what = || format!("looking up {endpoint}");
+    within(Some(limit), what, pin!(Address::look_up(endpoint))).await
+}
+
 async fn try_address(
-    endpoint: &Endpoint,
     address: &Address,
     wanted: TargetSessionAttrs,
     config: &Config,
-) -> Result<Connection> {
-    let driver = attempt::at(endpoint, address, config).await?;
-    let origin = Origin::new(endpoint, address, driver.is_encrypted(), config);
-    let mut connection = Connection::new(driver, Some(origin), config, &format!("{address:?}"));
-    #[cfg(feature = "tracing")]
-    {
-        connection.labels = Labels::new(endpoint, config);
-    }
+) -> Result<Box<Connection>> {
+    let driver = attempt::at(address, config).await?;
+    let origin = Origin::new(address.clone(), driver.is_encrypted(), config.sockets());
+    let mut connection = Connection::new(driver, Some(origin), config);
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {

@@ -74,13 +74,15 @@ impl Connection {
         let Some(entry) = self.cache.get_mut(slot) else { return Ok(()) };
         let conversation = &mut self.driver.conversation;
         let mut asked = Ok(());
-        if !entry.is_prepared() {
+        if !entry.is_prepared() || entry.doubted {
             asked = prepare(conversation, entry, types);
+            self.counts.parsed += 1;
             entry.prepared = Prepared::Asked(self.call);
             self.parsing.push_back(Parsing { slot, call: self.call });
         }
         let all = [stellata_protocol::Format::Binary];
         let formats = entry.formats.as_deref().unwrap_or(&all);
+        self.counts.bound += 1;
         asked
             .and_then(|()| conversation.bind_formats(portal, &entry.name, params, formats))
             .map_err(|error| Error::encode(error).with_sql(Some(entry.sql.clone())))

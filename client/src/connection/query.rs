@@ -204,6 +204,10 @@ impl Connection {
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
+                None if self.leaving.is_some() => {
+                    ready!(self.poll_leave(cx))?;
+                    continue;
+                }
                 None => match self.submit_alone(statement, params) {
                     Ok(ticket) => *progress.ticket.insert(ticket),
                     // What the limit of the call before has cancelled is waited for.

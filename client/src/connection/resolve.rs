@@ -74,6 +74,7 @@ impl Connection {
                 .and_then(|()| conversation.execute(0))
                 .and_then(|()| conversation.sync());
             asked.map_err(Error::protocol)?;
+            self.counts.others += 1;
         }
         loop {
             match self.advance()? {
@@ -261,6 +262,8 @@ impl Connection {
                 Behind::Answer { .. } => {}
                 Behind::Failed(error) => failed = Some(error),
                 Behind::Ready(status) => {
+                    #[cfg(feature = "tracing")]
+                    self.note_end(failed.as_ref());
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(status),

@@ -55,6 +55,7 @@ impl Connection {
         self.settled().await?;
         self.begin_batch()?;
         self.driver.conversation.query(sql).map_err(Error::encode)?;
+        self.counts.others += 1;
         self.close_batch();
         let mut results = Vec::new();
         let mut result = SimpleResult::default();

@@ -40,7 +40,8 @@ pub(super) fn append<'f>(
 /// A value of CSV: in quotes where it could be taken for something else without.
 fn csv(piece: &mut CopyPiece, text: &str, marks: Marks<'_>, quote: char, escape: char) {
     let special = [marks.delimiter, quote, escape, '\n', '\r', ' ', '\\'];
-    if text != marks.null && !text.is_empty() && !text.contains(special) {
+    let is_mark = text == marks.null || marks.default == Some(text);
+    if !is_mark && !text.is_empty() && !text.contains(special) {
         piece.put_slice(text.as_bytes());
         return;
     }
@@ -61,23 +62,38 @@ fn csv(piece: &mut CopyPiece, text: &str, marks: Marks<'_>, quote: char, escape:
 
 /// A value of text: a backslash before what means something.
 fn escaped(piece: &mut CopyPiece, text: &str, marks: Marks<'_>) -> Result<()> {
-    let mut rest = text;
-    if text == marks.null {
-        // The server holds the raw text against the mark, so that bytes as numbers tell them apart.
-        let Some(first) = text.chars().next() else {
-            return Err(Error::new(
-                ErrorKind::InvalidValue,
-                "an empty text can't be told from NULL where nothing stands for NULL",
-            ));
-        };
-        let (first, behind) = text.split_at(first.len_utf8());
-        for byte in first.bytes() {
-            let digit = |shift: u8| b'0' | ((byte >> shift) & 7);
-            piece.put_slice(&[b'\\', digit(6), digit(3), digit(0)]);
-        }
-        rest = behind;
+    let start = piece.len();
+    escape(piece, text, marks);
+    let written = piece.content().get(start..).unwrap_or_default();
+    if written == marks.null.as_bytes() || marks.default.map(str::as_bytes) == Some(written) {
+        return masked(piece, start, text, marks);
     }
+    Ok(())
+}
+
+/// A value that looks like a mark, as it stands or by its escapes. The server holds what was not unescaped yet against the marks,
+/// so that bytes as numbers tell the two apart.
+#[cold]
+fn masked(piece: &mut CopyPiece, start: usize, text: &str, marks: Marks<'_>) -> Result<()> {
+    piece.truncate(start);
+    let Some(first) = text.chars().next() else {
+        return Err(Error::new(
+            ErrorKind::InvalidValue,
+            "an empty text can't be told from NULL where nothing stands for NULL",
+        ));
+    };
+    let (first, rest) = text.split_at(first.len_utf8());
+    for byte in first.bytes() {
+        let digit = |shift: u8| b'0' | ((byte >> shift) & 7);
+        piece.put_slice(&[b'\\', digit(6), digit(3), digit(0)]);
+    }
+    escape(piece, rest, marks);
+    Ok(())
+}
+
+fn escape(piece: &mut CopyPiece, text: &str, marks: Marks<'_>) {
     let special = ['\\', '\n', '\r', '\t', marks.delimiter];
+    let mut rest = text;
     while let Some(at) = rest.find(special) {
         let (plain, behind) = rest.split_at(at);
         piece.put_slice(plain.as_bytes());
@@ -96,7 +112,6 @@ fn escaped(piece: &mut CopyPiece, text: &str, marks: Marks<'_>) -> Result<()> {
         rest = characters.as_str();
     }
     piece.put_slice(rest.as_bytes());
-    Ok(())
 }
 
 #[cfg(test)]
@@ -118,6 +133,10 @@ mod tests {
         let options = CopyOptions::text().delimiter(';').null("ä");
         let fields = [Some("a;b"), None, Some("ä")];
         assert_eq!(line(&options, &fields), "a\\;b;ä;\\303\\244\n");
+        // What is escaped may look like the mark, too.
+        let options = CopyOptions::text().null("a\\tb").default_marker("\\D");
+        let fields = [Some("a\tb"), Some("\\D"), Some("D")];
+        assert_eq!(line(&options, &fields), "\\141\\tb\t\\\\D\tD\n");
     }
 
     #[test]

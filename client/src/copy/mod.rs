@@ -5,7 +5,9 @@
 mod options;
 mod place;
 mod line;
+mod lines;
 mod progress;
+mod request;
 mod inflow;
 mod outflow;
 mod sink;

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use stellata_protocol::{Result, quote};
 
+use crate::error::ErrorKind;
+
 /// The form of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CopyFormat {
@@ -37,7 +39,7 @@ pub enum CopyHeader {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyOptions {
-    format: CopyFormat,
+    format: Option<CopyFormat>,
     delimiter: Option<char>,
     null: Option<String>,
     default: Option<String>,
@@ -60,7 +62,7 @@ enum Columns {
 }
 
 impl CopyOptions {
-    /// The server's defaults: text.
+    /// The server's defaults: text; but rows of values are binary where no format is set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -69,7 +71,7 @@ impl CopyOptions {
     /// Lines of columns, divided by tabs.
     #[must_use]
     pub fn text() -> Self {
-        Self::default()
+        Self::new().format(CopyFormat::Text)
     }
 
     /// Comma-separated values.
@@ -87,7 +89,7 @@ impl CopyOptions {
     /// Sets the form of the data.
     #[must_use]
     pub fn format(mut self, format: CopyFormat) -> Self {
-        self.format = format;
+        self.format = Some(format);
         self
     }
 
@@ -193,22 +195,49 @@ impl CopyOptions {
     }
 
     pub(super) fn data_format(&self) -> CopyFormat {
-        self.format
+        self.format.unwrap_or_default()
+    }
+
+    /// Sets the form of the data where none is set.
+    pub(super) fn or_format(mut self, format: CopyFormat) -> Self {
+        self.format.get_or_insert(format);
+        self
+    }
+
+    pub(super) fn has_header(&self) -> bool {
+        self.header.is_some()
+    }
+
+    /// Refuses what the server would not read as the text that it is here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for an encoding other than UTF-8.
+    pub(super) fn check_encoding(&self) -> crate::error::Result<()> {
+        match &self.encoding {
+            Some(name) if !matches!(&*name.to_ascii_lowercase(), "utf8" | "utf-8" | "unicode") => {
+                let message = format!(
+                    "values are text in UTF-8, and the options say {name}: copy bytes for that"
+                );
+                Err(crate::error::Error::new(ErrorKind::Usage, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What lines of this form are written with: delimiter, NULL, quote, escape.
     pub(super) fn marks(&self) -> Marks<'_> {
-        let csv = self.format == CopyFormat::Csv;
+        let csv = self.data_format() == CopyFormat::Csv;
         let quote = self.quote.unwrap_or('"');
         Marks {
             delimiter: self.delimiter.unwrap_or(if csv { ',' } else { '\t' }),
             null: self.null.as_deref().unwrap_or(if csv { "" } else { "\\N" }),
+            default: self.default.as_deref(),
             quote: csv.then_some((quote, self.escape.unwrap_or(quote))),
         }
     }
 
     fn append_to(&self, sql: &mut String) -> Result<()> {
-        let format = match self.format {
+        let format = match self.data_format() {
             CopyFormat::Text => "text",
             CopyFormat::Csv => "csv",
             CopyFormat::Binary => "binary",
@@ -268,6 +297,8 @@ impl Columns {
 pub(super) struct Marks<'o> {
     pub(super) delimiter: char,
     pub(super) null: &'o str,
+    /// What stands for the column's default, where something does.
+    pub(super) default: Option<&'o str>,
     /// Quote and escape of CSV.
     pub(super) quote: Option<(char, char)>,
 }
@@ -308,6 +339,14 @@ impl Subject {
         sql.push_str(direction);
         options.append_to(&mut sql)?;
         Ok(sql)
+    }
+
+    /// The columns of a table that are named.
+    pub(super) fn names(&self) -> &[String] {
+        match self {
+            Self::Table(_, columns) => columns,
+            _ => &[],
+        }
     }
 
     /// A query with the columns that are copied; `None` where they can't be told.

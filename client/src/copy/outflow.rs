@@ -60,7 +60,7 @@ impl<'c> Outflow<'c> {
             Poll::Ready(Ok(true)) => {
                 self.end = End::Ahead;
                 self.at = 0;
-                self.count();
+                self.count(self.unused().len());
                 Poll::Ready(Ok(true))
             }
             Poll::Ready(Ok(false)) => {
@@ -81,8 +81,8 @@ impl<'c> Outflow<'c> {
         }
     }
 
-    fn count(&mut self) {
-        let count = self.unused().len();
+    #[inline]
+    pub(super) fn count(&mut self, count: usize) {
         let before = self.report.progress.bytes;
         let now = before.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         self.report.progress.bytes = now;

@@ -13,8 +13,10 @@ use crate::connection::Connection;
 use crate::connection::copy::Described;
 use crate::copy::inflow::Inflow;
 use crate::copy::line;
+use crate::copy::lines::LineWriter;
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
-use crate::copy::progress::{CopyProgress, Observer, Report};
+use crate::copy::progress::{CopyProgress, Observer};
+use crate::copy::request::{Request, settings};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {
@@ -32,13 +34,13 @@ impl Connection {
     /// # }
     /// ```
     pub fn copy_in(&mut self, table: &str, columns: &[&str]) -> CopyIn<'_> {
-        CopyIn::new(self, Subject::table(table, columns))
+        CopyIn { request: Request::new(self, Subject::table(table, columns)) }
     }
 
     /// Prepares to copy by a command of the caller's own, a `copy .. from stdin` with its options. Of rows of values the types
     /// are to be told: [`CopyIn::types`].
     pub fn copy_in_sql(&mut self, command: &str) -> CopyIn<'_> {
-        CopyIn::new(self, Subject::Raw(command.to_owned()))
+        CopyIn { request: Request::new(self, Subject::Raw(command.to_owned())) }
     }
 }
 
@@ -50,47 +52,17 @@ impl Connection {
 #[derive(Debug)]
 #[must_use = "nothing is copied until rows or bytes are given"]
 pub struct CopyIn<'c> {
-    connection: &'c mut Connection,
-    subject: Subject,
-    options: CopyOptions,
-    types: Option<Box<[Oid]>>,
-    observer: Observer,
+    request: Request<'c>,
 }
 
 impl<'c> CopyIn<'c> {
-    fn new(connection: &'c mut Connection, subject: Subject) -> Self {
-        Self {
-            connection,
-            subject,
-            options: CopyOptions::default(),
-            types: None,
-            observer: Observer::none(),
-        }
-    }
-
-    /// Sets how the data looks. Rows of values are binary whatever is said here of their format.
-    pub fn options(mut self, options: CopyOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// Tells the types of the columns, so that the server need not be asked. A value of another type is refused; where a told
-    /// type is not the column's, the server may take the value for another one.
-    pub fn types(mut self, types: impl Into<Box<[Oid]>>) -> Self {
-        self.types = Some(types.into());
-        self
-    }
-
-    /// Has a function told how far the COPY has come, after each piece and at the end.
-    pub fn progress(mut self, observe: impl FnMut(CopyProgress) + Send + 'static) -> Self {
-        self.observer = Observer::new(observe);
-        self
-    }
+    settings!();
 
     /// Copies rows of values: tuples, or what implements [`CopyRow`]. Returns how many the server stored.
     ///
-    /// The values travel in binary, in the types of the columns. Of a table, these are asked for in a round trip before the
-    /// first COPY, and known from then on; the COPY itself takes one.
+    /// The values travel in the types of the columns, in binary; or as lines of text or CSV where the options say so, for the
+    /// types that [`textual`](stellata_protocol::textual) knows. Of a table, the types are asked for in a round trip before
+    /// the first COPY, and known from then on; the COPY itself takes one.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] naming row and column; [`ErrorKind::Server`] with the row where the server names one:
@@ -105,7 +77,7 @@ impl<'c> CopyIn<'c> {
             if let Err(error) = writer.add(&row) {
                 return Err(writer.refused(error).await);
             }
-            if writer.rows.is_full() {
+            if writer.is_full() {
                 poll_fn(|cx| writer.poll_send(cx)).await?;
             }
         }
@@ -135,7 +107,7 @@ impl<'c> CopyIn<'c> {
             if let Err(error) = writer.add(&row) {
                 return Err(writer.refused(error).await);
             }
-            if writer.rows.is_full() {
+            if writer.is_full() {
                 poll_fn(|cx| writer.poll_send(cx)).await?;
             }
         }
@@ -151,37 +123,31 @@ impl<'c> CopyIn<'c> {
     /// # Cancel safety
     /// When the future is dropped nothing is copied; the connection stays usable.
     pub async fn row_writer(mut self) -> Result<CopyRowWriter<'c>> {
-        self.options = self.options.format(CopyFormat::Binary);
-        let described = self.describe().await?;
-        let types = match (&self.types, &described) {
-            (Some(types), _) => types.clone(),
-            (None, Some(described)) => described.types(),
-            (None, None) => return Err(untold()),
+        self.request.of_values()?;
+        let columns = self.request.columns().await?;
+        let mut rows = BinaryCopyWriter::new(columns.types).map_err(Error::encode)?;
+        let described = columns.described;
+        let lines = match columns.forms {
+            None => None,
+            Some(forms) => {
+                // Rows are lines before they are sent: of the binary data there is no head.
+                rows.clear();
+                let mut lines = LineWriter::new(self.request.options.clone(), forms);
+                if self.request.options.has_header() {
+                    self.request.header(described.as_ref(), &mut lines)?;
+                }
+                Some(lines)
+            }
         };
-        let rows = BinaryCopyWriter::new(types).map_err(Error::encode)?;
         let inflow = self.start(described.as_ref())?;
         let fields = described.map(|described| described.fields).unwrap_or_default();
-        Ok(CopyRowWriter { inflow, rows, fields })
-    }
-
-    async fn describe(&mut self) -> Result<Option<Described>> {
-        if self.types.is_some() {
-            return Ok(None);
-        }
-        match self.subject.columns().map_err(Error::encode)? {
-            Some(sql) => self.connection.describe_columns(&sql).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(CopyRowWriter { inflow, rows, lines, fields })
     }
 
     fn start(self, described: Option<&Described>) -> Result<Inflow<'c>> {
-        let sql = self.subject.command(" from stdin", &self.options).map_err(Error::encode)?;
-        let report = Report {
-            relation: self.subject.relation().map(str::to_owned),
-            progress: CopyProgress::default(),
-            observer: self.observer,
-        };
-        Inflow::start(self.connection, &sql, described, report)
+        let sql = self.request.command(" from stdin")?;
+        let (connection, report) = self.request.into_report();
+        Inflow::start(connection, &sql, described, report)
     }
 
     /// Copies what a reader gives, to its end: data in the form that the options say. Returns how many rows the server stored.
@@ -193,6 +159,7 @@ impl<'c> CopyIn<'c> {
     /// # Cancel safety
     /// As [`CopyIn::rows`]. What was read is lost.
     pub async fn read_from(self, mut reader: impl AsyncRead + Unpin) -> Result<u64> {
+        self.request.connection.settled().await?;
         let mut writer = self.writer()?;
         let mut chunk = vec![0; CHUNK];
         loop {
@@ -221,7 +188,7 @@ impl<'c> CopyIn<'c> {
     /// # Errors
     /// [`ErrorKind::Encode`] for a name or option with a NUL, [`ErrorKind::Closed`] when the connection can't be used.
     pub fn writer(self) -> Result<CopyWriter<'c>> {
-        let options = self.options.clone();
+        let options = self.request.options.clone();
         let inflow = self.start(None)?;
         Ok(CopyWriter { inflow, piece: CopyPiece::new(), options, failed: false })
     }
@@ -237,6 +204,8 @@ const CHUNK: usize = 32 * 1024;
 pub struct CopyRowWriter<'c> {
     inflow: Inflow<'c>,
     rows: BinaryCopyWriter,
+    /// What makes lines of the rows, where they are not sent in binary.
+    lines: Option<LineWriter>,
     /// The columns, where they were asked for.
     fields: Box<[FieldDescription]>,
 }
@@ -252,7 +221,7 @@ impl CopyRowWriter<'_> {
     /// The row is added when the future is polled first, and stays so when it is dropped.
     pub async fn write<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
         self.add(row)?;
-        if self.rows.is_full() {
+        if self.is_full() {
             poll_fn(|cx| self.poll_send(cx)).await?;
         }
         Ok(())
@@ -266,8 +235,15 @@ impl CopyRowWriter<'_> {
     /// # Cancel safety
     /// When the future is dropped after it was polled, the COPY may be done all the same.
     pub async fn finish(mut self) -> Result<u64> {
-        self.rows.finish().map_err(Error::encode)?;
-        poll_fn(|cx| self.inflow.poll_finish(cx, self.rows.whole_piece())).await
+        let Self { inflow, rows, lines, .. } = &mut self;
+        let piece = match lines {
+            Some(lines) => &mut lines.piece,
+            None => {
+                rows.finish().map_err(Error::encode)?;
+                rows.whole_piece()
+            }
+        };
+        poll_fn(|cx| inflow.poll_finish(cx, piece)).await
     }
 
     /// Makes the COPY fail, and waits until it has: nothing is stored.
@@ -283,7 +259,12 @@ impl CopyRowWriter<'_> {
 
     #[inline]
     fn add<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
-        match self.rows.row(row) {
+        let mut added = self.rows.row(row);
+        if let Some(lines) = &mut self.lines {
+            added = added.and_then(|()| lines.append(self.rows.piece()));
+            self.rows.clear();
+        }
+        match added {
             Ok(()) => {
                 self.inflow.report.progress.rows += 1;
                 Ok(())
@@ -292,7 +273,18 @@ impl CopyRowWriter<'_> {
         }
     }
 
+    #[inline]
+    fn is_full(&self) -> bool {
+        match &self.lines {
+            None => self.rows.is_full(),
+            Some(lines) => lines.piece.is_full(),
+        }
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(lines) = &mut self.lines {
+            return self.inflow.poll_send(cx, &mut lines.piece);
+        }
         let sent = ready!(self.inflow.poll_send(cx, self.rows.whole_piece()));
         self.rows.clear();
         Poll::Ready(sent)
@@ -302,7 +294,8 @@ impl CopyRowWriter<'_> {
     #[cold]
     fn encode_error(&self, error: stellata_protocol::Error) -> Error {
         let row = self.inflow.report.progress.rows.saturating_add(1);
-        let message = match self.rows.failed_column() {
+        let of_line = self.lines.as_ref().and_then(|lines| lines.failed);
+        let message = match of_line.or(self.rows.failed_column()) {
             None => error.to_string(),
             Some(column) => {
                 let name = self.fields.get(column).map(|field| format!(" `{}`", field.name));
@@ -372,6 +365,7 @@ impl CopyWriter<'_> {
         fields: impl IntoIterator<Item = Option<&'f str>>,
     ) -> Result<()> {
         self.check()?;
+        self.options.check_encoding()?;
         let added = if self.options.data_format() == CopyFormat::Binary {
             Err(stellata_protocol::Error::new(
                 stellata_protocol::ErrorKind::Usage,
@@ -459,12 +453,4 @@ impl AsyncWrite for CopyWriter<'_> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }
-}
-
-#[cold]
-fn untold() -> Error {
-    Error::new(
-        ErrorKind::Usage,
-        "the types of the columns of a COPY of the caller's own are not known: they are to be told by `types`",
-    )
 }

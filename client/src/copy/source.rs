@@ -13,10 +13,11 @@ use stellata_protocol::{ColumnError, Columns, Expect, FieldDescription, Format, 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
-use crate::connection::copy::Way;
-use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::lines::LineReader;
+use crate::copy::options::{CopyOptions, Subject};
 use crate::copy::outflow::{End, NOTHING, Outflow};
-use crate::copy::progress::{CopyProgress, Observer, Report};
+use crate::copy::progress::{CopyProgress, Observer};
+use crate::copy::request::{self, Request, settings};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {
@@ -33,83 +34,57 @@ impl Connection {
     /// # }
     /// ```
     pub fn copy_out(&mut self, table: &str, columns: &[&str]) -> CopyOut<'_> {
-        CopyOut::new(self, Subject::table(table, columns))
+        CopyOut { request: Request::new(self, Subject::table(table, columns)) }
     }
 
     /// Prepares to copy the rows of a query out. It is SQL and goes into the command as it is; parameters it can't have.
     pub fn copy_out_query(&mut self, query: &str) -> CopyOut<'_> {
-        CopyOut::new(self, Subject::Query(query.to_owned()))
+        CopyOut { request: Request::new(self, Subject::Query(query.to_owned())) }
     }
 
     /// Prepares to copy by a command of the caller's own, a `copy .. to stdout` with its options. Of rows of values the types
     /// are to be told: [`CopyOut::types`].
     pub fn copy_out_sql(&mut self, command: &str) -> CopyOut<'_> {
-        CopyOut::new(self, Subject::Raw(command.to_owned()))
+        CopyOut { request: Request::new(self, Subject::Raw(command.to_owned())) }
     }
 }
 
 /// A COPY out of the server that is about to begin.
 ///
 /// What comes is handed on before more is read, so that a slow consumer holds the server back and memory stays bounded, however
-/// many rows there are. When what is made of it is dropped before its end, the rows that are still to come are passed over by
-/// the connection's next use, or cut short by [`Connection::drain`].
+/// many rows there are.
+///
+/// When what is made of it is dropped before its end, the connection's next use reads a little more of it, 1 MiB or for 100 ms at
+/// most, and then has the server cancel it. Within a transaction, which a cancellation would fail, it is read to its end instead,
+/// or cancelled by [`Connection::drain`]; so it is by calls that can't wait, [`Connection::batch`] and
+/// [`CopyIn::writer`](crate::CopyIn::writer).
 #[derive(Debug)]
 #[must_use = "nothing is copied until it is said into what"]
 pub struct CopyOut<'c> {
-    connection: &'c mut Connection,
-    subject: Subject,
-    options: CopyOptions,
-    types: Option<Box<[Oid]>>,
-    observer: Observer,
+    request: Request<'c>,
 }
 
 impl<'c> CopyOut<'c> {
-    fn new(connection: &'c mut Connection, subject: Subject) -> Self {
-        Self {
-            connection,
-            subject,
-            options: CopyOptions::default(),
-            types: None,
-            observer: Observer::none(),
-        }
-    }
-
-    /// Sets how the data looks. Rows of values are binary whatever is said here of their format.
-    pub fn options(mut self, options: CopyOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// Tells the types of the columns, so that the server need not be asked. Where a told type is not the column's, a value may
-    /// be taken for another one.
-    pub fn types(mut self, types: impl Into<Box<[Oid]>>) -> Self {
-        self.types = Some(types.into());
-        self
-    }
-
-    /// Has a function told how far the COPY has come, after each 64 KB and at the end.
-    pub fn progress(mut self, observe: impl FnMut(CopyProgress) + Send + 'static) -> Self {
-        self.observer = Observer::new(observe);
-        self
-    }
+    settings!();
 
     /// Begins to copy rows out, each of which becomes a `T`: a tuple, or a type that implements [`FromRow`].
     ///
-    /// The values travel in binary. The types of the columns are asked for in a round trip before the first COPY of a table or
-    /// query, and known from then on.
+    /// The values travel in binary; or as lines of text or CSV where the options say so, for the types that
+    /// [`textual`](stellata_protocol::textual) knows. The types of the columns are asked for in a round trip before the first
+    /// COPY of a table or query, and known from then on.
     ///
     /// # Errors
     /// [`ErrorKind::Server`] when the server refuses the COPY, [`ErrorKind::Decode`] when a column does not fit,
     /// [`ErrorKind::Usage`] for a command of the caller's own without types.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the next call passes over what comes; the connection stays usable.
+    /// When the future is dropped, the next call passes over what comes, or cancels it; the connection stays usable.
     pub async fn rows<T: for<'r> FromRow<'r>>(self) -> Result<CopyRows<'c, T>> {
-        let (outflow, fields) = self.begin_rows().await?;
-        let catalog = outflow.connection.catalog();
-        let expected = T::expect(&mut Expect::new(&fields).with_catalog(&catalog));
-        expected.map_err(|error| column_error(error, &fields, None))?;
-        Ok(CopyRows { rows: RawRows::new(outflow, fields), row: PhantomData })
+        let rows = self.begin_rows().await?;
+        let catalog = rows.outflow.connection.catalog();
+        let expected = T::expect(&mut Expect::new(&rows.fields).with_catalog(&catalog));
+        expected.map_err(|error| column_error(error, &rows.fields, None))?;
+        Ok(CopyRows { rows, row: PhantomData })
     }
 
     /// Copies rows out and hands each to `sink`, borrowed from the read buffer. Returns how many there were.
@@ -123,15 +98,17 @@ impl<'c> CopyOut<'c> {
         self,
         mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError>,
     ) -> Result<u64> {
-        let (outflow, fields) = self.begin_rows().await?;
-        let mut rows = RawRows::new(outflow, fields);
-        while poll_fn(|cx| rows.poll_next(cx, &mut sink)).await?.is_some() {}
+        let mut rows = self.begin_rows().await?;
+        poll_fn(|cx| {
+            loop {
+                match rows.poll_next(cx, &mut sink) {
+                    Poll::Ready(Ok(Some(()))) => {}
+                    end => return end,
+                }
+            }
+        })
+        .await?;
         Ok(rows.outflow.report.progress.rows)
-    }
-
-    async fn begin_rows(mut self) -> Result<(Outflow<'c>, Box<[FieldDescription]>)> {
-        self.options = self.options.format(CopyFormat::Binary);
-        self.begin(true).await
     }
 
     /// Copies data out to a writer, in the form that the options say, and flushes it. Returns how many rows there were.
@@ -143,7 +120,7 @@ impl<'c> CopyOut<'c> {
     /// # Cancel safety
     /// As [`CopyOut::rows`].
     pub async fn write_to(self, mut writer: impl AsyncWrite + Unpin) -> Result<u64> {
-        let (mut outflow, _) = self.begin(false).await?;
+        let mut outflow = self.begin_bytes().await?;
         let mut chunk = Vec::new();
         loop {
             let more = poll_fn(|cx| outflow.poll_chunk(cx, &mut chunk)).await?;
@@ -172,42 +149,39 @@ impl<'c> CopyOut<'c> {
     /// # Cancel safety
     /// As [`CopyOut::rows`].
     pub async fn reader(self) -> Result<CopyReader<'c>> {
-        let (outflow, _) = self.begin(false).await?;
-        Ok(CopyReader { outflow })
+        Ok(CopyReader { outflow: self.begin_bytes().await? })
+    }
+
+    async fn begin_bytes(self) -> Result<Outflow<'c>> {
+        let sql = self.request.command(" to stdout")?;
+        let (connection, report) = self.request.into_report();
+        let copying = connection.begin_copy_out(&sql, None).await?;
+        Ok(Outflow::new(connection, copying, report))
     }
 
     /// Asks for the COPY and waits until it begins. Where the columns have changed since they were asked for, it asks again.
-    async fn begin(self, typed: bool) -> Result<(Outflow<'c>, Box<[FieldDescription]>)> {
-        let Self { connection, subject, options, types, observer } = self;
-        let sql = subject.command(" to stdout", &options).map_err(Error::encode)?;
-        let report = Report {
-            relation: subject.relation().map(str::to_owned),
-            progress: CopyProgress::default(),
-            observer,
-        };
+    async fn begin_rows(mut self) -> Result<RawRows<'c>> {
+        self.request.of_values()?;
+        let sql = self.request.command(" to stdout")?;
         let mut again = false;
         loop {
-            let described = match (typed, &types) {
-                (true, None) => match subject.columns().map_err(Error::encode)? {
-                    Some(sql) => Some(connection.describe_columns(&sql).await?),
-                    None => return Err(untold()),
-                },
-                _ => None,
-            };
-            if let Some(described) = &described {
+            let columns = self.request.columns().await?;
+            let connection = &mut *self.request.connection;
+            if let Some(described) = &columns.described {
                 // What the database numbers by itself has to be known before the first row comes.
                 for field in &described.fields {
                     connection.user_type(field.type_oid).await?;
                 }
             }
-            let mut copying = connection.start_copy(Way::Out, &sql, described.as_ref())?;
-            match poll_fn(|cx| connection.poll_copy_start(cx, &mut copying)).await {
-                Ok(()) => {
-                    let fields = match described {
-                        Some(described) => described.fields,
-                        None => types.iter().flatten().map(|&oid| nameless(oid)).collect(),
-                    };
-                    return Ok((Outflow::new(connection, copying, report), fields));
+            match connection.begin_copy_out(&sql, columns.described.as_ref()).await {
+                Ok(copying) => {
+                    let options = self.request.options.clone();
+                    let (connection, report) = self.request.into_report();
+                    return Ok(RawRows::new(
+                        Outflow::new(connection, copying, report),
+                        columns,
+                        options,
+                    ));
                 }
                 Err(error)
                     if !again
@@ -223,18 +197,33 @@ impl<'c> CopyOut<'c> {
     }
 }
 
-/// Rows of binary data, whatever becomes of them.
+/// Rows, whatever becomes of them.
 #[derive(Debug)]
 struct RawRows<'c> {
     outflow: Outflow<'c>,
-    reader: BinaryCopyReader,
+    form: Form,
     fields: Box<[FieldDescription]>,
 }
 
+/// What the rows are read from.
+#[derive(Debug)]
+enum Form {
+    Binary(BinaryCopyReader),
+    Lines(Box<LineReader>),
+}
+
 impl<'c> RawRows<'c> {
-    fn new(outflow: Outflow<'c>, fields: Box<[FieldDescription]>) -> Self {
-        let types: Box<[Oid]> = fields.iter().map(|field| field.type_oid).collect();
-        Self { outflow, reader: BinaryCopyReader::new(types), fields }
+    fn new(outflow: Outflow<'c>, columns: request::Columns, options: CopyOptions) -> Self {
+        let request::Columns { described, types, forms } = columns;
+        let fields = match described {
+            Some(described) => described.fields,
+            None => types.iter().map(|&oid| nameless(oid)).collect(),
+        };
+        let form = match forms {
+            None => Form::Binary(BinaryCopyReader::new(types)),
+            Some(forms) => Form::Lines(Box::new(LineReader::new(options, types, forms))),
+        };
+        Self { outflow, form, fields }
     }
 
     fn poll_next<R>(
@@ -243,17 +232,51 @@ impl<'c> RawRows<'c> {
         read: &mut impl FnMut(&mut Columns<'_>) -> Result<R, ColumnError>,
     ) -> Poll<Result<Option<R>>> {
         loop {
+            if let Some(row) = self.read_whole(read)? {
+                return Poll::Ready(Ok(Some(row)));
+            }
             if let Some(row) = self.read(read).inspect_err(|_| self.outflow.end = End::Told)? {
                 return Poll::Ready(Ok(Some(row)));
             }
             let is_told = matches!(self.outflow.end, End::Told);
             if !ready!(self.outflow.poll_data(cx))? {
                 if !is_told {
-                    self.reader.end().map_err(Error::protocol)?;
+                    self.form.end().map_err(Error::protocol)?;
                 }
                 return Poll::Ready(Ok(None));
             }
         }
+    }
+
+    /// Reads the next message of data where that is one row, as servers send them.
+    #[inline]
+    fn read_whole<R>(
+        &mut self,
+        read: &mut impl FnMut(&mut Columns<'_>) -> Result<R, ColumnError>,
+    ) -> Result<Option<R>> {
+        let Self { outflow, form: Form::Binary(reader), fields } = self else { return Ok(None) };
+        if outflow.at != NOTHING || !matches!(outflow.end, End::Ahead) {
+            return Ok(None);
+        }
+        let Some(body) = outflow.connection.next_copy_data() else { return Ok(None) };
+        let length = body.len();
+        // What is no such row is left to `read`.
+        let row = match reader.whole_row(body) {
+            None => Ok(None),
+            Some(mut columns) => {
+                let number = outflow.report.progress.rows.saturating_add(1);
+                match read(&mut columns) {
+                    Ok(row) => {
+                        outflow.report.progress.rows = number;
+                        columns.end().map(|()| Some(row)).map_err(Error::protocol)
+                    }
+                    Err(error) => Err(column_error(error, fields, Some(number))),
+                }
+            }
+        };
+        outflow.at = if matches!(row, Ok(None)) { 0 } else { NOTHING };
+        outflow.count(length);
+        row.inspect_err(|_| outflow.end = End::Told)
     }
 
     /// Reads a row of what has come.
@@ -269,7 +292,15 @@ impl<'c> RawRows<'c> {
             return Ok(None);
         };
         let number = self.outflow.report.progress.rows.saturating_add(1);
-        let row = match self.reader.row(&mut rest).map_err(Error::protocol)? {
+        let columns = match &mut self.form {
+            Form::Binary(reader) => reader.row(&mut rest).map_err(Error::protocol)?,
+            Form::Lines(lines) => match lines.read(&mut rest) {
+                Ok(true) => Some(lines.columns().map_err(Error::protocol)?),
+                Ok(false) => None,
+                Err(error) => return Err(line_error(error, lines.failed, &self.fields, number)),
+            },
+        };
+        let row = match columns {
             None => None,
             Some(mut columns) => {
                 let row = read(&mut columns)
@@ -278,7 +309,8 @@ impl<'c> RawRows<'c> {
                 Some(row)
             }
         };
-        self.outflow.at = body.len().saturating_sub(rest.len());
+        self.outflow.at =
+            if rest.is_empty() { NOTHING } else { body.len().saturating_sub(rest.len()) };
         if row.is_some() {
             self.outflow.report.progress.rows = number;
         }
@@ -286,9 +318,19 @@ impl<'c> RawRows<'c> {
     }
 }
 
+impl Form {
+    /// Checks that the data has come to its end.
+    fn end(&self) -> stellata_protocol::Result<()> {
+        match self {
+            Self::Binary(reader) => reader.end(),
+            Self::Lines(lines) => lines.end(),
+        }
+    }
+}
+
 /// Rows that a COPY gives, one by one.
 ///
-/// Dropped before its end, the rows that are still to come are passed over by the connection's next use.
+/// Dropped before its end, the rest is left as [`CopyOut`] says.
 pub struct CopyRows<'c, T> {
     rows: RawRows<'c>,
     row: PhantomData<fn() -> T>,
@@ -324,7 +366,7 @@ impl<T> fmt::Debug for CopyRows<'_, T> {
 
 /// The data of a COPY, piece by piece, or as an [`AsyncRead`].
 ///
-/// Dropped before its end, what is still to come is passed over by the connection's next use.
+/// Dropped before its end, the rest is left as [`CopyOut`] says.
 #[derive(Debug)]
 pub struct CopyReader<'c> {
     outflow: Outflow<'c>,
@@ -423,16 +465,27 @@ fn column_error(error: ColumnError, fields: &[FieldDescription], row: Option<u64
     Error::new(ErrorKind::Decode, message).with_row(row)
 }
 
+/// Says which row, which column, and what is wrong with its text.
+#[cold]
+fn line_error(
+    error: stellata_protocol::Error,
+    column: Option<usize>,
+    fields: &[FieldDescription],
+    row: u64,
+) -> Error {
+    let message = match column {
+        None => format!("a line can't be read: {error}"),
+        Some(column) => {
+            let field = fields.get(column).filter(|field| !field.name.is_empty());
+            let name = field.map(|field| format!(" `{}`", field.name)).unwrap_or_default();
+            format!("column {}{name} can't be read from its text: {error}", column + 1)
+        }
+    };
+    Error::new(ErrorKind::Decode, message).with_row(Some(row))
+}
+
 #[cold]
 fn unwritable(error: io::Error) -> Error {
     let message = format!("what was copied could not be written: {error}");
     Error::with_source(ErrorKind::Stream, message, error)
-}
-
-#[cold]
-fn untold() -> Error {
-    Error::new(
-        ErrorKind::Usage,
-        "the types of the columns of a COPY of the caller's own are not known: they are to be told by `types`",
-    )
 }

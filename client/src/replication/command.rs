@@ -196,6 +196,44 @@ impl NewSlot {
     }
 }
 
+/// What is to be changed of a logical slot. What is not said stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotChange {
+    failover: Option<bool>,
+    two_phase: Option<bool>,
+}
+
+impl SlotChange {
+    /// Nothing yet: a server refuses a change of nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { failover: None, two_phase: None }
+    }
+
+    /// Whether the slot is kept on the standbys too (since server 17).
+    #[must_use]
+    pub const fn failover(mut self, wanted: bool) -> Self {
+        self.failover = Some(wanted);
+        self
+    }
+
+    /// Whether transactions in two phases are decoded when they are prepared (since server 18). It can only be turned off while
+    /// no such transaction is prepared.
+    #[must_use]
+    pub const fn two_phase(mut self, wanted: bool) -> Self {
+        self.two_phase = Some(wanted);
+        self
+    }
+
+    pub(super) fn command(self, slot: &str) -> Result<String> {
+        let options = [("FAILOVER", self.failover), ("TWO_PHASE", self.two_phase)];
+        let options = options.iter().filter_map(|(option, wanted)| Some((option, (*wanted)?)));
+        let options: Vec<String> =
+            options.map(|(option, wanted)| format!("{option} {wanted}")).collect();
+        Ok(format!("ALTER_REPLICATION_SLOT {} ({})", name(slot)?, options.join(", ")))
+    }
+}
+
 /// When the parts of large transactions are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamingMode {
@@ -496,6 +534,11 @@ mod tests {
         check(
             &NewSlot::physical("p\"q", true),
             r#"CREATE_REPLICATION_SLOT "p""q" PHYSICAL RESERVE_WAL"#,
+        );
+        let changed = SlotChange::new().failover(true).two_phase(false).command("s\"s");
+        assert_eq!(
+            changed.unwrap(),
+            r#"ALTER_REPLICATION_SLOT "s""s" (FAILOVER true, TWO_PHASE false)"#
         );
         let long = "s".repeat(64);
         assert_eq!(NewSlot::logical(&long).command().unwrap_err().kind(), ErrorKind::Encode);

@@ -56,8 +56,8 @@ use crate::connection::{Connection, SimpleResult};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use command::{
-    CreatedSlot, LogicalOptions, NewSlot, Origins, PhysicalOptions, SlotPosition, Snapshot,
-    StreamingMode, SystemIdentity, TimelineHistory,
+    CreatedSlot, LogicalOptions, NewSlot, Origins, PhysicalOptions, SlotChange, SlotPosition,
+    Snapshot, StreamingMode, SystemIdentity, TimelineHistory,
 };
 pub use event::{Delete, Event, Insert, LogicalMessage, OldRow, Truncate, Update};
 pub use logical::LogicalStream;
@@ -201,6 +201,19 @@ impl ReplicationConnection {
             None => None,
         };
         Ok(Some(SlotPosition { kind: cell(&row, 0)?.to_owned(), keeps }))
+    }
+
+    /// Changes a logical slot that nobody uses (`ALTER_REPLICATION_SLOT`, since server 17).
+    ///
+    /// # Errors
+    /// As [`ReplicationConnection::identify_system`]; 42601 where the server does not know the command or one of the options,
+    /// 55006 while somebody streams from the slot, 42704 where there is no such slot.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the slot may be changed all the same; the connection stays usable.
+    pub async fn alter_slot(&mut self, name: &str, change: &SlotChange) -> Result<()> {
+        self.run(&change.command(name)?).await?;
+        Ok(())
     }
 
     /// Drops a slot (`DROP_REPLICATION_SLOT`). With `wait` it waits until nobody uses it any more; else that is an error

@@ -10,6 +10,7 @@ use stellata_protocol::message::BindHead;
 use stellata_protocol::{FieldDescription, Format, Oid};
 
 use crate::statement::StatementKey;
+use crate::statement::layout::Layout;
 
 /// The place of a statement in the cache. It stays valid until the statement is evicted, which never happens while it is
 /// in flight.
@@ -25,7 +26,7 @@ pub(crate) enum Prepared {
     Asked(u64),
     /// ParseComplete came.
     Yes,
-    /// It came, and some columns are to be asked for as text.
+    /// It came, but there is more to it: some columns are to be asked for as text, or the name is doubted.
     Mixed,
 }
 
@@ -37,6 +38,8 @@ pub(crate) struct Slot {
     types: Box<[Oid]>,
     /// The name at the server.
     pub(crate) name: Box<str>,
+    /// What the server has by this name may be gone, and may have come from others: it means the same in any case.
+    pub(crate) doubted: bool,
     pub(crate) head: BindHead,
     pub(crate) sql: Arc<str>,
     pub(crate) prepared: Prepared,
@@ -48,6 +51,8 @@ pub(crate) struct Slot {
     pub(crate) formats: Option<Box<[Format]>>,
     /// The row type that the columns were checked against last, as the address of its check.
     pub(crate) checked: usize,
+    /// The columns as answers know them that are read apart from the connection; made when the first of them is asked for.
+    pub(crate) layout: Option<Arc<Layout>>,
     /// The call that used it last.
     used: u64,
 }
@@ -70,6 +75,7 @@ impl Slot {
         self.column_types = fields.iter().map(|field| field.type_oid).collect();
         self.fields = Some(fields.into());
         self.checked = 0;
+        self.layout = None;
     }
 
     /// Has the columns come as text that the server can't send in binary. Which they are, the server does not say: those of
@@ -90,6 +96,7 @@ impl Slot {
         self.fields = Some(fields);
         self.formats = Some(formats);
         self.checked = 0;
+        self.layout = None;
         if self.prepared == Prepared::Yes {
             self.prepared = Prepared::Mixed;
         }
@@ -138,6 +145,8 @@ pub(crate) struct Cache {
     last: Option<Entry>,
     /// Statements have no names: what is prepared is not kept at the server.
     unnamed: bool,
+    /// Names are doubted.
+    doubts: bool,
 }
 
 impl Cache {
@@ -149,6 +158,7 @@ impl Cache {
             capacity: capacity.max(1),
             last: None,
             unnamed: false,
+            doubts: false,
         }
     }
 
@@ -240,6 +250,7 @@ impl Cache {
             hashes: SmallVec::new(),
             types: types.into(),
             head: BindHead::new(&name)?,
+            doubted: self.doubts,
             name,
             sql: sql.into(),
             prepared: Prepared::No,
@@ -247,6 +258,7 @@ impl Cache {
             column_types: Box::default(),
             formats: None,
             checked: 0,
+            layout: None,
             used: 0,
         };
         match self.free.pop() {
@@ -307,6 +319,12 @@ impl Cache {
             }
         }
         Ok(())
+    }
+
+    /// Has all names doubted that statements get from now on: the session may be served by one process now and by another
+    /// later.
+    pub(crate) fn doubt_names(&mut self) {
+        self.doubts = true;
     }
 
     pub(crate) fn is_unnamed(&self) -> bool {

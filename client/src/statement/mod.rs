@@ -1,5 +1,6 @@
 //! Prepared statements: how they are told apart, and where they are kept.
 
+pub(crate) mod layout;
 pub(crate) mod cache;
 
 use std::borrow::Cow;

@@ -29,6 +29,7 @@ const OF_COLUMNS: [&str; 8] =
 /// A struct that was understood.
 pub(crate) struct Model<'a> {
     pub(crate) input: &'a Input,
+    pub(crate) database: Option<String>,
     pub(crate) schema: Option<String>,
     pub(crate) table: String,
     pub(crate) columns: Vec<Column<'a>>,
@@ -53,6 +54,7 @@ pub(crate) struct Index {
 
 /// Makes sense of a struct.
 pub(crate) fn check<'a>(input: &'a Input, problems: &mut Problems) -> Model<'a> {
+    let database = database(input, problems);
     let (schema, table) = table(input, problems);
     let mut check = Check { input, problems, columns: Vec::new() };
     check.read_columns();
@@ -61,7 +63,16 @@ pub(crate) fn check<'a>(input: &'a Input, problems: &mut Problems) -> Model<'a> 
     let indexes = check.indexes();
     let relations = check.relations(&key);
     let columns = check.columns;
-    Model { input, schema, table, columns, key, uniques, indexes, relations }
+    Model { input, database, schema, table, columns, key, uniques, indexes, relations }
+}
+
+/// The name of the database. It is the program's own, not one of the server's.
+fn database(input: &Input, problems: &mut Problems) -> Option<String> {
+    let given = input.options.database.as_ref()?;
+    if given.value().is_empty() {
+        problems.on(given, "a name can't be empty");
+    }
+    Some(given.value())
 }
 
 /// The schema and the name of the table. A name that stands beside a schema of its own is taken as it is; alone it may have

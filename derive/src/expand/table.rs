@@ -12,10 +12,12 @@ use crate::sql_type;
 pub(super) fn expand(model: &Model<'_>, sound: bool) -> TokenStream {
     let model_name = names::text(&model.input.ident);
     let table = &model.table;
-    let schema = match &model.schema {
-        Some(schema) => quote!(::core::option::Option::Some(#schema)),
+    let optional = |given: Option<&String>| match given {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
         None => quote!(::core::option::Option::None),
     };
+    let database = optional(model.database.as_ref());
+    let schema = optional(model.schema.as_ref());
     let columns = model.columns.iter().filter(|_| sound).map(column);
     let key = model.key.iter().map(|index| number(*index));
     let uniques = model.uniques.iter().map(|it| index(&quote!(unique), it));
@@ -25,6 +27,7 @@ pub(super) fn expand(model: &Model<'_>, sound: bool) -> TokenStream {
     quote! {
         static TABLE: __orm::Table = __orm::Table {
             model: #model_name,
+            database: #database,
             schema: #schema,
             name: #table,
             columns: &[#(#columns,)*],

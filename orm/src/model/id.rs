@@ -97,12 +97,19 @@ impl<M, T: PgType> PgType for Id<M, T> {
 }
 
 impl<M, T: Encode> Encode for Id<M, T> {
+    #[inline]
     fn encode(&self, oid: Oid, out: &mut Buffer) -> stellata_protocol::Result<IsNull> {
         self.value.encode(oid, out)
+    }
+
+    #[inline]
+    fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> stellata_protocol::Result<IsNull> {
+        self.value.encode_sized(oid, out)
     }
 }
 
 impl<'a, M, T: Decode<'a>> Decode<'a> for Id<M, T> {
+    #[inline]
     fn decode(oid: Oid, raw: &'a [u8]) -> stellata_protocol::Result<Self> {
         T::decode(oid, raw).map(Self::new)
     }

@@ -7,6 +7,8 @@ use stellata_protocol::Oid;
 pub struct Table {
     /// The struct's name.
     pub model: &'static str,
+    /// The name of its database among [several](crate::Databases), where one was named.
+    pub database: Option<&'static str>,
     /// The schema, where one was named.
     pub schema: Option<&'static str>,
     /// The table's name, unquoted.

@@ -2,6 +2,8 @@
 
 use std::panic::Location;
 
+use stellata_pool::Sharing;
+
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Source, no_rows, run};
 use crate::expr::assignment::IntoAssignments;
@@ -35,7 +37,7 @@ pub trait Entity: Model {
         key: impl IntoKey<Self::Key>,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Self>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Together));
         let key = key.into_key();
         async move {
             // Made inside the future, where it stays: moving it would cost as much as making it.
@@ -57,7 +59,7 @@ pub trait Entity: Model {
         key: impl IntoKey<Self::Key>,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<Self>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Together));
         let key = key.into_key();
         async move {
             let statement = by_key::<Self>(&key);
@@ -139,7 +141,7 @@ pub trait Entity: Model {
     /// As [`get`](Self::get).
     #[track_caller]
     fn reload(&mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<()>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Together));
         let statement = by_key::<Self>(&self.key());
         async move { refresh(self, source, &statement).await.map_err(|error| error.at(caller)) }
     }

@@ -4,17 +4,16 @@
 //! that none of them waits for an answer. Here the rows are then given to the rows that they belong to.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::Hash;
 
-use stellata_protocol::{
-    Buffer, ColumnError, Columns, Error as WireError, ErrorKind as WireKind, Oid,
-};
+use stellata_protocol::{ColumnError, Columns, Error as WireError, ErrorKind as WireKind, Oid};
 
 use crate::error::{Error, Result};
 use crate::executor::{Check, Collect, Item, Source, run_batch};
 use crate::expr::fragment::Fragment;
 use crate::model::table::Table;
 use crate::relation::branch::{Branch, Branches};
+use crate::relation::keys::{KeyHash, Keys, are_integers};
 use crate::relation::rows::Rows;
 use crate::render::statement::{Kind, LIMIT};
 
@@ -28,6 +27,14 @@ struct Step {
     fragment: Fragment,
     rows: fn() -> Box<dyn Rows>,
     check: Check,
+}
+
+impl Step {
+    /// The table whose rows it loads.
+    fn target(&self) -> Option<&'static Table> {
+        let relation = self.table.relations.get(usize::from(self.relation))?;
+        Some((relation.target)())
+    }
 }
 
 /// The relations of a query in the order in which their statements are sent: each behind the one that it depends on.
@@ -101,6 +108,7 @@ impl Graph {
         check: Check,
         roots: &mut dyn Rows,
     ) -> Result<()> {
+        source.has_all(std::iter::once(table).chain(self.steps.iter().filter_map(Step::target)))?;
         let mut items = Vec::with_capacity(self.steps.len() + 1);
         items.push(Item { table, fragment, check });
         items.extend(self.steps.iter().map(|step| Item {
@@ -156,113 +164,51 @@ impl Collect for Loaded<'_> {
     }
 }
 
-/// Hashes keys of a few bytes: a multiplication for each eight of them, begun with a number drawn for each load, so that
-/// nobody can choose keys that meet in one place.
-struct KeyHasher(u64);
-
-#[derive(Clone)]
-struct KeyHash(u64);
-
-impl KeyHash {
-    fn new() -> Self {
-        Self(RandomState::new().build_hasher().finish())
-    }
-}
-
-impl BuildHasher for KeyHash {
-    type Hasher = KeyHasher;
-
-    fn build_hasher(&self) -> KeyHasher {
-        KeyHasher(self.0)
-    }
-}
-
-impl Hasher for KeyHasher {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        let (chunks, rest) = bytes.as_chunks::<8>();
-        for chunk in chunks {
-            self.write_u64(u64::from_le_bytes(*chunk));
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            self.write_u64(u64::from_le_bytes(last));
-        }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, value: u64) {
-        let product = u128::from(self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = (product >> 64) as u64 ^ product as u64;
-    }
-
-    #[inline]
-    fn write_usize(&mut self, value: usize) {
-        self.write_u64(value as u64);
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// The keys of rows, in wire form one behind the other.
-struct Keys {
-    bytes: Buffer,
-    /// Where each row's key ends.
-    ends: Vec<usize>,
-    /// How many parts a key has.
-    parts: usize,
-}
-
-impl Keys {
-    fn of(rows: &dyn Rows, columns: &[u16]) -> Result<Self> {
-        let mut bytes = Buffer::new();
-        let mut ends = Vec::with_capacity(rows.len());
-        for row in 0..rows.len() {
-            rows.write_key(row, columns, &mut bytes).map_err(Error::usage)?;
-            ends.push(bytes.len());
-        }
-        Ok(Self { bytes, ends, parts: columns.len() })
-    }
-
-    /// The key of a row; `None` where a part of it is NULL.
-    fn get(&self, row: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(row)?;
-        let start = match row.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
-            None => 0,
-        };
-        let key = self.bytes.as_slice().get(start..end)?;
-        let mut rest = key;
-        for _ in 0..self.parts {
-            let (len, tail) = rest.split_first_chunk::<4>()?;
-            rest = tail.get(usize::try_from(i32::from_be_bytes(*len)).ok()?..)?;
-        }
-        Some(key)
-    }
-}
-
 /// Gives each parent the children whose key is its own.
 fn give(parents: &mut dyn Rows, children: &mut dyn Rows, step: &Step) -> Result<()> {
     let Some(relation) = step.table.relations.get(usize::from(step.relation)) else {
         return Ok(());
     };
-    let child_keys = Keys::of(children, (relation.target_columns)())?;
-    let parent_keys = Keys::of(parents, (relation.columns)())?;
+    let (columns, target_columns) = ((relation.columns)(), (relation.target_columns)());
+    let integers =
+        are_integers(step.table, columns) && are_integers((relation.target)(), target_columns);
+    let child_keys = children.keys(target_columns, integers).map_err(Error::usage)?;
+    let parent_keys = parents.keys(columns, integers).map_err(Error::usage)?;
+    match (parent_keys, child_keys) {
+        (Keys::Integers(parent_keys), Keys::Integers(child_keys)) => {
+            let key_of = |keys: &[Option<i64>], row: usize| keys.get(row).copied().flatten();
+            let parent_key = |row| key_of(&parent_keys, row);
+            give_by(parents, children, step, parent_key, |row| key_of(&child_keys, row));
+        }
+        (Keys::Bytes(parent_keys), Keys::Bytes(child_keys)) => {
+            let parent_key = |row| parent_keys.get(row);
+            give_by(parents, children, step, parent_key, |row| child_keys.get(row));
+        }
+        // Both were asked for in the same form.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// [`give`], by the keys of the rows.
+fn give_by<K: Copy + Eq + Hash>(
+    parents: &mut dyn Rows,
+    children: &mut dyn Rows,
+    step: &Step,
+    parent_key: impl Fn(usize) -> Option<K>,
+    child_key: impl Fn(usize) -> Option<K>,
+) {
     // The children of each key are a chain through `next`, in the order in which they came.
     let mut next: Vec<u32> = vec![NONE; children.len()];
     // There are no more keys among the children than there are parents, or else children.
     let keys = children.len().min(parents.len());
-    let mut places: HashMap<&[u8], usize, KeyHash> =
+    let mut places: HashMap<K, usize, KeyHash> =
         HashMap::with_capacity_and_hasher(keys, KeyHash::new());
     let mut chains: Vec<Chain> = Vec::with_capacity(keys);
     // Children of one row often stand together: they need no look-up.
-    let mut last: Option<(&[u8], usize)> = None;
+    let mut last: Option<(K, usize)> = None;
     for (row, place) in (0..children.len()).zip(0_u32..) {
-        let Some(key) = child_keys.get(row) else { continue };
+        let Some(key) = child_key(row) else { continue };
         let at = match last {
             Some((before, at)) if before == key => at,
             _ => *places.entry(key).or_insert(chains.len()),
@@ -279,11 +225,15 @@ fn give(parents: &mut dyn Rows, children: &mut dyn Rows, step: &Step) -> Result<
         }
     }
     // Where the parents' side is no key, several parents may have the same children.
-    let shared = !step.table.is_unique((relation.columns)());
+    let shared = step
+        .table
+        .relations
+        .get(usize::from(step.relation))
+        .is_none_or(|relation| !step.table.is_unique((relation.columns)()));
     let mut picks = Vec::new();
     for row in 0..parents.len() {
         picks.clear();
-        let place = parent_keys.get(row).and_then(|key| places.get(key));
+        let place = parent_key(row).and_then(|key| places.get(&key));
         let mut at = place.and_then(|&at| chains.get(at)).map_or(NONE, |chain| chain.first);
         while at != NONE {
             picks.push(at);
@@ -293,7 +243,6 @@ fn give(parents: &mut dyn Rows, children: &mut dyn Rows, step: &Step) -> Result<
             slot.fill(children.as_any(), &picks, shared);
         }
     }
-    Ok(())
 }
 
 /// No row.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 
+use stellata_pool::Sharing;
 use stellata_protocol::{Columns, Oid};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -169,7 +170,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Vec<M>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Apart));
         async move {
             let graph = self.close();
             rows(source, &self.fragment, &graph).await.map_err(|error| error.at(caller))
@@ -188,7 +189,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<Option<M>>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Together));
         async move {
             let first = self.at_most(1, source).await.map_err(|error| error.at(caller))?;
             Ok(first.0)
@@ -205,7 +206,7 @@ impl<M: Model> Query<M> {
     /// As [`all`](Self::all).
     #[track_caller]
     pub fn one(mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<M>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Together));
         async move {
             let found = self.at_most(2, source).await.map_err(|error| error.at(caller))?;
             match found {
@@ -228,7 +229,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<u64>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Apart));
         let flags = self.bounds();
         Kind::Count { flags }.write(&mut self.fragment);
         let fragment = self.fragment;
@@ -256,7 +257,7 @@ impl<M: Model> Query<M> {
         mut self,
         on: &(impl Executor + ?Sized),
     ) -> impl Future<Output = Result<bool>> + Send {
-        let (caller, source) = (Location::caller(), on.source());
+        let (caller, source) = (Location::caller(), on.source().reading(Sharing::Together));
         let flags = self.bounds();
         Kind::Exists { flags }.write(&mut self.fragment);
         let fragment = self.fragment;

@@ -4,17 +4,18 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stellata_protocol::{Buffer, ColumnError, Columns, Result};
+use stellata_protocol::{ColumnError, Columns, Result};
 
 use crate::model::Model;
 use crate::model::slot::Slot;
+use crate::relation::keys::Keys;
 
 /// Rows whose relations are being loaded.
 pub(crate) trait Rows: Send {
     fn len(&self) -> usize;
 
-    /// Appends the values of `columns` in the row at `index`.
-    fn write_key(&self, index: usize, columns: &[u16], out: &mut Buffer) -> Result<()>;
+    /// The values of `columns` in each row, see [`Keys::of`].
+    fn keys(&self, columns: &[u16], integers: bool) -> Result<Keys>;
 
     /// The field of a relation in the row at `index`.
     fn slot(&mut self, index: usize, relation: u8) -> Option<&mut dyn Slot>;
@@ -33,11 +34,8 @@ impl<M: Model> Rows for Vec<M> {
         self.len()
     }
 
-    fn write_key(&self, index: usize, columns: &[u16], out: &mut Buffer) -> Result<()> {
-        match self.get(index) {
-            Some(row) => columns.iter().try_for_each(|&column| row.write_column(column, out)),
-            None => Ok(()),
-        }
+    fn keys(&self, columns: &[u16], integers: bool) -> Result<Keys> {
+        Keys::of(self.len(), self.iter().map(Some), columns, integers)
     }
 
     fn slot(&mut self, index: usize, relation: u8) -> Option<&mut dyn Slot> {
@@ -60,10 +58,14 @@ impl<M: Model> Rows for Vec<M> {
 
 /// The rows that a relation leads to, before they are given to the rows that they belong to.
 pub(crate) struct Children<M> {
-    rows: Vec<Child<M>>,
+    /// In pieces of [`PIECE`], so that rows are not copied while their number grows.
+    rows: Vec<Vec<Child<M>>>,
     /// The lists that several rows have, by their first row.
     lists: HashMap<u32, Arc<Vec<M>>>,
 }
+
+/// How many rows there are in each piece but the last.
+const PIECE: usize = 256;
 
 enum Child<M> {
     Row(M),
@@ -76,9 +78,14 @@ impl<M: Model> Children<M> {
         Box::new(Self { rows: Vec::new(), lists: HashMap::new() })
     }
 
+    #[inline]
+    fn child_mut(&mut self, index: usize) -> Option<&mut Child<M>> {
+        self.rows.get_mut(index / PIECE)?.get_mut(index % PIECE)
+    }
+
     /// Takes a row out.
     pub(crate) fn take(&mut self, index: u32) -> Option<M> {
-        let child = self.rows.get_mut(usize::try_from(index).ok()?)?;
+        let child = self.child_mut(usize::try_from(index).ok()?)?;
         match std::mem::replace(child, Child::Taken) {
             Child::Row(row) => Some(row),
             other => {
@@ -108,7 +115,7 @@ impl<M: Model> Children<M> {
 
     /// A further owner of a row.
     pub(crate) fn share(&mut self, index: u32) -> Option<Arc<M>> {
-        let child = self.rows.get_mut(usize::try_from(index).ok()?)?;
+        let child = self.child_mut(usize::try_from(index).ok()?)?;
         let shared = match std::mem::replace(child, Child::Taken) {
             Child::Row(row) => Arc::new(row),
             Child::Shared(row) => row,
@@ -121,27 +128,36 @@ impl<M: Model> Children<M> {
 
 impl<M: Model> Rows for Children<M> {
     fn len(&self) -> usize {
-        self.rows.len()
+        let full = self.rows.len().saturating_sub(1).saturating_mul(PIECE);
+        self.rows.last().map_or(0, |last| full.saturating_add(last.len()))
     }
 
-    fn write_key(&self, index: usize, columns: &[u16], out: &mut Buffer) -> Result<()> {
-        match self.rows.get(index) {
-            Some(Child::Row(row)) => {
-                columns.iter().try_for_each(|&column| row.write_column(column, out))
-            }
-            _ => Ok(()),
-        }
+    fn keys(&self, columns: &[u16], integers: bool) -> Result<Keys> {
+        let rows = self.rows.iter().flatten().map(|child| match child {
+            Child::Row(row) => Some(row),
+            Child::Shared(_) | Child::Taken => None,
+        });
+        Keys::of(self.len(), rows, columns, integers)
     }
 
     fn slot(&mut self, index: usize, relation: u8) -> Option<&mut dyn Slot> {
-        match self.rows.get_mut(index)? {
+        match self.child_mut(index)? {
             Child::Row(row) => row.relation_mut(relation),
             _ => None,
         }
     }
 
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), ColumnError> {
-        self.rows.push(Child::Row(M::from_columns(columns)?));
+        let row = Child::Row(M::from_columns(columns)?);
+        match self.rows.last_mut() {
+            Some(piece) if piece.len() < PIECE => piece.push(row),
+            last => {
+                // The first grows as it must: most relations have few rows.
+                let mut piece = Vec::with_capacity(if last.is_some() { PIECE } else { 0 });
+                piece.push(row);
+                self.rows.push(piece);
+            }
+        }
         Ok(())
     }
 

@@ -23,6 +23,7 @@ const fn table(model: &'static str, name: &'static str) -> Table {
         &[column("id").identity(), ColumnDef { nullable: true, ..column("other") }];
     Table {
         model,
+        database: None,
         schema: None,
         name,
         columns: COLUMNS,

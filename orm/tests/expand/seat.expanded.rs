@@ -62,6 +62,7 @@ const _: () = {
     use ::stellata::__private as __orm;
     static TABLE: __orm::Table = __orm::Table {
         model: "Seat",
+        database: ::core::option::Option::None,
         schema: ::core::option::Option::None,
         name: "seat",
         columns: &[

@@ -76,6 +76,7 @@ const _: () = {
     use ::stellata::__private as __orm;
     static TABLE: __orm::Table = __orm::Table {
         model: "Track",
+        database: ::core::option::Option::None,
         schema: ::core::option::Option::None,
         name: "tracks",
         columns: &[

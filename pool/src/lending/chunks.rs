@@ -45,7 +45,7 @@ fn locate(index: u32) -> (usize, usize) {
     (chunk as usize, index.wrapping_sub(before) as usize)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::{CHUNKS, Chunks, FIRST, locate};
 

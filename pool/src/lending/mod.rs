@@ -204,7 +204,9 @@ impl<T> Lending<T> {
 
     /// Takes a vacant slot, if somebody waits for one to be filled, and nobody is known to try that already.
     pub(crate) fn wanted(&self) -> Option<Vacancy> {
-        if self.line.is_empty() || self.retrying.load(Ordering::Relaxed) {
+        // Who is in line of what is closed is about to be sent away.
+        let is_wanted = self.is_waited_for() && !self.is_closed();
+        if !is_wanted || self.retrying.load(Ordering::Relaxed) {
             return None;
         }
         self.vacancy()
@@ -265,9 +267,9 @@ impl<T> Lending<T> {
         self.idle_count.load(Ordering::Relaxed)
     }
 
-    /// Whether somebody is in line.
+    /// Whether somebody is in line. Tickets of those who went away may be in it when nobody is.
     pub(crate) fn is_waited_for(&self) -> bool {
-        !self.line.is_empty()
+        self.waiting() != 0 && !self.line.is_empty()
     }
 
     /// Lets there be `more` further slots: those withheld before, then new ones.
@@ -388,5 +390,5 @@ impl<T> Drop for Wait<'_, T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod stress;

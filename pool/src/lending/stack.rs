@@ -74,7 +74,7 @@ fn changed(head: u64, low: u32) -> u64 {
     (head | INDEX).wrapping_add(1) | u64::from(low)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::{Stack, changed, low};
     use crate::lending::sync::{AtomicU32, Ordering};

@@ -1,9 +1,10 @@
-//! The primitives that the module stands on: the standard library's, or loom's where its models run.
+//! The primitives that the module stands on: the standard library's; loom's or shuttle's where they try its steps in other
+//! orders.
 
 use std::fmt;
 use std::task::Waker;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 #[cfg(not(loom))]
@@ -12,6 +13,8 @@ pub(super) use atomic_waker::AtomicWaker;
 pub(super) use loom::future::AtomicWaker;
 #[cfg(loom)]
 pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(shuttle)]
+pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 /// Lets `waker` be woken from now on.
 #[inline]

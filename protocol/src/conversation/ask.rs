@@ -35,7 +35,7 @@ impl Conversation {
             self.written = 0;
             if self.output_is_secret {
                 self.output.wipe();
-                self.output_is_secret = self.login.is_some();
+                self.output_is_secret = false;
             }
             // A COPY in progress fills it again at once.
             if self.output.capacity() > OUTPUT_KEPT && self.data_ended {

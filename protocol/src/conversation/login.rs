@@ -7,7 +7,8 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::auth::{ChannelBindingPolicy, DEFAULT_MAX_ITERATIONS, NONCE_LEN, RequireAuth};
-use crate::message::startup::PROTOCOL_3_0;
+use crate::error::Error;
+use crate::message::startup::{PROTOCOL_3_0, StartupText};
 
 pub(super) use exchange::{LoginState, Progress};
 
@@ -17,8 +18,10 @@ pub(super) use exchange::{LoginState, Progress};
 /// not tied to the channel where [`channel_binding`](Self::channel_binding) requires it, and a password or token as it
 /// is unless [`allow_cleartext`](Self::allow_cleartext) says so; each before anything is sent in answer.
 pub struct Login {
-    user: String,
-    parameters: Vec<(String, String)>,
+    /// The start-up parameters, the user first.
+    parameters: StartupText,
+    /// Why they can't be sent.
+    unfit: Option<Error>,
     password: Option<Zeroizing<Vec<u8>>>,
     nonce: [u8; NONCE_LEN],
     version: u32,
@@ -36,9 +39,11 @@ impl Login {
     /// numbers.
     #[must_use]
     pub fn new(user: &str, nonce: [u8; NONCE_LEN]) -> Self {
+        let mut parameters = StartupText::default();
+        let unfit = parameters.push("user", user).err();
         Self {
-            user: user.to_owned(),
-            parameters: Vec::new(),
+            parameters,
+            unfit,
             password: None,
             nonce,
             version: PROTOCOL_3_0,
@@ -52,11 +57,19 @@ impl Login {
         }
     }
 
-    /// Adds a start-up parameter: `database`, or any setting of the session.
+    /// Adds a start-up parameter: `database`, or any setting of the session. One without a name, or with a NUL in it, is
+    /// refused when the session is to begin.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
-        self.parameters.push((name.to_owned(), value.to_owned()));
+        if let Err(error) = self.parameters.push(name, value) {
+            self.unfit.get_or_insert(error);
+        }
         self
+    }
+
+    /// As whom to log in.
+    pub(super) fn user(&self) -> &str {
+        self.parameters.iter().next().map_or("", |(_, user)| user)
     }
 
     /// Sets the protocol version to ask for: [`PROTOCOL_3_0`], the default, or
@@ -130,6 +143,6 @@ impl Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Login").field("user", &self.user()).finish_non_exhaustive()
     }
 }

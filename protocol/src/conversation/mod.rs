@@ -123,7 +123,8 @@ pub struct Conversation {
     /// Calls up to this number do not want their answers any more.
     abandoned: u64,
     status: TransactionStatus,
-    login: Option<LoginState>,
+    /// Apart, since most of a session's life goes by without it.
+    login: Option<Box<LoginState>>,
     key: Option<BackendKey>,
     parameters: Parameters,
     /// The names of those that have changed since the login, the oldest change first.
@@ -169,12 +170,12 @@ impl Conversation {
             body: 0..0,
             output,
             written: 0,
-            output_is_secret: true,
+            output_is_secret: false,
             queue,
             request: 0,
             abandoned: 0,
             status: TransactionStatus::Idle,
-            login: Some(login),
+            login: Some(Box::new(login)),
             key: None,
             parameters: Parameters::default(),
             changed: VecDeque::new(),
@@ -196,7 +197,7 @@ impl Conversation {
     /// The derivation that the login waits for after [`Event::KeyDerivation`]. It takes milliseconds of computing, more if
     /// the server says so: run it elsewhere than on a thread that serves others.
     pub fn key_derivation(&mut self) -> Option<KeyDerivation> {
-        self.login.as_mut().and_then(LoginState::take_key_derivation)
+        self.login.as_mut().and_then(|login| login.take_key_derivation())
     }
 
     /// Hands in what [`Conversation::key_derivation`] came to; the login goes on.
@@ -208,7 +209,10 @@ impl Conversation {
             return Err(error);
         }
         match self.login.as_mut() {
-            Some(login) => login.provide_keys(keys, &mut self.output),
+            Some(login) => {
+                self.output_is_secret = true;
+                login.provide_keys(keys, &mut self.output)
+            }
             None => Err(Error::new(ErrorKind::Usage, "no login waits for keys")),
         }
     }
@@ -223,7 +227,10 @@ impl Conversation {
             return Err(error);
         }
         match self.login.as_mut() {
-            Some(login) => login.provide_password(password, &mut self.output),
+            Some(login) => {
+                self.output_is_secret = true;
+                login.provide_password(password, &mut self.output)
+            }
             None => Err(Error::new(ErrorKind::Usage, "no login waits for a password")),
         }
     }
@@ -241,7 +248,10 @@ impl Conversation {
             return Err(error);
         }
         match self.login.as_mut() {
-            Some(login) => login.provide_token(token, &mut self.output),
+            Some(login) => {
+                self.output_is_secret = true;
+                login.provide_token(token, &mut self.output)
+            }
             None => Err(Error::new(ErrorKind::Usage, "no login waits for a token")),
         }
     }
@@ -249,7 +259,7 @@ impl Conversation {
     /// What the server answered to a token that it does not take, or to the question where tokens are to be had.
     #[must_use]
     pub fn token_challenge(&self) -> Option<&TokenChallenge> {
-        self.login.as_ref().and_then(LoginState::token_challenge)
+        self.login.as_ref().and_then(|login| login.token_challenge())
     }
 
     // What is known.

@@ -175,6 +175,15 @@ impl Queue {
         }
     }
 
+    /// The call whose COPY data may come now, of a statement that a Sync ends.
+    #[inline]
+    pub(super) fn copy_out(&self) -> Option<u64> {
+        match self.owed.front() {
+            Some(&(Owed::ExecuteCopyOut, request)) => Some(request),
+            _ => None,
+        }
+    }
+
     /// Goes on from Bind to Execute, if that is the oldest request and belongs to a call after `abandoned`.
     #[inline]
     pub(super) fn pass_bind(&mut self, abandoned: u64) -> bool {

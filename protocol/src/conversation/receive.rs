@@ -1,6 +1,6 @@
 //! What comes in: bytes, and the events that they mean.
 
-use crate::conversation::login::{LoginState, Progress};
+use crate::conversation::login::Progress;
 use crate::conversation::owed::{Event, unexpected};
 use crate::conversation::{Answer, Conversation};
 use crate::error::{Error, ErrorKind, Result};
@@ -75,15 +75,35 @@ impl Conversation {
     /// nothing is passed over: ask [`Conversation::advance`].
     #[inline]
     pub fn next_row(&mut self) -> Option<&[u8]> {
-        let unread = self.input.unread();
-        let &[b'D', a, b, c, d] = unread.first_chunk()? else { return None };
-        let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?.checked_add(1)?;
-        let is_whole = (HEAD..=self.limits.message.min(unread.len())).contains(&size);
-        if !is_whole || self.queue.rows()? <= self.abandoned || self.failed.is_some() {
+        let size = self.whole(b'D')?;
+        if self.queue.rows()? <= self.abandoned || self.failed.is_some() {
             return None;
         }
         self.body = self.input.take(size, HEAD);
         Some(self.body())
+    }
+
+    /// The body of the next message, if that is whole data of the COPY out that is being answered and the caller wants it:
+    /// what [`Conversation::advance`] would tell by [`Event::CopyData`], in fewer steps. In all other cases `None`, and
+    /// nothing is passed over.
+    #[inline]
+    pub fn next_copy_data(&mut self) -> Option<&[u8]> {
+        let size = self.whole(b'd')?;
+        if self.queue.copy_out()? <= self.abandoned || self.failed.is_some() {
+            return None;
+        }
+        self.body = self.input.take(size, HEAD);
+        Some(self.body())
+    }
+
+    /// The size of the next message, if that is one of this tag and all of it has come.
+    #[inline(always)]
+    fn whole(&self, tag: u8) -> Option<usize> {
+        let unread = self.input.unread();
+        let &[found, a, b, c, d] = unread.first_chunk()?;
+        let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?.checked_add(1)?;
+        let is_whole = (HEAD..=self.limits.message.min(unread.len())).contains(&size);
+        (found == tag && is_whole).then_some(size)
     }
 
     /// The body of the next message, if that is the whole CommandComplete of the statement that is being answered and the
@@ -188,25 +208,27 @@ impl Conversation {
                 let dropped = self.notices.push(notice, held, limits.notices, limits.notice_bytes);
                 self.dropped = self.dropped.saturating_add(dropped);
             }
-            b'A' if self.hears_notifications() => {
+            // Before that nobody can have asked for them.
+            b'A' if self.is_logged_in() => {
                 let notification = Notification::read(self.body())?;
                 let (held, limits) = (notification.held(), self.limits);
                 let (most, most_bytes) = (limits.notifications, limits.notification_bytes);
                 let dropped = self.notifications.push(notification, held, most, most_bytes);
                 self.dropped_notifications = self.dropped_notifications.saturating_add(dropped);
             }
+            b'S' if self.is_logged_in() => self.parameter_status()?,
             _ if self.login.is_some() => {
                 let event = self.login_message(tag)?;
                 return Ok(event.map(|event| self.answer(event, 0)));
             }
-            _ => self.parameter_status()?,
+            _ => return Err(unexpected(tag)),
         }
         Ok(None)
     }
 
-    /// Before the login is done nobody can have asked for notifications.
-    fn hears_notifications(&self) -> bool {
-        self.login.as_ref().is_none_or(LoginState::is_logged_in)
+    /// Whether the server has let us in.
+    fn is_logged_in(&self) -> bool {
+        self.login.as_ref().is_none_or(|login| login.is_logged_in())
     }
 
     #[inline]
@@ -239,7 +261,11 @@ impl Conversation {
             return Err(unexpected(tag));
         };
         let body = self.input.at(self.body.clone());
-        match login.handle(tag, body, self.version, &mut self.output)? {
+        let unsent = self.output.len();
+        let progress = login.handle(tag, body, self.version, &mut self.output);
+        // All that is answered proves something.
+        self.output_is_secret |= self.output.len() != unsent;
+        match progress? {
             Progress::Goes => Ok(None),
             Progress::NeedsKeys => Ok(Some(Event::KeyDerivation)),
             Progress::NeedsPassword => Ok(Some(Event::Password)),
@@ -251,10 +277,6 @@ impl Conversation {
             Progress::Version(version, options) => {
                 self.version = version;
                 self.unknown_options = options;
-                Ok(None)
-            }
-            Progress::Parameter => {
-                self.parameter_status()?;
                 Ok(None)
             }
             Progress::Done(status) => {

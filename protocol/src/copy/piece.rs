@@ -66,6 +66,11 @@ impl CopyPiece {
         self.len() >= Self::FULL
     }
 
+    /// Takes back all data behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.out.truncate(len.saturating_add(HEAD.len()));
+    }
+
     /// The data.
     #[must_use]
     pub fn content(&self) -> &[u8] {
@@ -139,6 +144,8 @@ mod tests {
 
         piece.put_slice(b"2\n3\n");
         assert_eq!(piece.content(), b"2\n3\n");
+        piece.put_slice(b"4");
+        piece.truncate(4);
         piece.hand_over(&mut output).unwrap();
         assert_eq!(output.as_slice(), b"d\0\0\0\x061\nd\0\0\0\x082\n3\n");
     }

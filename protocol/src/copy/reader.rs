@@ -162,6 +162,22 @@ impl BinaryCopyReader {
         }
     }
 
+    /// Reads the row that `chunk` is, if it is one whole row and nothing else, as servers send them: what
+    /// [`BinaryCopyReader::row`] does, in fewer steps. In all other cases `None`, and nothing is read.
+    #[inline]
+    pub fn whole_row<'r>(&'r mut self, chunk: &'r [u8]) -> Option<Columns<'r>> {
+        if self.state != State::Rows
+            || !self.carry.is_empty()
+            || self.failed.is_some()
+            || chunk.len() > self.limit
+            || !is_row(chunk, self.types.len())
+        {
+            return None;
+        }
+        self.pass(chunk.len());
+        Columns::new(chunk, &self.types).ok()
+    }
+
     /// Checks that the data has come to its end. To be called when the server says that it has sent all.
     ///
     /// # Errors
@@ -410,4 +426,25 @@ impl BinaryCopyReader {
         let at = u64::try_from(at).unwrap_or(u64::MAX);
         u32::try_from(self.offset.saturating_add(at)).unwrap_or(u32::MAX)
     }
+}
+
+/// Whether these bytes are one row of so many values, and nothing else.
+#[inline]
+fn is_row(bytes: &[u8], columns: usize) -> bool {
+    let Some((count, mut rest)) = bytes.split_first_chunk() else { return false };
+    if usize::from(u16::from_be_bytes(*count)) != columns {
+        return false;
+    }
+    for _ in 0..columns {
+        let Some((length, value)) = rest.split_first_chunk() else { return false };
+        let length = u32::from_be_bytes(*length);
+        // All lengths that are no lengths are too long but this one.
+        let length = if length == u32::MAX { 0 } else { length };
+        let Some(behind) = usize::try_from(length).ok().and_then(|length| value.get(length..))
+        else {
+            return false;
+        };
+        rest = behind;
+    }
+    rest.is_empty()
 }

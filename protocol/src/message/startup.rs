@@ -5,7 +5,8 @@ use core::fmt;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::buffer::Buffer;
+use crate::wire::buffer::{Buffer, nul};
+use crate::wire::nul::holds_nul;
 use crate::wire::reader::Reader;
 
 /// Protocol 3.0, the version that is asked for unless told otherwise.
@@ -17,6 +18,9 @@ pub const PROTOCOL_3_2: u32 = 0x0003_0002;
 const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSSENC_REQUEST: u32 = 80_877_104;
+
+/// Place for the parameters of most logins.
+const USUAL_TEXT: usize = 128;
 
 /// Writes a StartupMessage, which has no tag: Int32 length, Int32 version, then String name and String value of each parameter,
 /// and a zero byte.
@@ -32,7 +36,7 @@ pub fn write_startup<'a>(
         body.put_u32(version);
         for (name, value) in parameters {
             if name.is_empty() {
-                return Err(Error::new(ErrorKind::Usage, "a start-up parameter has no name"));
+                return Err(nameless());
             }
             body.put_cstr(name)?;
             body.put_cstr(value)?;
@@ -40,6 +44,58 @@ pub fn write_startup<'a>(
         body.put_u8(0);
         Ok(())
     })
+}
+
+/// The parameters of a StartupMessage in the form in which they are sent: each name and each value with a zero byte behind
+/// it, so that a login with a dozen of them takes one piece of memory.
+#[derive(Default)]
+pub(crate) struct StartupText(String);
+
+impl StartupText {
+    /// Adds a parameter.
+    ///
+    /// # Errors
+    /// As [`write_startup`]. Nothing is added then.
+    pub(crate) fn push(&mut self, name: &str, value: &str) -> Result<()> {
+        if name.is_empty() {
+            return Err(nameless());
+        }
+        if holds_nul(name.as_bytes()) || holds_nul(value.as_bytes()) {
+            return Err(nul());
+        }
+        if self.0.is_empty() {
+            self.0.reserve(USUAL_TEXT);
+        }
+        for text in [name, value] {
+            self.0.push_str(text);
+            self.0.push('\0');
+        }
+        Ok(())
+    }
+
+    /// Names and values, in the order in which they were added.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut texts = self.0.split_terminator('\0');
+        core::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
+    }
+
+    /// Writes the StartupMessage.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] for 2 GiB and more.
+    pub(crate) fn write(&self, out: &mut Buffer, version: u32) -> Result<()> {
+        out.untagged(|body| {
+            body.put_u32(version);
+            body.put_slice(self.0.as_bytes());
+            body.put_u8(0);
+            Ok(())
+        })
+    }
+}
+
+#[cold]
+const fn nameless() -> Error {
+    Error::new(ErrorKind::Usage, "a start-up parameter has no name")
 }
 
 /// Reads a StartupMessage after its length: the version and the parameters.
@@ -307,5 +363,24 @@ mod tests {
         let injected = write_startup(&mut out, PROTOCOL_3_0, [("user", "me\0options\0-c")]);
         assert_eq!(injected.map_err(|error| error.kind()), Err(ErrorKind::InvalidText));
         assert!(out.is_empty());
+        let mut text = StartupText::default();
+        for (name, value) in [("user", "me\0options\0-c"), ("a\0b", "")] {
+            let error = text.push(name, value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidText);
+        }
+        assert_eq!(text.push("", "x").unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(text.iter().next(), None);
+    }
+
+    #[test]
+    fn parameters_are_kept_in_the_form_in_which_they_are_sent() {
+        let parameters = [("user", "me"), ("options", ""), ("name", "\u{e9}t\u{e9}")];
+        let mut text = StartupText::default();
+        parameters.iter().for_each(|(name, value)| text.push(name, value).unwrap());
+        assert!(text.iter().eq(parameters));
+        let (mut kept, mut out) = (Buffer::new(), Buffer::new());
+        text.write(&mut kept, PROTOCOL_3_2).unwrap();
+        write_startup(&mut out, PROTOCOL_3_2, parameters).unwrap();
+        assert_eq!(kept, out);
     }
 }

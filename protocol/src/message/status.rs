@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::buffer::Buffer;
-use crate::wire::nul::holds_nul;
+use crate::wire::nul::{first_nul, holds_nul};
 use crate::wire::reader::Reader;
 
 /// Where the session stands as to transactions: the byte of ReadyForQuery (`Z`), which is the only truth about it.
@@ -183,7 +183,7 @@ impl<'a> ParameterStatus<'a> {
     pub fn read(body: &'a [u8]) -> Result<Self> {
         // Both texts are looked at in one go: a login brings a dozen of them.
         if let Ok(text) = core::str::from_utf8(body)
-            && let Some(middle) = body.iter().position(|byte| *byte == 0)
+            && let Some(middle) = first_nul(body)
             && let Some((name, rest)) = text.split_at_checked(middle)
             && let [0, value @ .., 0] = rest.as_bytes()
             && !holds_nul(value)

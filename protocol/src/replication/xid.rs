@@ -5,8 +5,8 @@ use core::fmt;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
+use crate::types::fixed::{encode_fixed, fixed};
+use crate::types::{Decode, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
@@ -37,16 +37,8 @@ impl PgType for Xid {
 
 impl ArrayElement for Xid {}
 
-impl Encode for Xid {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.0.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.0.to_be_bytes(), out))
-    }
+encode_fixed! {
+    Xid, |value| value.0.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for Xid {

@@ -15,8 +15,9 @@ use crate::wire::reader::Reader;
 
 /// A type that can be the element of an array: `Vec<T>` then stands for the array over its PostgreSQL type.
 ///
-/// Every type of this crate is one but `u8` and the arrays themselves: `Vec<u8>` is `bytea`, and arrays have one
-/// dimension. A type of your own becomes one with an empty `impl`.
+/// Every type of this crate is one but `u8` and the arrays themselves: `Vec<u8>` is `bytea`, and PostgreSQL has no arrays of
+/// arrays, only arrays of several dimensions, for which `Vec<Vec<T>>` stands. A type of your own becomes one with an empty
+/// `impl`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the element of a PostgreSQL array",
     note = "a type of your own becomes an element by `impl ArrayElement for {Self} {{}}`"

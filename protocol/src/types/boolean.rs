@@ -3,9 +3,8 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::fixed::{encode_fixed, fixed};
+use crate::types::{Decode, PgType, Type};
 
 impl PgType for bool {
     const TYPE: Type = Type { oid: Oid::BOOL, array: Oid::BOOL_ARRAY, name: "bool" };
@@ -13,16 +12,8 @@ impl PgType for bool {
 
 impl ArrayElement for bool {}
 
-impl Encode for bool {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put([u8::from(*self)], out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized([u8::from(*self)], out))
-    }
+encode_fixed! {
+    bool, |value| [u8::from(*value)]
 }
 
 impl<'a> Decode<'a> for bool {

@@ -13,7 +13,7 @@ use ::chrono::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed, put, put_sized};
 use crate::types::through::through;
 use crate::types::times::date::Date;
 use crate::types::times::interval::Interval;
@@ -28,16 +28,8 @@ impl PgType for NaiveDate {
 
 impl ArrayElement for NaiveDate {}
 
-impl Encode for NaiveDate {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(days(*self)?.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(days(*self)?.to_be_bytes(), out))
-    }
+encode_fixed! {
+    NaiveDate, |value| days(*value)?.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for NaiveDate {
@@ -57,21 +49,13 @@ impl PgType for NaiveTime {
 
 impl ArrayElement for NaiveTime {}
 
-impl Encode for NaiveTime {
+encode_fixed! {
     /// Writes a time of day.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] for what rounds to 24:00:00 or is the leap second before it: the server would take it,
     /// but it could not be read back.
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(micros_of_day(*self)?.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(micros_of_day(*self)?.to_be_bytes(), out))
-    }
+    NaiveTime, |value| micros_of_day(*value)?.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for NaiveTime {
@@ -88,16 +72,8 @@ impl PgType for NaiveDateTime {
 
 impl ArrayElement for NaiveDateTime {}
 
-impl Encode for NaiveDateTime {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(micros(&self.and_utc())?.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(micros(&self.and_utc())?.to_be_bytes(), out))
-    }
+encode_fixed! {
+    NaiveDateTime, |value| micros(&value.and_utc())?.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for NaiveDateTime {

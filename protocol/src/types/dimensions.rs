@@ -43,7 +43,8 @@ impl Dimension {
     }
 }
 
-type Dimensions = SmallVec<[Dimension; 2]>;
+/// The dimensions of an array, the outermost first.
+pub(super) type Dimensions = SmallVec<[Dimension; 2]>;
 
 /// An array of up to six dimensions, each with a lower bound of its own (manual: "Arrays").
 ///
@@ -195,8 +196,41 @@ fn place(dimensions: &[Dimension], subscripts: &[i32]) -> Option<usize> {
     Some(place)
 }
 
+/// An array's head, of which it is not known yet whether NULLs follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    flags: usize,
+}
+
+/// Appends an array's head: its dimensions and its element type.
+///
+/// # Errors
+/// [`ErrorKind::InvalidLength`] for an empty dimension, [`ErrorKind::OutOfRange`] for subscripts that are too large.
+pub(super) fn put_head(dimensions: &[Dimension], element: Oid, out: &mut Buffer) -> Result<Head> {
+    count(dimensions)?;
+    out.put_len32(dimensions.len())?;
+    let flags = out.len();
+    out.put_i32(0);
+    out.put_u32(element.0);
+    for dimension in dimensions {
+        out.put_u32(dimension.length);
+        out.put_i32(dimension.lower);
+    }
+    Ok(Head { flags })
+}
+
+impl Head {
+    /// Notes that there is a NULL among the elements.
+    pub(super) fn has_null(self, out: &mut Buffer) -> Result<()> {
+        out.patch(self.flags, 1)
+    }
+}
+
 /// An array's head: its dimensions, its element type, how many elements there are.
-fn read_head(reader: &mut Reader<'_>) -> Result<(Dimensions, Oid, usize)> {
+///
+/// # Errors
+/// Any of bytes that are no head, and [`ErrorKind::Truncated`] when there are not even the lengths of its elements.
+pub(super) fn read_head(reader: &mut Reader<'_>) -> Result<(Dimensions, Oid, usize)> {
     let declared = reader.i32()?;
     let flags = reader.i32()?;
     let element = Oid(reader.u32()?);
@@ -248,21 +282,15 @@ impl<T: ArrayElement + Encode> Encode for Array<T> {
     /// # Errors
     /// Those of the elements.
     fn encode(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
-        count(&self.dimensions)?;
         let element = element_of::<T>(oid);
-        out.put_len32(self.dimensions.len())?;
-        let flags = out.len();
-        out.put_i32(0);
-        out.put_u32(element.0);
-        for dimension in &self.dimensions {
-            out.put_u32(dimension.length);
-            out.put_i32(dimension.lower);
-        }
+        let head = put_head(&self.dimensions, element, out)?;
         let mut has_null = false;
         for value in &self.elements {
             has_null |= value.encode_sized(element, out)? == IsNull::Yes;
         }
-        out.patch(flags, usize::from(has_null))?;
+        if has_null {
+            head.has_null(out)?;
+        }
         Ok(IsNull::No)
     }
 }

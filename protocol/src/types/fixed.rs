@@ -54,6 +54,27 @@ const LENGTH: usize = 4;
 /// Bytes of the largest value of fixed size, a `uuid`.
 const LARGEST: usize = 16;
 
+/// Writes a type by its bytes, which are always as many: `Type, |value| bytes`, where the bytes may end in an error.
+macro_rules! encode_fixed {
+    ($(#[$doc:meta])* $rust:ty, |$value:ident| $bytes:expr) => {
+        impl crate::types::Encode for $rust {
+            $(#[$doc])*
+            #[inline]
+            fn encode(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
+                let $value = self;
+                Ok(crate::types::fixed::put($bytes, out))
+            }
+
+            #[inline]
+            fn encode_sized(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
+                let $value = self;
+                Ok(crate::types::fixed::put_sized($bytes, out))
+            }
+        }
+    };
+}
+pub(crate) use encode_fixed;
+
 /// Types whose binary form is their own bytes, most significant first.
 macro_rules! big_endian {
     ($($rust:ty, $oid:ident, $array:ident, $name:literal;)*) => {$(
@@ -63,17 +84,7 @@ macro_rules! big_endian {
 
         impl crate::types::array::ArrayElement for $rust {}
 
-        impl crate::types::Encode for $rust {
-            #[inline]
-            fn encode(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
-                Ok(crate::types::fixed::put(self.to_be_bytes(), out))
-            }
-
-            #[inline]
-            fn encode_sized(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
-                Ok(crate::types::fixed::put_sized(self.to_be_bytes(), out))
-            }
-        }
+        crate::types::fixed::encode_fixed! { $rust, |value| value.to_be_bytes() }
 
         impl<'a> crate::types::Decode<'a> for $rust {
             #[inline]

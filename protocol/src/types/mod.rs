@@ -64,6 +64,7 @@
 //! | [`Int2Vector`](system::Int2Vector), [`OidVector`](system::OidVector) | `int2vector`, `oidvector` | the empty one can only be read |
 //! | `()` | `void` | can only be read |
 //! | `Vec<T>`; to write also `[T]`, `[T; N]` | the array over the type of `T` | more than one dimension and lower bounds other than 1 are refused |
+//! | `Vec<Vec<T>>`, down to six lists in each other | the same, of as many dimensions | another number of dimensions and lower bounds other than 1 are refused; lists of one level that differ in length, and empty ones inside another, can't be written |
 //! | [`Array<T>`](Array), borrowed [`ArrayRef<T>`](ArrayRef) | the same, of any dimension | |
 //! | [`Range<T>`](Range), [`Multirange<T>`](Multirange) | `int4range`, `int8range`, `numrange`, `daterange`, `tsrange`, `tstzrange`, the multiranges of those names, and those that users make over the type of `T` | what `T` loses |
 //! | `#[derive(PgEnum)]`; `String` | enums | a label that the Rust type does not have is refused |
@@ -96,6 +97,7 @@ pub(crate) mod catalog;
 pub(crate) mod array;
 pub(crate) mod params;
 mod dimensions;
+mod lists;
 pub(crate) mod fixed;
 mod pointer;
 mod boolean;

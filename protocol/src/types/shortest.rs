@@ -1,4 +1,4 @@
-//! `float8` as text, digit for digit as a server prints it that was not told otherwise (manual: "Floating-Point Types",
+//! `float8` and `float4` as text, digit for digit as a server prints it that was not told otherwise (manual: "Floating-Point Types",
 //! `extra_float_digits`): the fewest digits that are read back as the same number.
 //!
 //! Rust prints the fewest digits too, but takes another of them in three places: where a decimal lies in the middle of
@@ -6,26 +6,62 @@
 //! server takes the even one), and in the notation.
 
 use core::fmt::{self, Write as _};
+use core::str::FromStr;
+
+/// A number that the server prints so.
+pub(super) trait Float: Copy + PartialEq + FromStr + fmt::LowerExp + Into<f64> {
+    /// So many digits tell every number from its neighbours.
+    const MOST_DIGITS: usize;
+    /// From this power of ten on, the notation has an exponent.
+    const FIRST_POWER: i16;
+    /// Only between these does a decimal of that many digits lie in the middle of two neighbours.
+    const MIDDLES: core::ops::Range<f64>;
+
+    /// The number without its sign.
+    fn magnitude(self) -> Self;
+}
+
+impl Float for f64 {
+    const MOST_DIGITS: usize = 17;
+    const FIRST_POWER: i16 = 15;
+    // Below, the middle has more digits; above, five to the power of 24 would have to divide a number of 54 bits.
+    const MIDDLES: core::ops::Range<f64> = 4_503_599_627_370_496.0..1e41;
+
+    fn magnitude(self) -> Self {
+        self.abs()
+    }
+}
+
+impl Float for f32 {
+    const MOST_DIGITS: usize = 9;
+    const FIRST_POWER: i16 = 6;
+    // The same, with five to the power of 11 and numbers of 25 bits.
+    const MIDDLES: core::ops::Range<f64> = 4_194_304.0..1e20;
+
+    fn magnitude(self) -> Self {
+        self.abs()
+    }
+}
 
 /// Writes `value` as the server prints it.
-pub(super) fn shortest(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
-    if value.is_nan() {
+pub(super) fn shortest<F: Float>(f: &mut fmt::Formatter<'_>, value: F) -> fmt::Result {
+    let wide: f64 = value.into();
+    if wide.is_nan() {
         return f.write_str("NaN");
     }
-    if value.is_sign_negative() {
+    if wide.is_sign_negative() {
         f.write_char('-')?;
     }
-    let magnitude = value.abs();
-    if magnitude.is_infinite() {
+    if wide.is_infinite() {
         return f.write_str("Infinity");
     }
-    if magnitude == 0.0 {
+    if wide == 0.0 {
         return f.write_char('0');
     }
-    let Decimal { digits, exponent } = Decimal::shortest(magnitude).ok_or(fmt::Error)?;
+    let Decimal { digits, exponent } = Decimal::shortest(value.magnitude()).ok_or(fmt::Error)?;
     match exponent {
         // The point stands among the digits or behind zeros that follow them.
-        0..15 => {
+        0.. if exponent < F::FIRST_POWER => {
             let whole = usize::try_from(exponent).map_err(|_| fmt::Error)?.saturating_add(1);
             match digits.split_at_checked(whole) {
                 Some((whole, "")) => f.write_str(whole),
@@ -57,10 +93,10 @@ struct Decimal {
 
 impl Decimal {
     /// The decimal that the server takes for a number that is finite and above 0. Always there.
-    fn shortest(value: f64) -> Option<Self> {
+    fn shortest<F: Float>(value: F) -> Option<Self> {
         let fewest = Self::parse(&format!("{value:e}"))?;
         let count = fewest.digits.len();
-        for decimals in count.checked_sub(1)?..MOST_DIGITS {
+        for decimals in count.checked_sub(1)?..F::MOST_DIGITS {
             // Rounded to nearest, to even where two are equally near: it may lie beyond the reach of a power of two,
             // which reaches half as far downwards.
             let nearest = Self::parse(&format!("{value:.decimals$e}"))?;
@@ -82,21 +118,21 @@ impl Decimal {
     }
 
     /// Whether the decimal is read as `value` whichever way a reader rounds what lies in the middle.
-    fn means(&self, value: f64) -> bool {
+    fn means<F: Float>(&self, value: F) -> bool {
         self.is_read_as(value, "")
-            && (!(FIRST_MIDDLE..LAST_MIDDLE).contains(&value)
+            && (!F::MIDDLES.contains(&value.into())
                 || self.is_read_as(value, ABOVE)
                     && self.below().is_some_and(|below| below.is_read_as(value, BELOW)))
     }
 
-    fn is_read_as(&self, value: f64, further: &str) -> bool {
+    fn is_read_as<F: Float>(&self, value: F, further: &str) -> bool {
         let Self { digits, exponent } = self;
         // The point stands behind the first digit. Without one, the exponent counts from the last.
         let last = i32::from(*exponent)
             .saturating_add(1)
             .saturating_sub_unsigned(u32::try_from(digits.len()).unwrap_or(u32::MAX))
             .saturating_sub_unsigned(u32::try_from(further.len()).unwrap_or(u32::MAX));
-        format!("{digits}{further}e{last}").parse() == Ok(value)
+        format!("{digits}{further}e{last}").parse().is_ok_and(|read: F| read == value)
     }
 
     /// The decimal that is smaller by one in the last digit, with as many digits.
@@ -107,12 +143,6 @@ impl Decimal {
     }
 }
 
-/// Seventeen digits tell every `float8` from its neighbours.
-const MOST_DIGITS: usize = 17;
-/// Only between these does a decimal of up to 17 digits lie in the middle of two neighbours: below, the middle has more
-/// digits; above, five to the power of 24 would have to divide a number of 54 bits.
-const FIRST_MIDDLE: f64 = 4_503_599_627_370_496.0;
-const LAST_MIDDLE: f64 = 1e41;
 /// What is less than any decimal of 17 digits is away from a middle in which it does not lie: so much above it, and so
 /// much below what is above the decimal before it.
 const ABOVE: &str = "000000000000000000000000000001";
@@ -123,9 +153,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    struct Printed(f64);
+    struct Printed<F>(F);
 
-    impl fmt::Display for Printed {
+    impl<F: Float> fmt::Display for Printed<F> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             shortest(f, self.0)
         }
@@ -162,9 +192,34 @@ mod tests {
         ] {
             assert_eq!(Printed(value).to_string(), text);
         }
+        for (value, text) in [
+            (0.1_f32, "0.1"),
+            (-2.5, "-2.5"),
+            (123_456.0, "123456"),
+            (1_234_567.0, "1.234567e+06"),
+            (999_999.9, "999999.9"),
+            (0.000_01, "1e-05"),
+            (16_777_216.0, "1.6777216e+07"),
+            (33_554_432.0, "3.3554432e+07"),
+            (8_589_973_500.0, "8.589974e+09"),
+            (1e-45, "1e-45"),
+            (f32::MAX, "3.4028235e+38"),
+            (f32::INFINITY, "Infinity"),
+        ] {
+            assert_eq!(Printed(value).to_string(), text);
+        }
     }
 
     proptest! {
+        #[test]
+        fn the_same_number_of_single_precision_is_read_back(bits: u32) {
+            let value = f32::from_bits(bits);
+            let text = Printed(value).to_string();
+            let read = text.parse::<f32>().unwrap();
+            prop_assert!(read.to_bits() == bits || value.is_nan() && read.is_nan(), "{}", text);
+        }
+
+
         #[test]
         fn the_same_number_is_read_back(bits: u64) {
             let value = f64::from_bits(bits);

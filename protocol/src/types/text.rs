@@ -16,7 +16,7 @@ use crate::types::array::ArrayElement;
 use crate::types::catalog::{TypeKind, Types};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
-use crate::wire::nul::holds_nul;
+use crate::wire::nul::{holds_nul, zero_in};
 
 impl PgType for str {
     const TYPE: Type = Type { oid: Oid::TEXT, array: Oid::TEXT_ARRAY, name: "text" };
@@ -50,14 +50,13 @@ impl ArrayElement for str {}
 impl Encode for str {
     #[inline]
     fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        out.put_slice(without_nul(self)?);
+        out.put_slice(without_nul(self.as_bytes())?);
         Ok(IsNull::No)
     }
 
     #[inline(always)]
     fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        out.put_value(without_nul(self)?)?;
-        Ok(IsNull::No)
+        put_sized(self.as_bytes(), out)
     }
 }
 
@@ -117,9 +116,42 @@ macro_rules! owned {
 
 owned! { String Box<str> Arc<str> }
 
+/// Appends text with its length in front. Most texts are short: their bytes are looked at and copied as two words, the first and
+/// the last ones, which may overlap.
 #[inline]
-fn without_nul(text: &str) -> Result<&[u8]> {
-    if holds_nul(text.as_bytes()) { Err(nul()) } else { Ok(text.as_bytes()) }
+fn put_sized(text: &[u8], out: &mut Buffer) -> Result<IsNull> {
+    let len = text.len();
+    let bits = u32::try_from(len).unwrap_or(u32::MAX).wrapping_mul(8);
+    if len > 16 {
+        return put_long(text, out);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        let second = last.unbounded_shr(128_u32.wrapping_sub(bits));
+        if zero_in(first) | zero_in(last) == 0 && out.put_short(len, first, second) {
+            return Ok(IsNull::No);
+        }
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        let (first, last) = (u64::from(first), u64::from(last));
+        let both = first | last.unbounded_shr(64_u32.wrapping_sub(bits)) << 32;
+        if zero_in(first | last << 32) == 0 && out.put_short(len, both, 0) {
+            return Ok(IsNull::No);
+        }
+    }
+    put_long(text, out)
+}
+
+/// Apart, so that the way of a short text needs no stack.
+#[inline(never)]
+fn put_long(text: &[u8], out: &mut Buffer) -> Result<IsNull> {
+    out.put_value(without_nul(text)?)?;
+    Ok(IsNull::No)
+}
+
+#[inline]
+fn without_nul(text: &[u8]) -> Result<&[u8]> {
+    if holds_nul(text) { Err(nul()) } else { Ok(text) }
 }
 
 #[cold]
@@ -144,6 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::types::proof::{decode, encode, hex, is_refused, is_value, round_trip, survives};
+    use crate::wire::reader::Reader;
 
     const ENUM: Oid = Oid(16_390);
 
@@ -192,6 +225,25 @@ mod tests {
         let refused = Err(ErrorKind::InvalidText);
         assert_eq!(encode(Oid::TEXT, "a\0b").map_err(|error| error.kind()), refused);
         assert_eq!(encode(ENUM, &String::from("\0")).map_err(|error| error.kind()), refused);
+    }
+
+    #[test]
+    fn texts_of_every_length_are_written_the_same_everywhere() {
+        let letters: String = ('a'..='z').collect();
+        for len in 0..=20 {
+            let text = &letters[..len];
+            for place in [0, 4, 24, 200] {
+                let mut out = Buffer::with_capacity(place);
+                assert_eq!(text.encode_sized(Oid::TEXT, &mut out), Ok(IsNull::No));
+                assert_eq!(Reader::new(out.as_slice()).value(), Ok(Some(text.as_bytes())));
+                for at in 0..len {
+                    let holed = format!("{}\0{}", &text[..at], &text[at + 1..]);
+                    let refused = holed.as_str().encode_sized(Oid::TEXT, &mut out);
+                    assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::InvalidText));
+                }
+                assert_eq!(out.len(), 4 + len, "nothing is appended then");
+            }
+        }
     }
 
     proptest! {

@@ -5,9 +5,8 @@ use ::uuid::Uuid;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::fixed::{encode_fixed, fixed};
+use crate::types::{Decode, PgType, Type};
 
 impl PgType for Uuid {
     const TYPE: Type = Type { oid: Oid::UUID, array: Oid::UUID_ARRAY, name: "uuid" };
@@ -15,16 +14,8 @@ impl PgType for Uuid {
 
 impl ArrayElement for Uuid {}
 
-impl Encode for Uuid {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.into_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.into_bytes(), out))
-    }
+encode_fixed! {
+    Uuid, |value| value.into_bytes()
 }
 
 impl<'a> Decode<'a> for Uuid {

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
 use crate::types::catalog::Types;
+use crate::types::shortest::shortest;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -47,7 +48,7 @@ impl fmt::Display for Vector {
             if index > 0 {
                 f.write_str(",")?;
             }
-            number.fmt(f)?;
+            shortest(f, *number)?;
         }
         f.write_str("]")
     }
@@ -143,6 +144,19 @@ impl SparseVector {
     #[must_use]
     pub fn entries(&self) -> &[(u32, f32)] {
         &self.entries
+    }
+}
+
+/// As SQL writes it, which counts the places from 1.
+impl fmt::Display for SparseVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, (place, number)) in self.entries.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{}:", place.saturating_add(1))?;
+            shortest(f, *number)?;
+        }
+        write!(f, "}}/{}", self.dimensions)
     }
 }
 

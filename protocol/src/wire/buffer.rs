@@ -250,6 +250,30 @@ impl<const INLINE: usize> Buffer<INLINE> {
         Ok(())
     }
 
+    /// Appends the first `len` of 16 bytes, which are given as two words, the lowest byte first, with their length in front: what
+    /// [`Buffer::put_value`] does, without a copy whose length the compiler doesn't know. False, and nothing appended, where
+    /// there is not place for all of them on the heap.
+    #[inline(always)]
+    pub(crate) fn put_short(&mut self, len: usize, first: u64, second: u64) -> bool {
+        const SIZE: usize = 4 + 16;
+        let written = self.heap.len();
+        if self.heap.capacity().wrapping_sub(written) < SIZE {
+            return false;
+        }
+        // The compiler makes three stores of this.
+        let mut bytes = [0; SIZE];
+        let length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+        if let Some((head, halves)) = bytes.split_first_chunk_mut()
+            && let Some((one, other)) = halves.split_first_chunk_mut()
+            && let Some(other) = other.first_chunk_mut()
+        {
+            (*head, *one, *other) = (length, first.to_le_bytes(), second.to_le_bytes());
+        }
+        self.heap.extend_from_slice(&bytes);
+        self.heap.truncate(written.wrapping_add(4).wrapping_add(len));
+        true
+    }
+
     /// Appends a message: its tag, its length, and the body that `write` makes.
     ///
     /// # Errors
@@ -355,7 +379,7 @@ fn too_large() -> Error {
 }
 
 #[cold]
-fn nul() -> Error {
+pub(crate) fn nul() -> Error {
     Error::new(ErrorKind::InvalidText, "text for the server holds a NUL byte")
 }
 

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::wire::nul::first_nul;
 
 /// A cursor over bytes of a message body or of a value.
 ///
@@ -203,7 +204,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`ErrorKind::Truncated`] when there is no zero byte.
     pub fn cstr_bytes(&mut self) -> Result<&'a [u8]> {
-        let Some(len) = self.rest.iter().position(|&byte| byte == 0) else {
+        let Some(len) = first_nul(self.rest) else {
             return Err(self.error(ErrorKind::Truncated, "a string has no end"));
         };
         let text = self.take(len)?;

@@ -221,6 +221,107 @@ fn a_copy_out_that_is_dropped_is_passed_over() {
     });
 }
 
+/// Ten gigabytes.
+const HUGE: &str = "select n, repeat('x', 1000) from generate_series(1, 10000000) n";
+
+/// Begins to copy something huge, and drops it.
+async fn leave_huge(connection: &mut Connection, way: usize) {
+    let copy = connection.copy_out_query(HUGE);
+    match way % 3 {
+        0 => {
+            let mut rows = copy.rows::<(i32, String)>().await.unwrap();
+            assert_eq!(rows.next().await.unwrap().unwrap().0, 1);
+        }
+        1 => {
+            let mut reader = copy.reader().await.unwrap();
+            assert!(reader.piece().await.unwrap().is_some());
+        }
+        _ => {
+            let error = copy.each(|columns| columns.next::<bool>().map(drop)).await.unwrap_err();
+            assert_eq!((error.kind(), error.row()), (ErrorKind::Decode, Some(1)));
+        }
+    }
+}
+
+#[test]
+fn a_huge_copy_out_that_is_dropped_is_cancelled_before_much_of_it_has_come() {
+    with_database(async |database| {
+        database.run("create table t (n int)").unwrap();
+        let proxy = Proxy::start(Server::shared().unwrap().tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let process = connection.process_id();
+        let mut most = 0;
+        for way in 0..9 {
+            proxy.reset_counts();
+            leave_huge(&mut connection, way).await;
+            // Whatever comes next finds the connection free.
+            match way {
+                0 | 4 => drop(connection.query_one::<(i32,)>("select 5", ()).await.unwrap()),
+                1 => drop(connection.simple("select 5").await.unwrap()),
+                2 => drop(connection.copy_in("t", &[]).rows([(5,)]).await.unwrap()),
+                3 => drop(connection.copy_in("t", &[]).read_from(&b"5\n"[..]).await.unwrap()),
+                5 => drop(connection.copy_out("t", &[]).write_to(Vec::new()).await.unwrap()),
+                6 => drop(connection.lend("select 5", ()).unwrap().next::<(i32,)>().await.unwrap()),
+                7 => connection.drain(Duration::from_secs(60)).await.unwrap(),
+                _ => connection.prepare([("select 5", &[][..])]).await.unwrap(),
+            }
+            most = most.max(proxy.counts().bytes_to_client);
+            assert_eq!(connection.query_one::<(i32,)>("select 6", ()).await.unwrap(), (6,));
+            assert!(connection.is_quiet() && connection.process_id() == process);
+        }
+        println!("{most} bytes of 10 GB have come");
+        assert!(most < 64 << 20, "{most} bytes have come");
+        assert_eq!(
+            connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap(),
+            (2,)
+        );
+    });
+}
+
+#[test]
+fn a_copy_out_that_is_dropped_while_it_stands_still_is_cancelled() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let copy = connection.copy_out_query("select pg_sleep(3600)");
+        let reading = async {
+            let mut reader = copy.reader().await.unwrap();
+            reader.piece().await.unwrap();
+        };
+        assert!(tokio::time::timeout(Duration::from_millis(50), reading).await.is_err());
+        assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+
+        // A call that is dropped meanwhile leaves it to the next.
+        for round in 0..12 {
+            leave_huge(&mut connection, round).await;
+            poll_and_drop(round, connection.query_one::<(i32,)>("select 1", ())).await;
+            let asked = connection.query_one::<(i64,)>("select $1", (round as i64,)).await;
+            assert_eq!(asked.unwrap(), (round as i64,));
+        }
+    });
+}
+
+#[test]
+fn a_copy_out_that_is_dropped_in_a_transaction_leaves_that_alone() {
+    with_database(async |database| {
+        database.run("create table t (n int)").unwrap();
+        let mut connection = connect(database).await;
+        connection.execute("begin", ()).await.unwrap();
+        connection.execute("insert into t values (1)", ()).await.unwrap();
+        let copy =
+            connection.copy_out_query("select repeat('x', 1000) from generate_series(1, 20000)");
+        let mut rows = copy.rows::<(String,)>().await.unwrap();
+        rows.next().await.unwrap();
+        drop(rows);
+        connection.execute("insert into t values (2)", ()).await.unwrap();
+        connection.execute("commit", ()).await.unwrap();
+        assert_eq!(
+            connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap(),
+            (2,)
+        );
+    });
+}
+
 /// What one COPY in and one COPY out bring about over a connection that may be cut at any time.
 async fn both_ways(connection: &mut Connection) -> Result<(), stellata_client::Error> {
     let rows = (0..9_000).map(|n| (n, "some text"));

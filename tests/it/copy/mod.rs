@@ -4,6 +4,7 @@ mod bytes;
 mod failures;
 mod flow;
 mod rows;
+mod text;
 mod types;
 
 use stellata_client::{Config, Connection};

@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use stellata_client::Connection;
+use stellata_client::{Connection, CopyOptions};
+use stellata_protocol::textual::has_text;
 use stellata_protocol::types::{bits, geometry, network, system, text_search};
 use stellata_protocol::{
     Date, Decode, Encode, Interval, Money, Numeric, Oid, OrInfinity, Time, TimeTz, Timestamp,
@@ -41,6 +42,31 @@ where
     let before = text_of(connection, "select * from a order by n").await;
     let after = text_of(connection, "select * from b order by n").await;
     assert_eq!(before, after, "{type_name}: {values:?}");
+    if T::TYPE.oid.is_user_defined() || !has_text(column(connection).await) {
+        return;
+    }
+    for options in [CopyOptions::text(), CopyOptions::csv()] {
+        let copy = connection.copy_out("a", &[]).options(options.clone());
+        let mut rows = copy.rows::<(i32, Option<T>)>().await.unwrap();
+        let mut read = Vec::new();
+        while let Some(row) = rows.next().await.unwrap() {
+            read.push(row);
+        }
+        drop(rows);
+        connection.execute("truncate b", ()).await.unwrap();
+        let copy = connection.copy_in("b", &[]).options(options.clone());
+        assert_eq!(copy.rows(&read).await.unwrap(), values.len() as u64, "{type_name}");
+        let after = text_of(connection, "select * from b order by n").await;
+        assert_eq!(before, after, "{type_name}, {options:?}: {read:?}");
+    }
+}
+
+/// The type of the values, as the server tells it.
+async fn column(connection: &mut Connection) -> Oid {
+    let sql = "select a.atttypid from pg_attribute a, pg_type t where a.attrelid = 'a'::regclass and a.attname = 'v'
+        and t.oid = a.atttypid and t.typtype = 'b'";
+    let found: Option<(Oid,)> = connection.query_opt(sql, ()).await.unwrap();
+    found.map_or(Oid::UNSPECIFIED, |(oid,)| oid)
 }
 
 #[test]

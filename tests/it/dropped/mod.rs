@@ -23,8 +23,7 @@ use stellata_client::{Config, Connection, Error, TransactionStatus};
 use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::{Database, Server, run_within};
 
-use reluctant::Reluctant;
-pub(crate) use reluctant::Trickle;
+pub(crate) use reluctant::{Reluctant, Trickle};
 
 /// Polls a future `polls` times at the most, each time it wakes, and drops it. Returns what it came to, if it did.
 pub(crate) async fn poll_and_drop<F: Future>(polls: usize, future: F) -> Option<F::Output> {

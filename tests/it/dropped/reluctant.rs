@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A stream that gives one byte at a time, and makes whoever reads or writes wait before each: every byte of an answer is
 /// a poll.
-pub(super) struct Reluctant {
+pub(crate) struct Reluctant {
     stream: TcpStream,
     /// Whether it is so now.
     is_slow: Arc<AtomicBool>,
@@ -29,7 +29,7 @@ impl Reluctant {
     }
 
     /// One that is slow from the first byte to the last.
-    pub(super) async fn always(database: &Database) -> Self {
+    pub(crate) async fn always(database: &Database) -> Self {
         Self::connect(database.tcp().port(), Arc::new(AtomicBool::new(true))).await
     }
 }

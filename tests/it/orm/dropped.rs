@@ -148,6 +148,21 @@ pub(crate) const CASES: &[Case] = &[
         },
     },
     Case {
+        items: &["orm Sql::lend", "orm Rows::next"],
+        work: |db| {
+            Box::pin(async {
+                let mut rows = db.sql("select name from label").lend().await?;
+                while rows.next::<(&str,)>().await?.is_some() {}
+                drop(rows);
+                db.transaction(async |tx| {
+                    let mut rows = tx.sql("select name from label").lend().await?;
+                    rows.next::<(&str,)>().await.map(drop)
+                })
+                .await
+            })
+        },
+    },
+    Case {
         items: &["pool Pool::acquire", "pool Pool::warm_up"],
         work: |db| {
             Box::pin(async {
@@ -156,6 +171,17 @@ pub(crate) const CASES: &[Case] = &[
                 drop((first, second));
                 db.pool().warm_up().await.unwrap();
                 Ok(())
+            })
+        },
+    },
+    Case {
+        items: &["pool Pool::query_shared", "pool Pool::run_shared"],
+        work: |db| {
+            Box::pin(async {
+                let rows: Vec<(i32,)> =
+                    db.pool().query_shared("select $1 + 1", (1_i32,)).await.unwrap();
+                assert_eq!(rows, [(2,)]);
+                db.sql("select name from label").shared().all::<(String,)>().await.map(drop)
             })
         },
     },
@@ -184,23 +210,25 @@ fn every_call_on_a_pool_is_dropped_at_every_poll() {
             .with_setting("application_name", "dropped_pool");
         let options = PoolOptions::new().max(2);
         let db = Db::connect_with(config.clone(), options.clone()).await.unwrap();
+        let with_lanes = Db::connect_with(config.clone(), options.clone().lanes(1)).await.unwrap();
         let mut question = 0;
-        for case in CASES {
+        for (case, db) in CASES.iter().flat_map(|case| [(case, &db), (case, &with_lanes)]) {
             let mut polls = 0;
             loop {
                 slow.set(true);
-                let ended = poll_and_drop(polls, (case.work)(&db)).await;
+                let ended = poll_and_drop(polls, (case.work)(db)).await;
                 slow.set(false);
                 question += 1;
-                is_whole(&db, question).await;
+                is_whole(db, question).await;
                 if let Some(ended) = ended {
                     ended.unwrap();
                     break;
                 }
                 polls = next(polls);
             }
-            (case.work)(&db).await.unwrap();
+            (case.work)(db).await.unwrap();
         }
+        assert_eq!(with_lanes.pool().drain(Duration::from_secs(5)).await, 0);
         for polls in 0..12 {
             poll_and_drop(polls, Db::connect_with(config.clone(), options.clone())).await;
             let one = Db::connect_with(config.clone(), options.clone()).await.unwrap();

@@ -6,6 +6,7 @@ pub(crate) mod dropped;
 mod errors;
 mod joins;
 mod keys;
+mod lent;
 mod models;
 mod named;
 mod read;

@@ -122,6 +122,19 @@ fn begin_rides_with_the_first_statement() {
         }
         // begin + update; savepoint + count; release + commit.
         assert_eq!(proxy.flights(), ["BEBES", "BEBES", "BEBES"]);
+        for _ in 0..2 {
+            proxy.reset_counts();
+            let done: stellata::Result<()> = db
+                .transaction(async |tx| {
+                    let mut rows = tx.sql("select title from albums").lend().await?;
+                    while rows.next::<(&str,)>().await?.is_some() {}
+                    Ok(())
+                })
+                .await;
+            done.unwrap();
+        }
+        // begin + the statement whose rows are lent; commit.
+        assert_eq!(proxy.flights(), ["BEBES", "BES"]);
     });
 }
 

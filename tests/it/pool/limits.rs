@@ -257,3 +257,32 @@ fn what_a_pool_did_is_counted() {
         assert!(metrics.waits.quantile(1.0).is_none_or(|wait| wait > Duration::ZERO));
     });
 }
+
+#[test]
+fn what_was_given_to_one_who_left_ends_with_the_pool() {
+    with_database(async |database| {
+        for closes in [true, false] {
+            let pool = Pool::new(config(database), options().max(2));
+            let (one, two) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+            let waiting = tokio::spawn({
+                let pool = pool.clone();
+                async move { pool.acquire().await.map(drop) }
+            });
+            eventually("it waits", || pool.status().waiting == 1).await;
+            // Handed over, but not taken yet: this thread has not let the other task run.
+            drop(one);
+            if closes {
+                pool.close();
+            } else {
+                pool.resize(1);
+            }
+            waiting.abort();
+            assert!(waiting.await.unwrap_err().is_cancelled());
+            assert_eq!(pool.status().idle, 0, "it is closed at once");
+            drop(two);
+            assert_eq!(pool.drain(Duration::from_secs(20)).await, 0);
+            let closed = pool.metrics().closed;
+            assert_eq!((closed.closed, closed.surplus), if closes { (2, 0) } else { (1, 1) });
+        }
+    });
+}

@@ -5,7 +5,9 @@ mod crowd;
 mod deadlines;
 mod lending;
 mod limits;
+mod metrics;
 mod outages;
+mod restarts;
 mod simulated;
 
 use std::time::Duration;
@@ -32,6 +34,17 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it has not come to pass: {what}");
+}
+
+/// Waits until something is so, and lets the thread go only for so long as others need to make it so.
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..60_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
     panic!("it has not come to pass: {what}");
 }

@@ -1,16 +1,13 @@
-//! Servers that end sessions, stop and come back.
+//! Servers that end sessions, and networks that cut them off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use stellata_pool::{Config, Error, Pool, PoolOptions};
-use stellata_testkit::{
-    Direction, Ending, Proxy, Server, ServerOptions, Shutdown, run_within, with_database,
-};
-use tokio::time::Instant;
+use stellata_pool::{Config, Pool, PoolOptions};
+use stellata_testkit::{Direction, Ending, Proxy, with_database};
 
-use super::{eventually, pool, threads};
+use super::{eventually, pool};
 
 #[test]
 fn a_dead_connection_is_not_lent() {
@@ -84,84 +81,40 @@ fn a_connection_that_is_cut_off_at_any_moment_is_replaced() {
 }
 
 #[test]
-fn a_pool_outlives_the_restarts_of_its_server() {
-    let server = Server::start(ServerOptions::new()).unwrap();
-    run_within(Duration::from_secs(150), async {
-        const TASKS: usize = 64;
-        let limit = Duration::from_secs(3);
-        let config = Config::parse(&server.url(server.maintenance_database())).unwrap();
-        let pool = Pool::new(config, PoolOptions::new().max(8).acquire_timeout(limit));
-        let runtime = threads();
-        let over = Arc::new(AtomicBool::new(false));
-        let (served, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let tasks: Vec<_> = (0..TASKS)
-            .map(|_| {
-                let (pool, over) = (pool.clone(), Arc::clone(&over));
-                let (served, late) = (Arc::clone(&served), Arc::clone(&late));
-                runtime.spawn(async move {
-                    while !over.load(Ordering::Relaxed) {
-                        let start = Instant::now();
-                        let lent = pool.acquire().await;
-                        // The machine is shared: what is measured here is that nobody hangs.
-                        if start.elapsed() > limit * 3 {
-                            late.fetch_add(1, Ordering::Relaxed);
-                        }
-                        match lent {
-                            Ok(mut lease) => {
-                                if lease.execute("select 1", ()).await.is_ok() {
-                                    served.fetch_add(1, Ordering::Relaxed);
-                                }
-                            }
-                            Err(Error::Timeout { .. }) => {}
-                            Err(error) => panic!("{error:?}"),
-                        }
-                        tokio::task::yield_now().await;
-                    }
-                })
-            })
-            .collect();
-        for event in [
-            Event::EndAll,
-            Event::Restart(Shutdown::Fast),
-            Event::EndAll,
-            Event::Restart(Shutdown::Immediate),
-            Event::Restart(Shutdown::Kill),
-        ] {
-            let before = served.load(Ordering::Relaxed);
-            eventually("it serves", || served.load(Ordering::Relaxed) > before + 500).await;
-            event.happen(&server);
-            let before = served.load(Ordering::Relaxed);
-            eventually("it serves again", || served.load(Ordering::Relaxed) > before + 500).await;
-        }
-        over.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
-        assert_eq!(late.load(Ordering::Relaxed), 0, "acquires far past their deadline");
-        eventually("all are back", || pool.status().lent == 0 && pool.status().opening == 0).await;
-        let metrics = pool.metrics();
-        assert!(metrics.closed.broken >= 5 && pool.status().idle <= 8, "{metrics:?}");
-        assert_eq!(pool.drain(Duration::from_secs(20)).await, 0);
-        runtime.shutdown_background();
-    });
-}
-
-/// What befalls a server.
-enum Event {
-    EndAll,
-    Restart(Shutdown),
-}
-
-impl Event {
-    fn happen(self, server: &Server) {
-        match self {
-            Self::EndAll => {
-                let all = "select pg_terminate_backend(pid) from pg_stat_activity
-                    where backend_type = 'client backend' and pid <> pg_backend_pid()";
-                stellata_testkit::sql::run(server.endpoint(), server.maintenance_database(), all)
-                    .unwrap();
+fn nobody_tries_again_for_those_who_went_away() {
+    with_database(async |database| {
+        let (there, opened) = (super::config(database), Arc::new(AtomicUsize::new(0)));
+        let open = {
+            let opened = Arc::clone(&opened);
+            move || {
+                // The first finds a server, all others none.
+                let is_first = opened.fetch_add(1, Ordering::Relaxed) == 0;
+                let there = there.clone();
+                async move {
+                    let nowhere = Config::parse("postgres://me@127.0.0.1:1/x?sslmode=disable")?;
+                    stellata_client::Connection::connect(if is_first { &there } else { &nowhere })
+                        .await
+                }
             }
-            Self::Restart(how) => server.restart(how).unwrap(),
-        }
-    }
+        };
+        let options = PoolOptions::new().max(2).acquire_timeout(Duration::from_secs(20));
+        let pool = Pool::opened_by(open, options);
+        let lent = pool.acquire().await.unwrap();
+        let wait = |pool: &Pool| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.acquire().await.map(drop) })
+        };
+        let first = wait(&pool);
+        eventually("one waits", || pool.status().waiting == 1).await;
+        let second = wait(&pool);
+        eventually("two wait", || pool.status().waiting == 2).await;
+        eventually("the server is away", || pool.metrics().failed_to_open > 0).await;
+        // Its place in line stays where it is, behind the first.
+        second.abort();
+        assert!(second.await.unwrap_err().is_cancelled());
+        drop(lent);
+        first.await.unwrap().unwrap();
+        assert_eq!((pool.status().waiting, pool.status().idle), (0, 1));
+        eventually("nobody tries again", || pool.status().opening == 0).await;
+    });
 }

@@ -1,6 +1,8 @@
 //! The commands of the replication protocol.
 
-use stellata_client::replication::{LogicalOptions, Lsn, NewSlot, ReplicationConnection, Snapshot};
+use stellata_client::replication::{
+    LogicalOptions, Lsn, NewSlot, ReplicationConnection, SlotChange, Snapshot,
+};
 use stellata_client::{Config, Connection, ErrorKind};
 
 use super::{connect, one, slot_name, with_notes};
@@ -62,6 +64,40 @@ fn slots_are_made_read_and_dropped() {
         let kinds =
             format!("select temporary from pg_replication_slots where slot_name = '{name}'");
         assert_eq!(one(database, &kinds), "t");
+    });
+}
+
+#[test]
+fn a_slot_is_changed_where_the_server_can() {
+    with_notes(async |database| {
+        let mut replication = connect(&database.url()).await;
+        let name = slot_name();
+        replication.create_slot(&NewSlot::logical(&name).temporary()).await.unwrap();
+        let changed = replication.alter_slot(&name, &SlotChange::new().two_phase(true)).await;
+        if database.version() >= 18 {
+            changed.unwrap();
+            let two_phase =
+                format!("select two_phase from pg_replication_slots where slot_name = '{name}'");
+            assert_eq!(one(database, &two_phase), "t");
+        } else {
+            // 17 knows the command without this option, older servers none of it.
+            assert_eq!(changed.unwrap_err().sqlstate().unwrap().as_str(), "42601");
+        }
+        let slot = NewSlot::logical(&slot_name());
+        let made = replication.create_slot(&slot).await.unwrap();
+        let changed = replication.alter_slot(&made.name, &SlotChange::new().failover(true)).await;
+        if database.version() >= 17 {
+            changed.unwrap();
+            let failover = format!(
+                "select failover from pg_replication_slots where slot_name = '{}'",
+                made.name
+            );
+            assert_eq!(one(database, &failover), "t");
+        } else {
+            assert_eq!(changed.unwrap_err().sqlstate().unwrap().as_str(), "42601");
+        }
+        replication.drop_slot(&made.name, true).await.unwrap();
+        assert_eq!(replication.show("wal_level").await.unwrap(), "logical");
     });
 }
 

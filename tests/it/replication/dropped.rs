@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stellata_client::Config;
 use stellata_client::replication::{
-    Event, LogicalOptions, NewSlot, PhysicalOptions, ReplicationConnection,
+    Event, LogicalOptions, NewSlot, PhysicalOptions, ReplicationConnection, SlotChange,
 };
 
 use super::{connect, slot_name, with_notes};
@@ -50,6 +50,8 @@ fn commands_are_dropped_at_every_poll() {
             poll_and_drop(polls, replication.simple("select 1")).await;
             poll_and_drop(polls, replication.read_slot("none")).await;
             poll_and_drop(polls, replication.create_slot(&new)).await;
+            let change = SlotChange::new().failover(true);
+            poll_and_drop(polls, replication.alter_slot(&kept, &change)).await;
             poll_and_drop(polls, replication.drop_slot(&kept, false)).await;
             poll_and_drop(polls, replication.start_logical(&options)).await;
             poll_and_drop(polls, replication.start_physical(&start)).await;

@@ -1,6 +1,6 @@
 //! Whoever is killed, wherever: every committed change is seen, none is lost, and repeats are told by their position.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stellata_client::Config;
@@ -49,12 +49,7 @@ impl Copy {
                 Event::Begin(_) => rows.clear(),
                 Event::Insert(insert) => rows.push(insert.new.get::<i64>("id")?),
                 Event::Commit(commit) => {
-                    if commit.end_lsn <= self.position {
-                        self.repeats += 1;
-                    } else {
-                        self.ids.append(&mut rows);
-                        self.position = commit.end_lsn;
-                    }
+                    self.keep(&mut rows, commit.end_lsn);
                     if self.ids.len().is_multiple_of(3) {
                         stream.confirm(commit.end_lsn);
                     }
@@ -66,6 +61,17 @@ impl Copy {
             }
         }
         Ok(())
+    }
+
+    /// Keeps a transaction that is no repeat; returns the last row that there is.
+    fn keep(&mut self, rows: &mut Vec<i64>, end: Lsn) -> Option<i64> {
+        if end <= self.position {
+            self.repeats += 1;
+        } else {
+            self.ids.append(rows);
+            self.position = end;
+        }
+        self.ids.last().copied()
     }
 
     fn check(&self, last: i64) {
@@ -104,6 +110,7 @@ fn a_connection_cut_at_any_byte_loses_no_change() {
             cuts += 1;
         }
         copy.check(last);
+        println!("{cuts} cuts, {} connections, {} repeats", copy.connections, copy.repeats);
         assert!(copy.connections > cuts, "{} connections", copy.connections);
         assert!(copy.repeats > 20, "{} repeats", copy.repeats);
     });
@@ -136,8 +143,81 @@ fn a_killed_backend_loses_no_change() {
             tokio::join!(killer, copy.follow(&config, &options, last));
         }
         copy.check(last);
+        println!("{killed} kills, {} repeats", copy.repeats);
         assert!(killed > 0, "nobody was killed");
     });
+}
+
+/// What a consumer's disk is: it stays when the consumer is killed.
+type Disk = Arc<Mutex<Copy>>;
+
+#[test]
+fn a_consumer_that_is_killed_loses_no_change() {
+    with_notes(async |database| {
+        let (replication, options) = with_slot(database).await;
+        drop(replication);
+        let config = Arc::new(Config::parse(&database.url()).unwrap());
+        let options = Arc::new(options);
+        let disk = Disk::default();
+        let (mut last, mut killed) = (0, 0);
+        for round in 0..30 {
+            write(database, last + 1..=last + 10);
+            last += 10;
+            let (disk, config, options) =
+                (Arc::clone(&disk), Arc::clone(&config), Arc::clone(&options));
+            let consumer = tokio::spawn(async move {
+                loop {
+                    // What it has in hand when it is killed is gone, and with it what it would have confirmed.
+                    let known = disk.lock().unwrap().position;
+                    let followed = follow_to_disk(&disk, &config, &options, last).await;
+                    if followed.is_ok() && disk.lock().unwrap().ids.last() == Some(&last) {
+                        break;
+                    }
+                    assert!(disk.lock().unwrap().position >= known);
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+            // From before it has connected to when it is done.
+            tokio::time::sleep(Duration::from_micros(1500 * round)).await;
+            consumer.abort();
+            killed += u32::from(consumer.await.is_err());
+        }
+        let mut copy = std::mem::take(&mut *disk.lock().unwrap());
+        copy.follow(&config, &options, last).await;
+        copy.check(last);
+        println!("{killed} kills, {} repeats", copy.repeats);
+        assert!(killed > 10, "{killed} kills");
+    });
+}
+
+/// Keeps each transaction on the disk before it confirms it.
+async fn follow_to_disk(
+    disk: &Disk,
+    config: &Config,
+    options: &LogicalOptions,
+    last: i64,
+) -> Result<(), stellata_client::Error> {
+    let mut replication = ReplicationConnection::connect(config).await?;
+    let mut stream = replication.start_logical(options).await?;
+    let mut rows = Vec::new();
+    while let Some(message) = stream.next().await? {
+        match message.event {
+            Event::Begin(_) => rows.clear(),
+            Event::Insert(insert) => rows.push(insert.new.get::<i64>("id")?),
+            Event::Commit(commit) => {
+                // It may be killed before it has kept it, and before it has confirmed it.
+                tokio::task::yield_now().await;
+                let is_last = disk.lock().unwrap().keep(&mut rows, commit.end_lsn) == Some(last);
+                tokio::task::yield_now().await;
+                stream.confirm(commit.end_lsn);
+                if is_last {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -151,7 +231,7 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
         let options = LogicalOptions::new("followed", ["everything"]);
         let slot = stellata_client::replication::NewSlot::logical("followed");
         connect(&server.url("postgres")).await.create_slot(&slot).await.unwrap();
-        let (mut copy, mut last) = (Copy::default(), 0);
+        let (mut copy, mut last, mut crashed) = (Copy::default(), 0, 0);
         for how in [Shutdown::Kill, Shutdown::Immediate, Shutdown::Fast, Shutdown::Kill] {
             for _ in 0..2 {
                 for id in last + 1..=last + 5 {
@@ -165,7 +245,36 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
             last += 3;
             server.restart(how).unwrap();
             copy.follow(&config, &options, last).await;
+
+            // A walsender that dies without a word takes all other sessions with it.
+            run(&format!("insert into notes select generate_series({}, {})", last + 1, last + 500));
+            last += 500;
+            let follow = copy.follow(&config, &options, last);
+            let killer = async {
+                loop {
+                    let sql =
+                        "select active_pid from pg_replication_slots where active_pid is not null";
+                    if let Ok(rows) = sql::run(server.endpoint(), "postgres", sql)
+                        && let Some(Some(process)) = rows.into_iter().flatten().next()
+                        && server.kill_backend(process.parse().unwrap()).is_ok()
+                    {
+                        crashed += 1;
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            // Where it was through before anybody was killed, the slot stays in use by nobody.
+            tokio::select! {
+                () = killer => {}
+                () = async { follow.await; std::future::pending::<()>().await } => {}
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            }
+            server.wait_until_ready().unwrap();
+            copy.follow(&config, &options, last).await;
         }
+        let (connections, repeats) = (copy.connections, copy.repeats);
+        println!("{crashed} walsenders killed, {connections} connections, {repeats} repeats");
         copy.check(last);
     });
 }

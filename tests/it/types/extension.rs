@@ -1,20 +1,36 @@
 //! Types of extensions.
 
-use stellata::types::{Citext, Cube, Hstore, Lquery, Ltree, Ltxtquery, Vector};
+use stellata::types::{Citext, Cube, Hstore, Lquery, Ltree, Ltxtquery, SparseVector, Vector};
 use stellata_client::{Config, Connection, ErrorKind};
 use stellata_protocol::{Decode, Encode};
-use stellata_testkit::{Database, skip, with_database};
+use stellata_testkit::{Database, Server, VERSIONS, skip, with_database, with_database_on};
 
 async fn connect(database: &Database) -> Connection {
     Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap()
 }
 
+fn has(database: &Database, extension: &str) -> bool {
+    let found = format!("select 1 from pg_available_extensions where name = '{extension}'");
+    !database.run(&found).unwrap().is_empty()
+}
+
+/// The server that all tests share if it has the extension, or the newest that has it.
+pub(super) fn server_with(extension: &str) -> Option<&'static Server> {
+    let shared = std::iter::once_with(|| Server::shared().unwrap());
+    let others = VERSIONS.iter().rev().filter_map(|major| Server::of_version(*major).unwrap());
+    let found =
+        shared.chain(others).find(|server| has(&Database::create(server).unwrap(), extension));
+    if found.is_none() {
+        skip(&format!(
+            "no server here has the extension {extension}: `cargo xtask test` fetches {extension}"
+        ));
+    }
+    found
+}
+
 /// A connection to the database with the extension, or nothing where the server does not have it.
 async fn with(database: &Database, extension: &str) -> Option<Connection> {
-    let found = database
-        .run(&format!("select 1 from pg_available_extensions where name = '{extension}'"))
-        .unwrap();
-    if found.is_empty() {
+    if !has(database, extension) {
         skip(&format!("the server does not have the extension {extension}"));
         return None;
     }
@@ -119,11 +135,29 @@ fn cube_comes_and_goes() {
 
 #[test]
 fn vector_comes_and_goes() {
-    with_database(async |database| {
+    let Some(server) = server_with("vector") else { return };
+    with_database_on(server, async |database| {
         let Some(mut connection) = with(database, "vector").await else { return };
         let c = &mut connection;
         is(c, "vector", "[1,-2.5,0]", Vector::from([1.0, -2.5, 0.0])).await;
-        is(c, "vector[]", "{\"[1]\",\"[2]\"}", vec![Vector::from([1.0]), Vector::from([2.0])])
-            .await;
+        is(c, "vector[]", "{[1],[2]}", vec![Vector::from([1.0]), Vector::from([2.0])]).await;
+        let widest = Vector::from(vec![0.5; 16_000]);
+        is(c, "vector", &widest.to_string(), widest).await;
+        let sparse = SparseVector::new(100_000, vec![(0, 1.0), (99_999, -2.0)]).unwrap();
+        is(c, "sparsevec", "{1:1,100000:-2}/100000", sparse).await;
+        let (near,): (f64,) = c
+            .query_one("select '[3,4]'::vector <-> $1", (Vector::from([0.0, 0.0]),))
+            .await
+            .unwrap();
+        assert_eq!(near, 5.0);
+        // What is no vector is refused, here or there, and the connection goes on.
+        let long = Vector::from(vec![0.5; 16_001]);
+        let error = c.query::<(String,)>("select $1::vector::text", (long,)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encode);
+        let none = Vector::default();
+        let error = c.query::<(String,)>("select $1::vector::text", (none,)).await.unwrap_err();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "22000");
+        let error = c.query::<(SparseVector,)>("select '[1]'::vector", ()).await.unwrap_err();
+        assert!(error.to_string().contains("`ext.vector`"), "{error}");
     });
 }

@@ -6,6 +6,7 @@ mod printed;
 mod bits;
 mod columns;
 mod discovery;
+mod exported;
 mod extension;
 mod geometry;
 mod nested;

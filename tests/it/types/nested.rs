@@ -99,6 +99,61 @@ fn every_array_prints_as_the_server_prints_its_own() {
 }
 
 #[test]
+fn lists_in_lists_come_and_go() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let c = &mut connection;
+        is(c, "int4[]", "{}", Vec::<Vec<i32>>::new()).await;
+        is(c, "int4[]", "{{1,2},{3,4},{5,6}}", vec![vec![1, 2], vec![3, 4], vec![5, 6]]).await;
+        is(c, "int4[][]", "{{1,NULL}}", vec![vec![Some(1), None]]).await;
+        let texts = vec![vec![vec!["a".to_owned()], vec![String::new()]]];
+        is(c, "text[]", "{{{a},{\"\"}}}", texts).await;
+        is(c, "bytea[]", "{{\"\\\\x00ff\"}}", vec![vec![vec![0_u8, 0xff]]]).await;
+        is(c, "int8[]", "{{{{{{7}}}}}}", vec![vec![vec![vec![vec![vec![7_i64]]]]]]).await;
+        is(c, "int4range[]", "{{\"[1,2)\",empty}}", vec![vec![Range::from(1..2), Range::empty()]])
+            .await;
+        // What they can't hold is an error, and the connection goes on.
+        for text in ["{1}", "{{{1}}}", "[0:0][1:1]={{1}}", "[1:1][2:2]={{1}}"] {
+            let read = format!("select '{text}'::int4[]");
+            let error = c.query::<(Vec<Vec<i32>>,)>(&read, ()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode, "{text}");
+        }
+        // Of what no array is, nothing is sent.
+        let (before,): (i64,) = c.query_one("select pg_backend_pid()::int8", ()).await.unwrap();
+        for ragged in [vec![vec![1], vec![]], vec![vec![1], vec![2, 3]], vec![vec![]]] {
+            let error = c.query::<(String,)>("select $1::int4[]::text", (ragged,)).await;
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::Encode);
+        }
+        let (after,): (i64,) = c.query_one("select pg_backend_pid()::int8", ()).await.unwrap();
+        assert_eq!(before, after);
+    });
+}
+
+#[test]
+fn lists_in_lists_print_as_the_server_prints_them() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let mut runner = TestRunner::new(Runs { cases: 64, ..Runs::default() });
+        let lists = (1_usize..5, 1_usize..5).prop_flat_map(|(rows, columns)| {
+            let element = proptest::option::weighted(0.8, any::<i32>());
+            let row = proptest::collection::vec(element, columns);
+            proptest::collection::vec(row, rows)
+        });
+        for _ in 0..64 {
+            let lists = lists.new_tree(&mut runner).unwrap().current();
+            let row = |row: &Vec<Option<i32>>| {
+                let numbers = row.iter().map(|n| n.map_or("NULL".to_owned(), |n| n.to_string()));
+                format!("{{{}}}", numbers.collect::<Vec<_>>().join(","))
+            };
+            let text = format!("{{{}}}", lists.iter().map(row).collect::<Vec<_>>().join(","));
+            is(&mut connection, "int4[]", &text, lists.clone()).await;
+            let planes = vec![lists.clone(), lists];
+            is(&mut connection, "int4[]", &format!("{{{text},{text}}}"), planes).await;
+        }
+    });
+}
+
+#[test]
 fn borrowed_arrays_point_into_the_read_buffer() {
     with_database(async |database| {
         let mut connection = connect(database).await;

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use chrono::{FixedOffset, Utc};
 use stellata::prelude::Json;
 use stellata::types::{
-    Citext, Date, Interval, Money, Multirange, Numeric, Oid, PgType, Range, Record, Time, TimeTz,
-    Timestamp, TimestampTz, bits, geometry, network, system, text_search,
+    Array, ArrayRef, Citext, Date, Interval, Lsn, Money, Multirange, Numeric, Oid, PgType, Range,
+    Record, Time, TimeTz, Timestamp, TimestampTz, Xid, bits, geometry, network, system,
+    text_search,
 };
-use stellata_protocol::replication;
 
 const PAGE: &str = include_str!("../../../docs/guide/types.md");
 
@@ -112,13 +112,25 @@ const RUST_TYPES: &[RustType] = rust_types! {
     "system::Int2Vector" = system::Int2Vector;
     "system::OidVector" = system::OidVector;
     "system::Tid" = system::Tid;
-    "replication::Xid" = replication::Xid;
+    "Xid" = Xid;
     "system::Xid8" = system::Xid8;
     "system::Cid" = system::Cid;
-    "replication::Lsn" = replication::Lsn;
+    "Lsn" = Lsn;
     "system::Snapshot" = system::Snapshot;
     "Record" = Record;
     "()" = ();
+};
+
+/// The Rust types that take the array over a type, whatever the type is; here it is `int4`.
+const ARRAYS: &[RustType] = rust_types! {
+    "Vec<T>" = Vec<i32>;
+    "Vec<Vec<T>>" = Vec<Vec<i32>>;
+    "Vec<Vec<Vec<T>>>" = Vec<Vec<Vec<i32>>>;
+    "Vec<Vec<Vec<Vec<T>>>>" = Vec<Vec<Vec<Vec<i32>>>>;
+    "Vec<Vec<Vec<Vec<Vec<T>>>>>" = Vec<Vec<Vec<Vec<Vec<i32>>>>>;
+    "Vec<Vec<Vec<Vec<Vec<Vec<T>>>>>>" = Vec<Vec<Vec<Vec<Vec<Vec<i32>>>>>>;
+    "Array<T>" = Array<i32>;
+    "ArrayRef<T>" = ArrayRef<'_, i32>;
 };
 
 /// The cells of the page's rows that begin with `name | number`.
@@ -171,4 +183,19 @@ fn every_rust_type_stands_on_the_page_with_what_it_loses() {
     let names = RUST_TYPES.iter().map(|(name, _)| *name);
     let missing: Vec<_> = names.filter(|name| !described.contains(&cut(name))).collect();
     assert!(missing.is_empty(), "the page does not tell what these lose: {missing:?}");
+}
+
+#[test]
+fn every_shape_of_an_array_stands_on_the_page() {
+    let dimensions = |name: &str| name.matches("Vec<").count();
+    let rows: Vec<&str> =
+        PAGE.lines().filter(|line| line.starts_with("| `") && line.contains("<T>")).collect();
+    for (name, accepts) in ARRAYS {
+        let own = (1..16_384).map(Oid).filter(|oid| accepts(*oid));
+        assert_eq!(own.collect::<Vec<_>>(), [Oid::INT4_ARRAY], "{name}");
+        // Three lists in each other stand for those that are deeper.
+        let shown = if dimensions(name) > 2 { "Vec<Vec<Vec<T>>>" } else { name };
+        let cell = format!("`{shown}`");
+        assert!(rows.iter().any(|row| row.contains(&cell)), "the page does not tell of {name}");
+    }
 }

@@ -2,7 +2,9 @@
 
 mod install;
 mod release;
+mod pgvector;
 
+pub(crate) use self::pgvector::ensure as ensure_pgvector;
 pub(crate) use self::release::{obtain, obtain_newest, versions};
 
 use std::path::{Path, PathBuf};

@@ -90,6 +90,13 @@ pub(crate) fn obtain(major: u32) -> Result<PathBuf, Failure> {
     Ok(folder.join("native/bin"))
 }
 
+/// The whole folder of the fetched server of that major version, if it was fetched.
+pub(super) fn fetched(major: u32) -> Option<PathBuf> {
+    let release = RELEASES.iter().find(|release| release.major == major)?;
+    let folder = shelf::path().join(release.name).join("native");
+    holds_server(&folder.join("bin")).then_some(folder)
+}
+
 /// The package for this machine.
 fn package() -> Result<&'static str, Failure> {
     match (std::env::consts::OS, std::env::consts::ARCH) {

@@ -66,6 +66,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 fn fetch_more() {
     let wanted = [
         ("the newest PostgreSQL", server::obtain_newest()),
+        ("pgvector", server::ensure_pgvector()),
         ("PgBouncer", pooler::ensure()),
         ("a PgBouncer that follows prepared statements", pooler::ensure_tracking()),
     ];

@@ -8,6 +8,7 @@
 mod work;
 
 mod client;
+mod lanes;
 mod model;
 
 use std::future::Future;
@@ -23,7 +24,7 @@ use crate::work::Outcome;
 type Run = fn(Config, u32) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// Every operation, by its name.
-const OPERATIONS: [(&str, Run); 27] = [
+const OPERATIONS: [(&str, Run); 29] = [
     ("client-w1", |config, times| Box::pin(client::point(config, times))),
     ("client-w1-cold", |config, times| Box::pin(client::cold(config, times))),
     ("client-w2", |config, times| Box::pin(client::all(config, times))),
@@ -52,6 +53,8 @@ const OPERATIONS: [(&str, Run); 27] = [
     ("model-w3-1000", |config, times| Box::pin(model::insert_many::<1000>(config, times))),
     ("model-w4", |config, times| Box::pin(model::graph(config, times))),
     ("model-w6b", |config, times| Box::pin(model::crowd(config, times))),
+    ("lanes-w6b", |config, times| Box::pin(lanes::crowd(config, times))),
+    ("lanes-w6b-apart", |config, times| Box::pin(lanes::crowd_apart(config, times))),
     ("model-transaction", |config, times| Box::pin(model::transaction(config, times))),
 ];
 

@@ -1,5 +1,6 @@
 //! One property a model. Each runs two or three threads, which is what the races of the module need.
 
+mod drivers;
 mod line;
 mod slots;
 

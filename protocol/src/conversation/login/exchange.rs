@@ -16,9 +16,7 @@ use crate::message::authentication::{
     Authentication, write_password, write_sasl_initial_response, write_sasl_response,
 };
 use crate::message::notice::ServerError;
-use crate::message::startup::{
-    BackendKey, NegotiateProtocolVersion, PROTOCOL_3_0, PROTOCOL_3_2, write_startup,
-};
+use crate::message::startup::{BackendKey, NegotiateProtocolVersion, PROTOCOL_3_0, PROTOCOL_3_2};
 use crate::message::status::TransactionStatus;
 use crate::wire::buffer::Buffer;
 
@@ -86,8 +84,6 @@ pub(in crate::conversation) enum Progress {
     Key(BackendKey),
     /// The protocol version to speak, and options that the server does not know.
     Version(u32, Vec<Box<str>>),
-    /// The server reports a setting.
-    Parameter,
     /// The session is ready.
     Done(TransactionStatus),
 }
@@ -118,15 +114,13 @@ impl LoginState {
                 "the protocol version is neither 3.0 nor 3.2",
             ));
         }
-        if login.user.is_empty() {
+        if let Some(error) = login.unfit {
+            return Err(error);
+        }
+        if login.user().is_empty() {
             return Err(Error::new(ErrorKind::Usage, "the user name is empty"));
         }
-        let parameters = login.parameters.iter().map(|(name, value)| (&**name, &**value));
-        write_startup(
-            output,
-            login.version,
-            core::iter::once(("user", &*login.user)).chain(parameters),
-        )?;
+        login.parameters.write(output, login.version)?;
         Ok(Self {
             login,
             step: Step::Asked,
@@ -151,7 +145,6 @@ impl LoginState {
         match (tag, &self.step) {
             (b'R', _) => self.authentication(Authentication::read(body)?, output),
             (b'K', Step::LoggedIn) => BackendKey::read(body, version).map(Progress::Key),
-            (b'S', Step::LoggedIn) => Ok(Progress::Parameter),
             (b'Z', Step::LoggedIn) => TransactionStatus::read(body).map(Progress::Done),
             (b'v', Step::Asked) if !self.negotiated => {
                 self.negotiated = true;
@@ -360,7 +353,7 @@ impl LoginState {
                 Step::PasswordSent
             }
             Proof::Md5(salt) => {
-                let user = self.login.user.as_bytes();
+                let user = self.login.user().as_bytes();
                 write_password(output, &*Zeroizing::new(md5_password(user, &password, salt)))?;
                 Step::PasswordSent
             }
@@ -457,8 +450,7 @@ impl LoginState {
     /// Hides what the server says of the password or token that it was shown. A name that holds it may show.
     pub(in crate::conversation) fn hide_shown(&self, said: &mut ServerError) {
         let shown = Zeroizing::new(String::from_utf8_lossy(&self.shown).into_owned());
-        let is_name = self.login.user.contains(&**shown)
-            || self.login.parameters.iter().any(|(_, value)| value.contains(&**shown));
+        let is_name = self.login.parameters.iter().any(|(_, value)| value.contains(&**shown));
         if !shown.is_empty() && !is_name {
             said.hide(&shown);
         }

@@ -6,9 +6,8 @@ use core::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::fixed::{encode_fixed, fixed};
+use crate::types::{Decode, PgType, Type};
 
 /// A hardware address of 48 bits (EUI-48): `macaddr`.
 ///
@@ -61,17 +60,7 @@ macro_rules! addresses {
 
         impl ArrayElement for $rust {}
 
-        impl Encode for $rust {
-            #[inline]
-            fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                Ok(put(self.0, out))
-            }
-
-            #[inline]
-            fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                Ok(put_sized(self.0, out))
-            }
-        }
+        encode_fixed! { $rust, |value| value.0 }
 
         impl<'a> Decode<'a> for $rust {
             #[inline]

@@ -5,9 +5,8 @@ use core::fmt::{self, Write as _};
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::fixed::{encode_fixed, fixed};
+use crate::types::{Decode, PgType, Type};
 
 /// One byte that stands for a letter, such as `pg_class.relkind`: `"char"`, with the quotes.
 ///
@@ -39,16 +38,8 @@ impl PgType for Char {
 
 impl ArrayElement for Char {}
 
-impl Encode for Char {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put([self.0], out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized([self.0], out))
-    }
+encode_fixed! {
+    Char, |value| [value.0]
 }
 
 impl<'a> Decode<'a> for Char {

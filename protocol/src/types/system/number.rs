@@ -5,9 +5,8 @@ use core::fmt;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::fixed::{encode_fixed, fixed};
+use crate::types::{Decode, PgType, Type};
 
 /// A transaction's number that never comes again, with the epoch in its upper half: `xid8`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,17 +32,7 @@ macro_rules! numbers {
 
         impl ArrayElement for $rust {}
 
-        impl Encode for $rust {
-            #[inline]
-            fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                Ok(put(self.0.to_be_bytes(), out))
-            }
-
-            #[inline]
-            fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-                Ok(put_sized(self.0.to_be_bytes(), out))
-            }
-        }
+        encode_fixed! { $rust, |value| value.0.to_be_bytes() }
 
         impl<'a> Decode<'a> for $rust {
             #[inline]

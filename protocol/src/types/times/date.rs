@@ -6,12 +6,11 @@ use core::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed};
 use crate::types::times::calendar::{Ymd, date_of, day_of};
 use crate::types::times::scan::{Scan, not_printed_so, out_of_range};
 use crate::types::times::{INFINITY, NEG_INFINITY};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::{Decode, PgType, Type};
 
 /// Any value of PostgreSQL's `date`: a day from 4714-11-24 BC to 5874897-12-31, or one of the infinities (the manual's
 /// section 8.5).
@@ -185,16 +184,8 @@ impl PgType for Date {
 
 impl ArrayElement for Date {}
 
-impl Encode for Date {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.days.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.days.to_be_bytes(), out))
-    }
+encode_fixed! {
+    Date, |value| value.days.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for Date {

@@ -6,13 +6,12 @@ use core::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed};
 use crate::types::times::scan::{Scan, not_printed_so, out_of_range};
 use crate::types::times::{
     MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, nearest_micros,
 };
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::{Decode, PgType, Type};
 
 /// Any value of PostgreSQL's `time`: a time of day in microseconds, from 00:00:00 to 24:00:00, which is one of them (the
 /// manual's section 8.5).
@@ -156,16 +155,8 @@ impl PgType for Time {
 
 impl ArrayElement for Time {}
 
-impl Encode for Time {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.micros.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.micros.to_be_bytes(), out))
-    }
+encode_fixed! {
+    Time, |value| value.micros.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for Time {

@@ -6,7 +6,7 @@ use core::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed};
 use crate::types::times::calendar::date_of;
 use crate::types::times::date::{Date, Era, PrintedDay, put_day, put_era, take_day, take_era};
 use crate::types::times::scan::{Scan, not_printed_so, out_of_range};
@@ -184,16 +184,8 @@ impl PgType for Timestamp {
 
 impl ArrayElement for Timestamp {}
 
-impl Encode for Timestamp {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.micros.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.micros.to_be_bytes(), out))
-    }
+encode_fixed! {
+    Timestamp, |value| value.micros.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for Timestamp {

@@ -7,12 +7,11 @@ use core::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed};
 use crate::types::times::MICROS_PER_SECOND;
 use crate::types::times::scan::{Scan, not_printed_so, out_of_range};
 use crate::types::times::time::{Time, take_time};
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::{Decode, PgType, Type};
 
 /// Any value of PostgreSQL's `timetz`: a time of day and the offset from UTC at which it is read off a clock.
 ///
@@ -143,16 +142,8 @@ impl PgType for TimeTz {
 
 impl ArrayElement for TimeTz {}
 
-impl Encode for TimeTz {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.to_be_bytes(), out))
-    }
+encode_fixed! {
+    TimeTz, |value| value.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for TimeTz {

@@ -101,17 +101,23 @@ impl Oracle {
         let config = Config::parse(&database.url()).unwrap();
         let mut connection = Connection::connect(&config).await.unwrap();
         connection.simple(SETUP).await.unwrap();
-        for extension in EXTENSIONS {
-            let made = connection.simple(&format!("create extension {extension}")).await;
-            if let Err(error) = made {
-                skip(&format!("the types of {extension} are not on this server: {error}"));
-            }
-        }
-        Self {
+        let mut oracle = Self {
             connection,
             version: database.version(),
             tally: Tally::default(),
             questions: Vec::new(),
+        };
+        for extension in EXTENSIONS {
+            oracle.extend(extension).await;
+        }
+        oracle
+    }
+
+    /// Makes an extension, where the server has it.
+    pub(super) async fn extend(&mut self, extension: &str) {
+        let made = self.connection.simple(&format!("create extension {extension}")).await;
+        if let Err(error) = made {
+            skip(&format!("the types of {extension} are not on this server: {error}"));
         }
     }
 

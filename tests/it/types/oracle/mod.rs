@@ -12,6 +12,7 @@ mod table;
 
 use stellata_testkit::{Server, VERSIONS, skip, with_database_on};
 
+use super::extension::server_with;
 use learned::Oracle;
 
 /// The literals there must be.
@@ -43,4 +44,17 @@ fn every_type_is_read_and_written_as_the_newest_server_does() {
         Some(server) => hold_all_types_against(server),
         None => skip(&format!("PostgreSQL {newest} is not here: `cargo xtask test` fetches it")),
     }
+}
+
+#[test]
+fn vectors_are_read_and_written_as_pgvector_does() {
+    let Some(server) = server_with("vector") else { return };
+    with_database_on(server, async |database| {
+        let mut oracle = Oracle::connect(database).await;
+        table::vectors(&mut oracle).await;
+        let tally = oracle.finish().await;
+        println!("oracle: pgvector on PostgreSQL {}: {tally}", server.version());
+        assert!(tally.faults.is_empty(), "\n{}", tally.faults.join("\n"));
+        assert!(tally.literals >= 40, "{tally}");
+    });
 }

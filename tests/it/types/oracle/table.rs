@@ -16,7 +16,8 @@ use stellata_protocol::types::system::{
 use stellata_protocol::types::text_search::{TsQuery, TsVector};
 use stellata_protocol::{
     Array, ArrayElement, Citext, Cube, Date, Decode, Encode, Interval, Lquery, Ltree, Ltxtquery,
-    Multirange, Numeric, Oid, OrInfinity, Range, Time, TimeTz, Timestamp, TimestampTz,
+    Multirange, Numeric, Oid, OrInfinity, Range, SparseVector, Time, TimeTz, Timestamp,
+    TimestampTz, Vector,
 };
 use uuid::Uuid;
 
@@ -197,6 +198,15 @@ async fn user_defined(oracle: &mut Oracle) {
     oracle.learn("ltree").await.shows::<Ltree>();
     oracle.learn("lquery").await.shows::<Lquery>();
     oracle.learn("ltxtquery").await.shows::<Ltxtquery>();
+}
+
+/// Asks for the types of pgvector.
+pub(super) async fn vectors(oracle: &mut Oracle) {
+    oracle.extend("vector").await;
+    oracle.learn("vector").await.shows::<Vector>();
+    shown_array::<Vector>(oracle.learn("vector[]").await);
+    oracle.learn("sparsevec").await.shows::<SparseVector>();
+    shown_array::<SparseVector>(oracle.learn("sparsevec[]").await);
 }
 
 /// The type is read as an array of any dimensions, and as a list, which refuses other dimensions than one and other

@@ -5,11 +5,10 @@ mod text;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed};
 use crate::types::times::nearest_micros;
 use crate::types::times::scan::out_of_range;
-use crate::types::{Decode, Encode, IsNull, PgType, Type};
-use crate::wire::buffer::Buffer;
+use crate::types::{Decode, PgType, Type};
 
 /// Any value of PostgreSQL's `interval`: months, days and microseconds, each with a sign of its own (the manual's section
 /// 8.5).
@@ -88,16 +87,8 @@ impl Interval {
     }
 }
 
-impl Encode for Interval {
-    #[inline]
-    fn encode(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put(self.to_be_bytes(), out))
-    }
-
-    #[inline]
-    fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
-        Ok(put_sized(self.to_be_bytes(), out))
-    }
+encode_fixed! {
+    Interval, |value| value.to_be_bytes()
 }
 
 impl<'a> Decode<'a> for Interval {

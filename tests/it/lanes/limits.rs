@@ -1,0 +1,302 @@
+//! How much is under way at once, and how lanes come and go.
+
+use std::time::Duration;
+
+use stellata_pool::Sharing::{Apart, Together};
+use stellata_pool::{Error, Pool, PoolOptions, SharedError};
+use stellata_testkit::with_database;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::{ask, config, poll_once, pool, sessions, slowly};
+
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it has not come to pass: {what}");
+}
+
+#[test]
+fn more_than_a_lane_takes_wait_and_are_answered() {
+    with_database(async |database| {
+        let pool = pool(database, 1, 1);
+        let mut tasks = JoinSet::new();
+        for n in 0..1_000_i64 {
+            let pool = pool.clone();
+            tasks.spawn(async move {
+                let sharing = if n % 2 == 0 { Apart } else { Together };
+                if n % 7 == 0 {
+                    // Some give up while they wait.
+                    let _ = timeout(Duration::from_micros(n as u64), ask(&pool, sharing, n)).await;
+                } else {
+                    assert_eq!(ask(&pool, sharing, n).await.unwrap(), n);
+                }
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+        }
+        assert_eq!(sessions(database), 1);
+    });
+}
+
+#[test]
+fn who_waits_for_a_lane_has_a_deadline() {
+    with_database(async |database| {
+        let options =
+            PoolOptions::new().max(1).lanes(1).acquire_timeout(Duration::from_millis(300));
+        let pool = Pool::new(config(database), options);
+        let lease = pool.acquire().await.unwrap();
+        let error = ask(&pool, Apart, 1).await.unwrap_err();
+        assert!(matches!(error, SharedError::Pool(Error::Timeout { .. })), "{error:?}");
+        drop(lease);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_large_answer_is_read_on_a_connection_of_its_own() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 1);
+        let large = "select repeat('x', 1000) from generate_series(1, 20000)";
+        for _ in 0..3 {
+            let waits = pool.clone();
+            let other = tokio::spawn(async move { ask(&waits, Together, 5).await.unwrap() });
+            let rows: Vec<(String,)> = pool.query_shared(large, ()).await.unwrap();
+            assert_eq!((rows.len(), rows[0].0.len()), (20_000, 1_000));
+            assert_eq!(other.await.unwrap(), 5);
+        }
+        // A row that is larger than what a lane holds.
+        let rows: Vec<(String,)> =
+            pool.query_shared("select repeat('y', 3000000)", ()).await.unwrap();
+        assert_eq!(rows[0].0.len(), 3_000_000);
+        assert_eq!(sessions(database), 2);
+    });
+}
+
+#[test]
+fn a_type_that_is_not_known_yet_is_asked_for_on_another_connection() {
+    with_database(async |database| {
+        database.run("create type mood as enum ('calm', 'loud')").unwrap();
+        let pool = pool(database, 2, 1);
+        for _ in 0..3 {
+            let rows: Vec<(String,)> = pool.query_shared("select 'loud'::mood", ()).await.unwrap();
+            assert_eq!(rows, [("loud".to_owned(),)]);
+        }
+        assert_eq!(pool.lanes(), 1);
+    });
+}
+
+#[test]
+fn lanes_are_part_of_the_maximum_and_make_way() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 2);
+        let mut tasks = JoinSet::new();
+        for task in 0..16_i64 {
+            let pool = pool.clone();
+            tasks.spawn(async move {
+                for round in 0..40 {
+                    let question = task * 100 + round;
+                    if task % 4 == 0 {
+                        let mut lease = pool.acquire().await.unwrap();
+                        let (told,): (i64,) =
+                            lease.query_one("select $1::int8", (question,)).await.unwrap();
+                        assert_eq!(told, question);
+                    } else {
+                        assert_eq!(ask(&pool, Together, question).await.unwrap(), question);
+                    }
+                }
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+            assert!(sessions(database) <= 2);
+        }
+        assert_eq!(pool.metrics().timed_out, 0);
+    });
+}
+
+#[test]
+fn an_idle_lane_makes_way_at_once() {
+    with_database(async |database| {
+        let pool = pool(database, 1, 1);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        assert_eq!(pool.lanes(), 1);
+        let lease = pool.acquire().await.unwrap();
+        assert_eq!((pool.lanes(), pool.metrics().opened), (0, 1));
+        drop(lease);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        assert_eq!(pool.metrics().opened, 1);
+    });
+}
+
+#[test]
+fn a_pool_that_is_drained_answers_what_is_in_flight() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 2);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let mut slow = slowly(&pool, 0.3);
+        assert!(poll_once(&mut slow).await.is_pending());
+        let answered = tokio::spawn({
+            let pool = pool.clone();
+            async move { slowly(&pool, 0.3).await }
+        });
+        tokio::task::yield_now().await;
+        let (left, answer) = tokio::join!(pool.drain(Duration::from_secs(20)), slow);
+        assert_eq!((left, answer.unwrap()), (0, 1));
+        let answer = answered.await.unwrap();
+        assert!(matches!(answer, Ok(1) | Err(SharedError::Pool(Error::Closed))), "{answer:?}");
+        let error = ask(&pool, Apart, 1).await.unwrap_err();
+        assert!(matches!(error, SharedError::Pool(Error::Closed)), "{error:?}");
+        assert_eq!((pool.lanes(), sessions(database)), (0, 0));
+    });
+}
+
+#[test]
+fn resizing_and_renewing_reach_lanes() {
+    with_database(async |database| {
+        let pool = pool(database, 3, 3);
+        let busy: Vec<_> = (0..6)
+            .map(|_| {
+                let pool = pool.clone();
+                tokio::spawn(async move { slowly(&pool, 0.2).await.unwrap() })
+            })
+            .collect();
+        eventually("three lanes", || pool.lanes() > 0).await;
+        for task in busy {
+            task.await.unwrap();
+        }
+        pool.resize(1);
+        eventually("one session", || sessions(database) <= 1).await;
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let (before,): (i32,) = pool.query_shared("select pg_backend_pid()", ()).await.unwrap()[0];
+        pool.renew();
+        let (after,): (i32,) = pool.query_shared("select pg_backend_pid()", ()).await.unwrap()[0];
+        assert_ne!(before, after);
+    });
+}
+
+#[test]
+fn lanes_age_and_are_closed_when_nobody_uses_them() {
+    with_database(async |database| {
+        let options = PoolOptions::new()
+            .max(2)
+            .lanes(1)
+            .idle_limit(Some(Duration::from_millis(200)))
+            .lifetime(Some(Duration::from_millis(600)));
+        let pool = Pool::new(config(database), options);
+        let start = Instant::now();
+        let mut processes = Vec::new();
+        while start.elapsed() < Duration::from_secs(2) {
+            let (process,): (i32,) =
+                pool.query_shared("select pg_backend_pid()", ()).await.unwrap()[0];
+            processes.push(process);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        processes.dedup();
+        assert!(processes.len() >= 2, "{processes:?}");
+        eventually("it is closed", || sessions(database) == 0).await;
+        assert_eq!(pool.lanes(), 0);
+    });
+}
+
+#[test]
+fn a_statement_that_nobody_waits_for_does_not_keep_its_lane() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 1);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let mut slow = slowly(&pool, 50.0);
+        assert!(poll_once(&mut slow).await.is_pending());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(slow);
+        // The lane is given up, and the statement cancelled, which can hit no other.
+        eventually("it is given up", || pool.lanes() == 0).await;
+        assert_eq!(
+            timeout(Duration::from_secs(5), ask(&pool, Apart, 2)).await.unwrap().unwrap(),
+            2
+        );
+        let runs = "select 1 from pg_stat_activity where datname = current_database() \
+                    and query like 'select 1::int8 from pg_sleep%' and state = 'active'";
+        eventually("it is cancelled", || database.run(runs).unwrap().is_empty()).await;
+    });
+}
+
+#[test]
+fn a_time_limit_gives_up_waiting_and_cancels_nothing() {
+    with_database(async |database| {
+        let pool = pool(database, 1, 1);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let mut slow = slowly(&pool, 0.5);
+        assert!(poll_once(&mut slow).await.is_pending());
+        // Behind the slow one, so that a cancellation for it would hit that.
+        assert!(timeout(Duration::from_millis(50), ask(&pool, Apart, 2)).await.is_err());
+        assert_eq!(slow.await.unwrap(), 1);
+        assert_eq!(ask(&pool, Together, 3).await.unwrap(), 3);
+        assert_eq!(sessions(database), 1);
+    });
+}
+
+#[test]
+fn a_lane_with_a_slow_statement_is_avoided() {
+    with_database(async |database| {
+        let pool = pool(database, 3, 2);
+        let mut slow = slowly(&pool, 3.0);
+        let _ = timeout(Duration::from_millis(100), &mut slow).await;
+        for n in 0..20_i64 {
+            // Another lane is opened, and taken from then on.
+            let asked = timeout(Duration::from_secs(2), ask(&pool, Apart, n));
+            let answer = asked.await;
+            if n > 0 {
+                assert_eq!(answer.unwrap().unwrap(), n);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(pool.lanes(), 2);
+        assert_eq!(slow.await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_hook_before_lending_runs_before_a_lane_is_made() {
+    with_database(async |database| {
+        let options = PoolOptions::new().max(2).lanes(2).before_lend(|connection| {
+            Box::pin(async move {
+                connection
+                    .execute("select set_config('lanes.hook', 'ran', false)", ())
+                    .await
+                    .map(drop)
+            })
+        });
+        let pool = Pool::new(config(database), options);
+        let rows: Vec<(String,)> =
+            pool.query_shared("select current_setting('lanes.hook')", ()).await.unwrap();
+        assert_eq!(rows, [("ran".to_owned(),)]);
+    });
+}
+
+#[test]
+fn without_lanes_a_read_has_a_connection_of_its_own() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 0);
+        assert!(!pool.has_lanes());
+        assert_eq!(ask(&pool, Together, 1).await.unwrap(), 1);
+        assert_eq!((pool.lanes(), pool.status().idle), (0, 1));
+    });
+}
+
+#[test]
+fn a_server_that_is_away_is_told_of_in_its_own_words() {
+    stellata_testkit::run(async {
+        let config =
+            stellata_pool::Config::parse("postgres://me@127.0.0.1:1/x?sslmode=disable").unwrap();
+        let options = PoolOptions::new().lanes(2).acquire_timeout(Duration::from_millis(300));
+        let pool = Pool::new(config, options);
+        let error = ask(&pool, Apart, 1).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("127.0.0.1:1"), "{text}");
+    });
+}
