@@ -1,5 +1,6 @@
 //! Models against a real server.
 
+mod codecs;
 mod conditions;
 mod constraints;
 pub(crate) mod dropped;
