@@ -151,6 +151,9 @@ const OF_CONNECTIONS: &[&str] = &[
     "FieldDescription",
     "FromRow",
     "IntoParams",
+    "Lane",
+    "LaneEvent",
+    "LaneTicket",
     "LargeObject",
     "LargeObjectMode",
     "LargeObjectStream",
@@ -177,6 +180,7 @@ const OF_CONNECTIONS: &[&str] = &[
     "Ticket",
     "TransactionStatus",
     "TypeKind",
+    "Unread",
     "UserType",
     "With",
 ];
