@@ -129,7 +129,7 @@ mod tests {
     fn text_is_escaped() {
         let fields = [Some("a\tb"), None, Some("\\N"), Some(""), Some("\n\r\\")];
         let options = CopyOptions::text();
-        assert_eq!(line(&options, &fields), "a\\tb\t\\N\t\\134N\t\t\\n\\r\\\\\n");
+        assert_eq!(line(&options, &fields), "a\\tb\t\\N\t\\\\N\t\t\\n\\r\\\\\n");
         let options = CopyOptions::text().delimiter(';').null("ä");
         let fields = [Some("a;b"), None, Some("ä")];
         assert_eq!(line(&options, &fields), "a\\;b;ä;\\303\\244\n");

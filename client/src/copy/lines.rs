@@ -189,16 +189,20 @@ impl LineReader {
         let mut rest = Some(line);
         for (index, &form) in forms.iter().enumerate() {
             let Some(from) = rest else { return Err(columns("fewer")) };
-            let (field, behind) =
-                if marks.quote.is_some() { csv(from, marks) } else { text(from, marks) };
+            let (field, behind) = if marks.quote.is_some() {
+                let (field, behind) = csv(from, marks);
+                (Ok(field), behind)
+            } else {
+                text(from, marks)
+            };
             rest = behind;
-            let put = match field {
+            let put = field.and_then(|field| match field {
                 None => {
                     row.null();
                     Ok(())
                 }
                 Some(text) => row.value(|row| from_text(form, &text, row)),
-            };
+            });
             put.inspect_err(|_| *failed = Some(index))?;
         }
         if rest.is_some_and(|rest| !(forms.is_empty() && rest.is_empty())) {
@@ -221,7 +225,7 @@ fn columns(what: &str) -> Error {
 }
 
 /// The first value of a line of text, without its escapes, and what follows behind a delimiter.
-fn text<'l>(line: &'l str, marks: Marks<'_>) -> (Option<Cow<'l, str>>, Option<&'l str>) {
+fn text<'l>(line: &'l str, marks: Marks<'_>) -> (Result<Option<Cow<'l, str>>>, Option<&'l str>) {
     // A delimiter behind a backslash is none.
     let mut escaped = false;
     let end = line.char_indices().find(|&(_, char)| {
@@ -238,35 +242,64 @@ fn text<'l>(line: &'l str, marks: Marks<'_>) -> (Option<Cow<'l, str>>, Option<&'
     };
     // The mark is looked for among what was not escaped yet.
     if field == marks.null {
-        return (None, rest);
+        return (Ok(None), rest);
     }
     if !field.contains('\\') {
-        return (Some(Cow::Borrowed(field)), rest);
+        return (Ok(Some(Cow::Borrowed(field))), rest);
     }
-    (Some(Cow::Owned(unescape(field))), rest)
+    (unescape(field).map(|text| Some(Cow::Owned(text))), rest)
 }
 
-/// What a text means that has backslashes. The server has only those that stand for one character, and none for a part of one.
-fn unescape(field: &str) -> String {
-    let mut text = String::with_capacity(field.len());
-    let mut chars = field.chars();
-    while let Some(char) = chars.next() {
-        if char != '\\' {
-            text.push(char);
+/// What a text means that has backslashes. A byte may be written as one to three octal digits, or behind an `x` as one or two
+/// hexadecimal ones, so that a character may come in pieces.
+fn unescape(field: &str) -> Result<String> {
+    let mut text = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        if byte != b'\\' {
+            text.push(byte);
             continue;
         }
-        match chars.next() {
-            Some('b') => text.push('\u{8}'),
-            Some('f') => text.push('\u{c}'),
-            Some('n') => text.push('\n'),
-            Some('r') => text.push('\r'),
-            Some('t') => text.push('\t'),
-            Some('v') => text.push('\u{b}'),
-            Some(other) => text.push(other),
-            None => text.push('\\'),
-        }
+        let Some((&escaped, behind)) = rest.split_first() else {
+            text.push(byte);
+            break;
+        };
+        rest = behind;
+        text.push(match escaped {
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'v' => 11,
+            b'0'..=b'7' => {
+                let (more, behind) = number(rest, 8, 2, u32::from(escaped - b'0'));
+                rest = behind;
+                more
+            }
+            b'x' if rest.first().is_some_and(u8::is_ascii_hexdigit) => {
+                let (code, behind) = number(rest, 16, 2, 0);
+                rest = behind;
+                code
+            }
+            other => other,
+        });
     }
-    text
+    String::from_utf8(text).map_err(|_| Error::new(ErrorKind::InvalidText, "a line is not UTF-8"))
+}
+
+/// The byte whose number goes on with at most `most` digits, and what follows it. As the server does, only the lowest eight
+/// bits count.
+fn number(mut digits: &[u8], radix: u32, most: usize, begun: u32) -> (u8, &[u8]) {
+    let mut code = begun;
+    for _ in 0..most {
+        let Some((&digit, behind)) = digits.split_first() else { break };
+        let Some(digit) = char::from(digit).to_digit(radix) else { break };
+        code = code * radix + digit;
+        digits = behind;
+    }
+    ((code & 0xff) as u8, digits)
 }
 
 /// The first value of a line of CSV, without its quotes, and what follows behind a delimiter.
@@ -386,6 +419,9 @@ mod tests {
         assert_eq!(kind(b"a\t1\tb\tc\n"), Err(ErrorKind::ColumnCount));
         assert_eq!(kind(b"a\tone\tb\n"), Err(ErrorKind::InvalidValue));
         assert_eq!(kind(b"a\t1\t\xff\n"), Err(ErrorKind::InvalidText));
+        assert_eq!(kind(b"\\303\t1\tb\n"), Err(ErrorKind::InvalidText));
+        let codes = Ok(vec![(Some("\u{e4}A\u{1}8xg".to_owned()), 1, Some("\nZ".to_owned()))]);
+        assert_eq!(kind(b"\\303\\xa4\\x41\\18\\xg\t1\t\\xaZ\n"), codes);
         let all = Ok(vec![(Some("\u{8}\u{c}\u{b}".to_owned()), 1, None)]);
         assert_eq!(kind(b"\\b\\f\\v\t1\t\\N\n"), all);
     }

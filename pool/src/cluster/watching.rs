@@ -1,5 +1,6 @@
 //! The tasks that look at the servers, one for each.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -61,6 +62,8 @@ async fn run(cluster: Weak<Shared>, index: usize, server: Arc<Server>, _watching
             Some(shared) if !shared.is_closed() => shared.options.check_timeout,
             _ => break,
         };
+        // Whoever asked before now is served by this look; else it would be made twice.
+        pin!(server.wake.notified()).enable();
         let number = server.newest_asked();
         let seen = server.look(&mut kept, limit).await;
         let Some(shared) = cluster.upgrade() else { break };

@@ -57,7 +57,6 @@ pub(super) const CASES: &[Case] = &[
     Case {
         items: &[
             "client ReplicationConnection::create_slot",
-            "client ReplicationConnection::alter_slot",
             "client ReplicationConnection::read_slot",
             "client ReplicationConnection::alter_slot",
             "client ReplicationConnection::drop_slot",
@@ -66,8 +65,6 @@ pub(super) const CASES: &[Case] = &[
             Box::pin(async {
                 let name = slot_name();
                 c.create_slot(&NewSlot::physical(&name, true).temporary()).await?;
-                // Since server 17, and of logical slots.
-                let _ = c.alter_slot(&name, &SlotChange::new().failover(true)).await;
                 // Since server 15.
                 let _ = c.read_slot(&name).await;
                 c.drop_slot(&name, true).await?;

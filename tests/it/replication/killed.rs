@@ -178,7 +178,7 @@ fn a_consumer_that_is_killed_loses_no_change() {
                 }
             });
             // From before it has connected to when it is done.
-            tokio::time::sleep(Duration::from_micros(1500 * round)).await;
+            tokio::time::sleep(Duration::from_micros(400 * round)).await;
             consumer.abort();
             killed += u32::from(consumer.await.is_err());
         }
