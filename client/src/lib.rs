@@ -36,6 +36,7 @@ mod config;
 mod trace;
 mod socket;
 mod statement;
+mod settings;
 mod connection;
 mod copy;
 mod large_object;
@@ -65,6 +66,7 @@ pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};
 pub use listen::{ListenEvent, Listener, ListenerOptions};
 pub use lock::{AdvisoryLock, LockKey, LockMode};
 pub use reconnect::{Backoff, Reconnecting};
+pub use settings::Settings;
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
