@@ -8,7 +8,7 @@ use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Effect, Executor, Lent, Source, lend, no_rows, run_statement};
+use crate::executor::{Configured, Effect, Executor, Lent, Source, lend, no_rows, run_statement};
 use crate::failure;
 use crate::read_your_writes::ReadYourWrites;
 use crate::transaction::Transaction;
@@ -59,6 +59,14 @@ impl ReadYourWrites {
     #[track_caller]
     pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
         Sql::new(self.source(), text)
+    }
+}
+
+impl Configured<'_> {
+    /// A statement in SQL, with these settings.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(Executor::source(self), text)
     }
 }
 
