@@ -33,6 +33,8 @@ pub(crate) mod sealed {
     impl<E: Sealed + ?Sized> Sealed for &E {}
 }
 
+impl sealed::Sealed for Configured<'_> {}
+
 /// What queries run on: a [`Db`](crate::Db) or a [`Transaction`](crate::Transaction).
 ///
 /// It is passed by shared reference, also as `&dyn Executor`, so that a function which takes one can be called from

@@ -5,7 +5,7 @@ use stellata_client::{ColumnError, Columns, Connection, Settings, TransactionSta
 use crate::cluster::{self, Asked, Take};
 use crate::error::Result;
 use crate::executor::command::{Command, read_all, submit_all};
-use crate::executor::{Effect, Executor, Guard, Source, lease, no_rows, sealed};
+use crate::executor::{Effect, Executor, Guard, Source, lease, no_rows};
 use crate::failure;
 
 /// A database or a transaction, with settings of the server for each statement that runs on it. Made by
@@ -46,8 +46,6 @@ pub struct Configured<'a> {
     settings: Settings,
 }
 
-impl sealed::Sealed for Configured<'_> {}
-
 impl Executor for Configured<'_> {
     fn source(&self) -> Source<'_> {
         match self.settings.is_empty() {
@@ -66,6 +64,12 @@ impl<'a> Configured<'a> {
             }
             source => Self { source, settings },
         }
+    }
+
+    /// The same with further settings, which count where both name one.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        Self { source: self.source, settings: self.settings.clone().and(&settings) }
     }
 
     /// Where its statements run.
