@@ -85,9 +85,6 @@ pub use token::TokenRequest;
 /// The examples of the guide are tests.
 #[cfg(doctest)]
 mod guide {
-    #[doc = include_str!("../../docs/guide/connecting.md")]
-    mod connecting {}
-
     #[doc = include_str!("../../docs/guide/copy.md")]
     mod copy {}
     #[cfg(feature = "serde_json")]

@@ -85,6 +85,7 @@ struct Readme;
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/connecting.md")]
 #[doc = include_str!("../../docs/guide/types.md")]
 #[doc = include_str!("../../docs/guide/errors.md")]
 #[doc = include_str!("../../docs/guide/clusters.md")]

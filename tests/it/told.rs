@@ -68,7 +68,7 @@ fn who_watches_a_connection_is_woken_by_what_comes() {
             connection.watch(&waker).unwrap();
             assert_eq!(&*connection.pop_notification().unwrap().payload, "today");
             // The next call puts its own waker in the place.
-            drop(connection.query_one::<(i32,)>("select 1", ()).await.unwrap());
+            assert_eq!(connection.query_one::<(i32,)>("select 1", ()).await.unwrap(), (1,));
         }
         connection.watch(&waker).unwrap();
         let process = connection.process_id().unwrap();
