@@ -12,7 +12,7 @@ use stellata_client::{
 };
 use stellata_pool::{Lease, Pool, SharedError, Sharing};
 
-use crate::cluster::{self, Asked, Route, Take, Writes};
+use crate::cluster::{self, Asked, Choice, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expr::fragment::Fragment;
 use crate::failure;
@@ -68,7 +68,7 @@ pub enum Source<'a> {
     Held(&'a Held, u32),
     /// Lent by a server of a cluster.
     #[doc(hidden)]
-    Cluster(Route<'a>),
+    Cluster(Route<'a>, Choice),
     /// That of the database of the statement's model.
     #[doc(hidden)]
     Named(&'a dyn Named, Effect),
@@ -111,8 +111,8 @@ impl<'a> Source<'a> {
     pub(crate) fn with(self, effect: Effect) -> Self {
         match (self, effect) {
             (Self::Lanes(pool), Effect::Shareable(sharing)) => Self::Lane(pool, sharing),
-            (Self::Cluster(route), Effect::Read | Effect::Shareable(_)) => {
-                Self::Cluster(route.reading())
+            (Self::Cluster(route, choice), Effect::Read | Effect::Shareable(_)) => {
+                Self::Cluster(route, Choice { reads: true, ..choice })
             }
             (Self::Named(named, _), effect) => Self::Named(named, effect),
             (other, _) => other,
@@ -343,7 +343,7 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.control().take_pending())))
         }
-        Source::Cluster(_) | Source::Named(..) => Ok(None),
+        Source::Cluster(..) | Source::Named(..) => Ok(None),
     }
 }
 
@@ -363,7 +363,7 @@ async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.control().take_pending()))
         }
-        Source::Cluster(route) => match route.cluster.acquire().await {
+        Source::Cluster(route, _) => match route.cluster.acquire().await {
             Ok(lease) => Ok(Guard::Lent(lease)),
             Err(error) => Err(failure::of_pool(error)),
         },
@@ -380,19 +380,54 @@ impl Control {
     }
 }
 
+/// A statement and what it is run with.
+pub(crate) trait Ask: Statement + Send {
+    /// The table of the model that it is about, if it is about one.
+    fn table(&self) -> Option<&'static Table>;
+
+    /// Its parameters.
+    ///
+    /// # Errors
+    /// Where the statement could not be put together.
+    fn params(&self) -> stellata_protocol::Result<&Params>;
+}
+
+impl<A: Ask + ?Sized> Ask for &A {
+    fn table(&self) -> Option<&'static Table> {
+        (**self).table()
+    }
+
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        (**self).params()
+    }
+}
+
 /// A statement made from a shape.
 pub(crate) struct Shaped<'p> {
-    pub(crate) table: &'static Table,
-    pub(crate) shape: &'p [u8],
+    table: &'static Table,
+    fragment: &'p Fragment,
+}
+
+impl Ask for Shaped<'_> {
+    #[inline]
+    fn table(&self) -> Option<&'static Table> {
+        Some(self.table)
+    }
+
+    #[inline]
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        self.fragment.check().map(|()| self.fragment.params())
+    }
 }
 
 impl Statement for Shaped<'_> {
     fn key(&self) -> StatementKey<'_> {
-        StatementKey::Shape { table: std::ptr::from_ref(self.table).addr(), shape: self.shape }
+        let table = std::ptr::from_ref(self.table).addr();
+        StatementKey::Shape { table, shape: self.fragment.tokens() }
     }
 
     fn sql(&self) -> Result<Cow<'_, str>, stellata_client::Error> {
-        match render::sql(self.table, self.shape) {
+        match render::sql(self.table, self.fragment.tokens()) {
             Ok(sql) => Ok(Cow::Owned(sql)),
             Err(error) => Err(stellata_client::Error::encode(error)),
         }
@@ -419,26 +454,23 @@ pub(crate) fn run<'r>(
     sink: Sink<'r>,
 ) -> impl Future<Output = Result<Completion>> + Send {
     // No future of its own: every layer costs as much as a comparison of the statement's shape.
-    let statement = fragment.check().map(|()| Shaped { table, shape: fragment.tokens() });
-    run_statement(source, Some(table), statement, fragment.params(), check, sink)
+    run_statement(source, Shaped { table, fragment }, check, sink)
 }
 
 /// Runs one statement, unless it could not be put together.
 pub(crate) async fn run_statement(
     source: Source<'_>,
-    table: Option<&'static Table>,
-    statement: stellata_protocol::Result<impl Statement + Send>,
-    params: &Params,
+    statement: impl Ask,
     check: Check,
     sink: Sink<'_>,
 ) -> Result<Completion> {
-    let statement = statement.map_err(Error::usage)?;
-    if matches!(source, Source::Cluster(_) | Source::Named(..)) {
-        return run_where_it_belongs(source, table, &statement, params, check, sink).await;
+    let params = statement.params().map_err(Error::usage)?;
+    if matches!(source, Source::Cluster(..) | Source::Named(..)) {
+        return run_where_it_belongs(source, &statement, params, check, sink).await;
     }
     if let Source::Lane(pool, sharing) = source {
         let ran = pool.run_shared(&statement, params, sharing, check, sink).await;
-        return ran.map_err(|error| of_shared(table, error));
+        return ran.map_err(|error| of_shared(statement.table(), error));
     }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
@@ -452,7 +484,7 @@ pub(crate) async fn run_statement(
         }
         guard => guard.run(&statement, params, check, sink).await,
     };
-    ran.map_err(|error| failure::of_client(table, error))
+    ran.map_err(|error| failure::of_client(statement.table(), error))
 }
 
 /// Rows of a statement, lent one after the other from the connection that runs it.
@@ -473,8 +505,8 @@ impl Drop for Lent<'_> {
 /// Holds a connection for a statement whose rows are lent; of a cluster, one to its primary.
 pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -> Result<Lent<'a>> {
     let source = source.of(None)?;
-    if let Source::Cluster(route) = source
-        && !route.reads
+    if let Source::Cluster(route, choice) = source
+        && !choice.reads
         && let Some(writes) = route.writes
     {
         // Nobody will know where it has ended.
@@ -522,18 +554,19 @@ async fn submit_after(
 #[cold]
 fn run_where_it_belongs<'r>(
     source: Source<'r>,
-    table: Option<&'static Table>,
-    statement: &'r dyn Statement,
+    statement: &'r dyn Ask,
     params: &'r Params,
     check: Check,
     sink: Sink<'r>,
 ) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send + 'r>> {
     Box::pin(async move {
+        let table = statement.table();
         match source.of(table)? {
-            Source::Cluster(route) => {
-                cluster::run_one(route, Asked { table, statement, params, check }, sink).await
+            Source::Cluster(route, choice) => {
+                let asked = Asked { table, statement, params, check };
+                cluster::run_one(route, choice, asked, sink).await
             }
-            found => run_statement(found, table, Ok(statement), params, check, sink).await,
+            found => run_statement(found, statement, check, sink).await,
         }
     })
 }
@@ -596,8 +629,8 @@ pub(crate) async fn run_batch(
         item.fragment.check().map_err(Error::usage)?;
     }
     let source = source.of(items.first().map(|item| item.table))?;
-    if let Source::Cluster(route) = source {
-        return Box::pin(run_batch_in_cluster(route, items, rows)).await;
+    if let Source::Cluster(route, choice) = source {
+        return Box::pin(run_batch_in_cluster(route, choice, items, rows)).await;
     }
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
@@ -629,12 +662,13 @@ pub(crate) async fn run_batch(
 /// Runs a batch on the server of a cluster that it is for.
 async fn run_batch_in_cluster(
     route: Route<'_>,
+    choice: Choice,
     items: &[Item<'_>],
     rows: &mut dyn Collect,
 ) -> Result<u64> {
     let statements: Vec<Shaped<'_>> = items
         .iter()
-        .map(|item| Shaped { table: item.table, shape: item.fragment.tokens() })
+        .map(|item| Shaped { table: item.table, fragment: item.fragment })
         .collect();
     let asked: Vec<Asked<'_>> = items
         .iter()
@@ -646,7 +680,7 @@ async fn run_batch_in_cluster(
             check: item.check,
         })
         .collect();
-    cluster::run(route, &asked, &mut Kept(rows)).await
+    cluster::run(route, choice, &asked, &mut Kept(rows)).await
 }
 
 /// Keeps rows until all are there.
@@ -674,7 +708,7 @@ async fn run_batch_once(
     let commands = submit_all(connection, pending)?;
     let mut tickets = Vec::with_capacity(items.len());
     for item in items {
-        let statement = Shaped { table: item.table, shape: item.fragment.tokens() };
+        let statement = Shaped { table: item.table, fragment: item.fragment };
         tickets.push(connection.submit(&statement, item.fragment.params())?);
     }
     connection.sync()?;
