@@ -34,6 +34,7 @@ mod hooks;
 mod config;
 #[cfg(feature = "tracing")]
 mod trace;
+mod plain;
 mod socket;
 mod statement;
 mod connection;

@@ -464,7 +464,17 @@ pub(crate) async fn run_statement(
     check: Check,
     sink: Sink<'_>,
 ) -> Result<Completion> {
-    let params = statement.params().map_err(Error::usage)?;
+    let params = match statement.params() {
+        Ok(params) => params,
+        Err(error) => return Err(Error::usage(error)),
+    };
+    // The everyday way, with nothing in it that the others need.
+    if let Source::Pool(pool) = source
+        && let Some(mut lease) = pool.try_acquire()
+    {
+        let ran = lease.run(&statement, params, check, sink).await;
+        return ran.map_err(|error| failure::of_client(statement.table(), error));
+    }
     if matches!(source, Source::Cluster(..) | Source::Named(..)) {
         return run_where_it_belongs(source, &statement, params, check, sink).await;
     }
@@ -666,10 +676,8 @@ async fn run_batch_in_cluster(
     items: &[Item<'_>],
     rows: &mut dyn Collect,
 ) -> Result<u64> {
-    let statements: Vec<Shaped<'_>> = items
-        .iter()
-        .map(|item| Shaped { table: item.table, fragment: item.fragment })
-        .collect();
+    let statements: Vec<Shaped<'_>> =
+        items.iter().map(|item| Shaped { table: item.table, fragment: item.fragment }).collect();
     let asked: Vec<Asked<'_>> = items
         .iter()
         .zip(&statements)

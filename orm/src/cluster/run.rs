@@ -7,8 +7,8 @@ use stellata_client::{
 };
 use stellata_pool::Cluster;
 
-use super::{Choice, Route};
 use super::writes::{Writes, Writing};
+use super::{Choice, Route};
 use crate::error::Result;
 use crate::failure;
 use crate::model::table::Table;

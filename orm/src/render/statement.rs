@@ -114,8 +114,15 @@ impl Kind<'_> {
                     Conflict::Update { key } => (3, key),
                 };
                 let ([a, b], [c, d]) = (length(mask), length(key));
-                out.put_slice(&[STATEMENT, INSERT, flags, action, a, b, c, d]);
-                out.put_slice(mask);
+                if let Ok(&[e, f, g, h, i, j, k, l]) = <&[u8; 8]>::try_from(mask) {
+                    // The mask of a table of every day, in one piece with the head.
+                    out.put_slice(&[
+                        STATEMENT, INSERT, flags, action, a, b, c, d, e, f, g, h, i, j, k, l,
+                    ]);
+                } else {
+                    out.put_slice(&[STATEMENT, INSERT, flags, action, a, b, c, d]);
+                    out.put_slice(mask);
+                }
                 if !key.is_empty() {
                     out.put_slice(key);
                 }
