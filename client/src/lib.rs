@@ -37,6 +37,7 @@ mod trace;
 mod plain;
 mod socket;
 mod statement;
+mod settings;
 mod connection;
 mod copy;
 mod large_object;
@@ -66,6 +67,7 @@ pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};
 pub use listen::{ListenEvent, Listener, ListenerOptions};
 pub use lock::{AdvisoryLock, LockKey, LockMode};
 pub use reconnect::{Backoff, Reconnecting};
+pub use settings::Settings;
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
@@ -84,9 +86,6 @@ pub use token::TokenRequest;
 /// The examples of the guide are tests.
 #[cfg(doctest)]
 mod guide {
-    #[doc = include_str!("../../docs/guide/connecting.md")]
-    mod connecting {}
-
     #[doc = include_str!("../../docs/guide/copy.md")]
     mod copy {}
     #[cfg(feature = "serde_json")]

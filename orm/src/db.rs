@@ -218,7 +218,7 @@ impl Db {
     where
         E: From<Error>,
     {
-        transaction::begin(self.pool(), self.route(), run).await
+        transaction::begin(self.pool(), self.route(), None, run).await
     }
 
     /// Makes the tables of all models of a schema, in one transaction.

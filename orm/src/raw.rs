@@ -9,7 +9,9 @@ use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Ask, Effect, Executor, Lent, Source, lend, no_rows, run_statement};
+use crate::executor::{
+    Ask, Configured, Effect, Executor, Lent, Source, lend, no_rows, run_statement,
+};
 use crate::failure;
 use crate::model::table::Table;
 use crate::read_your_writes::ReadYourWrites;
@@ -84,6 +86,14 @@ impl ReadYourWrites {
     #[track_caller]
     pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
         Sql::new(self.source(), text)
+    }
+}
+
+impl Configured<'_> {
+    /// A statement in SQL, with these settings.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(Executor::source(self), text)
     }
 }
 

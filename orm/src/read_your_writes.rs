@@ -96,6 +96,6 @@ impl ReadYourWrites {
             Source::Cluster(route, _) => Some(route),
             _ => None,
         };
-        transaction::begin(self.db.pool(), route, run).await
+        transaction::begin(self.db.pool(), route, None, run).await
     }
 }

@@ -24,6 +24,7 @@ mod query;
 mod reconnect;
 mod recorded;
 mod replication;
+mod settings;
 mod statements;
 mod stream;
 mod silent;

@@ -5,7 +5,7 @@ mod run;
 
 use stellata_pool::Cluster;
 
-pub(crate) use run::{Asked, PLACE, Take, read_place, run, run_one, settle};
+pub(crate) use run::{Asked, Once, PLACE, Take, read_place, run, run_one, settle};
 pub(crate) use writes::Writes;
 
 /// How a statement finds its server.
