@@ -10,7 +10,7 @@ use stellata_client::{
     TransactionStatus,
 };
 use stellata_pool::{Pool, PoolOptions};
-use stellata_testkit::{Database, Proxy, Server, run_within, skip, with_database};
+use stellata_testkit::{Database, Proxy, Server, run_within, with_database, with_database_since};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -132,11 +132,8 @@ fn a_session_over_a_given_stream_is_cancelled_over_another() {
 
 #[test]
 fn the_longer_keys_of_protocol_3_2_cancel_too() {
-    with_database(async |database| {
-        if database.version() < 18 {
-            skip("servers before 18 speak protocol 3.0 alone");
-            return;
-        }
+    // Servers before 18 speak protocol 3.0 alone.
+    with_database_since(18, async |database| {
         let config = Config::parse(&database.url())
             .unwrap()
             .with_protocol_versions(ProtocolVersion::V3_0, ProtocolVersion::V3_2);

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// counted.
 fn fetch_more() {
     let wanted = [
-        ("the newest PostgreSQL", server::obtain_newest()),
+        ("other versions of PostgreSQL", server::obtain_all()),
         ("pgvector", server::ensure_pgvector()),
         ("PgBouncer", pooler::ensure()),
         ("a PgBouncer that follows prepared statements", pooler::ensure_tracking()),
