@@ -34,6 +34,8 @@ mod hooks;
 mod config;
 #[cfg(feature = "tracing")]
 mod trace;
+#[cfg(not(feature = "tracing"))]
+mod untraced;
 mod socket;
 mod statement;
 mod connection;
