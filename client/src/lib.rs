@@ -27,6 +27,7 @@
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
+mod platform;
 mod tls;
 mod token;
 mod types;
