@@ -49,7 +49,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] when the connection can't be used any more, or why it can't be used any more where that has
-    /// just come.
+    /// just come. [`ErrorKind::Usage`] while what was asked before is still being cancelled, which waits for somebody to
+    /// wait for it: unlike this, [`Connection::batch`] can be called then.
     #[inline]
     pub fn begin_batch(&mut self) -> Result<()> {
         if self.driver.is_closed() {

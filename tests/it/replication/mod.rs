@@ -10,6 +10,7 @@ mod streamed;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use stellata_client::Config;
 use stellata_client::replication::{LogicalOptions, NewSlot, ReplicationConnection};
@@ -81,6 +82,15 @@ async fn with_slot(database: &Database) -> (ReplicationConnection, LogicalOption
     let name = slot_name();
     replication.create_slot(&NewSlot::logical(&name)).await.unwrap();
     (replication, LogicalOptions::new(&name, ["everything"]))
+}
+
+/// Waits until the server has seen that who used the slots is gone.
+async fn released(database: &Database) {
+    let active =
+        "select count(*) from pg_replication_slots where active and database = current_database()";
+    while one(database, active) != "0" {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn one(database: &Database, sql: &str) -> String {
