@@ -6,8 +6,6 @@ use std::task::{Context, Poll, ready};
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 
 /// Whether a read that does not fill its buffer has taken all that there was: where the system tells once of every arrival
 /// (epoll, kqueue). Nothing has to be read in vain there to learn that nothing is left.
@@ -33,33 +31,22 @@ pub(crate) trait Watched {
     fn receive(&self, into: &mut [u8]) -> io::Result<usize>;
 }
 
-macro_rules! watched {
-    ($($stream:ty)*) => {$(
-        impl Watched for $stream {
-            #[inline]
-            fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.poll_read_ready(cx)
-            }
+impl Watched for TcpStream {
+    #[inline]
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(cx)
+    }
 
-            #[inline]
-            fn try_reading(
-                &self,
-                read: impl FnOnce() -> io::Result<usize>,
-            ) -> io::Result<usize> {
-                self.try_io(Interest::READABLE, read)
-            }
+    #[inline]
+    fn try_reading(&self, read: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        self.try_io(Interest::READABLE, read)
+    }
 
-            #[inline]
-            fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
-                (&*SockRef::from(self)).read(into)
-            }
-        }
-    )*};
+    #[inline]
+    fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(self)).read(into)
+    }
 }
-
-watched!(TcpStream);
-#[cfg(unix)]
-watched!(UnixStream);
 
 /// A socket of the system.
 #[derive(Debug)]

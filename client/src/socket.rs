@@ -10,16 +10,14 @@ use std::task::{Context, Poll, Waker};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 
-#[cfg(unix)]
 use crate::config::account;
 use crate::config::endpoint::{Endpoint, Host, Server, socket_file};
 use crate::config::socket_options::SocketSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plain::Plain;
+use crate::platform::{self, UNIX_SOCKETS, UnixStream};
 use crate::tls::Encrypted;
 
 /// Where a socket leads, and what that place was called.
@@ -40,13 +38,19 @@ impl Address {
     /// The address of a place that is known without asking anybody: `None` where the name has to be looked up.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an abstract unix socket where there are none.
+    /// [`ErrorKind::Config`] for a unix socket where there are none.
     pub(crate) fn known(endpoint: &Arc<Endpoint>) -> Result<Option<Self>> {
         let way = match endpoint.host() {
             Host::Tcp(host) => match endpoint.address().or_else(|| host.parse().ok()) {
                 Some(address) => Way::Tcp(SocketAddr::new(address, endpoint.port())),
                 None => return Ok(None),
             },
+            Host::Unix(_) if !UNIX_SOCKETS => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "unix sockets are not to be had on this platform",
+                ));
+            }
             Host::Unix(folder) => Way::Unix(folder.join(socket_file(endpoint.port()))),
             Host::Abstract(_) if cfg!(not(target_os = "linux")) => {
                 return Err(Error::new(
@@ -126,7 +130,7 @@ fn set_options(stream: &TcpStream, settings: &SocketSettings) -> io::Result<()> 
         }
         socket.set_tcp_keepalive(&keepalive)?;
     }
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(elsewhere)))]
     if settings.tcp_user_timeout.is_some() {
         socket.set_tcp_user_timeout(settings.tcp_user_timeout)?;
     }
@@ -134,7 +138,6 @@ fn set_options(stream: &TcpStream, settings: &SocketSettings) -> io::Result<()> 
 }
 
 /// Whether the account that opened the other end of a unix socket is the one that must have.
-#[cfg(unix)]
 fn check_peer(address: &Address, peer: u32, wanted: &str) -> Result<()> {
     let found = account::name_of(peer);
     if found.as_deref() == Some(wanted) {
@@ -149,7 +152,6 @@ fn check_peer(address: &Address, peer: u32, wanted: &str) -> Result<()> {
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(Plain<TcpStream>),
-    #[cfg(unix)]
     Unix(Plain<UnixStream>),
     Other(Other),
     /// One of the others, encrypted.
@@ -212,20 +214,14 @@ impl Socket {
                 set_options(&stream, settings).map_err(failed)?;
                 Ok(Self::Tcp(Plain::new(stream)))
             }
-            #[cfg(unix)]
             Way::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                let stream = platform::connect(path).await.map_err(failed)?;
                 if let Some(wanted) = &settings.require_peer {
-                    let peer = stream.peer_cred().map_err(failed)?.uid();
+                    let peer = platform::peer(&stream).map_err(failed)?;
                     check_peer(address, peer, wanted)?;
                 }
                 Ok(Self::Unix(Plain::new(stream)))
             }
-            #[cfg(not(unix))]
-            Way::Unix(_) => Err(Error::new(
-                ErrorKind::Config,
-                "unix sockets are not to be had on this platform",
-            )),
         }
     }
 
@@ -251,7 +247,6 @@ impl Socket {
         let mut buffer = ReadBuf::new(into);
         let read = match self {
             Self::Tcp(plain) => return plain.poll_read(cx, into),
-            #[cfg(unix)]
             Self::Unix(plain) => return plain.poll_read(cx, into),
             Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
             Self::Tls(encrypted) => encrypted.poll_read(cx, &mut buffer),
@@ -264,7 +259,6 @@ impl Socket {
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
             Self::Tcp(plain) => plain.try_read(into),
-            #[cfg(unix)]
             Self::Unix(plain) => plain.try_read(into),
             // What is decrypted already may wait inside.
             Self::Other(_) | Self::Tls(_) => {
@@ -285,7 +279,6 @@ impl Socket {
         // A socket nearly always takes what is written: asking to be woken can wait until it does not.
         let tried = match self {
             Self::Tcp(plain) => plain.stream.try_write(bytes),
-            #[cfg(unix)]
             Self::Unix(plain) => plain.stream.try_write(bytes),
             Self::Other(_) | Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
@@ -302,7 +295,6 @@ impl Socket {
     fn poll_write_later(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(plain) => Pin::new(&mut plain.stream).poll_write(cx, bytes),
-            #[cfg(unix)]
             Self::Unix(plain) => Pin::new(&mut plain.stream).poll_write(cx, bytes),
             Self::Other(other) => {
                 let written = other.stream().poll_write(cx, bytes);
@@ -346,7 +338,6 @@ impl Socket {
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(plain) => Pin::new(&mut plain.stream).poll_shutdown(cx),
-            #[cfg(unix)]
             Self::Unix(plain) => Pin::new(&mut plain.stream).poll_shutdown(cx),
             Self::Other(other) => other.stream().poll_shutdown(cx),
             Self::Tls(encrypted) => encrypted.poll_shutdown(cx),

@@ -45,7 +45,9 @@ pub use endpoint::{Endpoint, Host};
 pub use error::Error;
 pub use pipe::{Fault, Operation, Operations, Pipe, PipeControl};
 pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Recording, Sent};
-pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
+pub use run::{
+    LIMIT, run, run_within, with_database, with_database_on, with_database_since, within,
+};
 pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
 pub use server::{
     MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown, VERSIONS,

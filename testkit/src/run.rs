@@ -3,6 +3,7 @@
 use crate::database::Database;
 use crate::error::Error;
 use crate::server::Server;
+use crate::skip::skip;
 use std::fmt::Display;
 use std::future::Future;
 use std::io::Write;
@@ -34,6 +35,20 @@ pub fn with_database<R>(test: impl AsyncFnOnce(&Database) -> R) -> R {
 pub fn with_database_on<R>(server: &Server, test: impl AsyncFnOnce(&Database) -> R) -> R {
     let database = expect("making a database", Database::create(server));
     run(test(&database))
+}
+
+/// Runs a test with a fresh database on a server of this major version or a newer one: the shared
+/// one, or else the newest that is here. Where none is new enough the test is skipped.
+///
+/// # Panics
+/// As [`with_database`].
+pub fn with_database_since(major: u32, test: impl AsyncFnOnce(&Database)) {
+    match expect("starting a newer server for tests", Server::since(major)) {
+        Some(server) => with_database_on(server, test),
+        None => {
+            skip(&format!("no PostgreSQL {major} or newer is here: `cargo xtask test` fetches it"))
+        }
+    }
 }
 
 /// Runs a future on a runtime of its own, in this thread, for [`LIMIT`] at most.

@@ -145,6 +145,21 @@ impl Server {
         made.as_ref().map(Option::as_ref).map_err(Error::clone)
     }
 
+    /// A server of this major version or a newer one, that all tests of this process share:
+    /// [`Server::shared`] where that will do, else the newest of those that are installed or
+    /// fetched; `None` where none of them is new enough.
+    ///
+    /// # Errors
+    /// As [`Server::of_version`].
+    pub fn since(major: u32) -> Result<Option<&'static Server>, Error> {
+        let shared = Server::shared()?;
+        if shared.version() >= major {
+            return Ok(Some(shared));
+        }
+        let newer = VERSIONS.into_iter().rev().filter(|version| *version >= major);
+        newer.map(Server::of_version).find_map(Result::transpose).transpose()
+    }
+
     /// A server that somebody else runs; its superuser, or one who may create databases, is
     /// named by the URL. Nothing is started or stopped.
     ///

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the whole test suite with one command.
 
+mod builds;
 mod tally;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use self::builds::BUILDS;
 use self::tally::{Skips, Tally};
 use crate::{Failure, Outcome, pooler, server, shell, tidy, workspace};
 
@@ -47,7 +49,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let tidy = tidy::run(&[]);
     let runs: Vec<Run> = servers
         .iter()
-        .map(|programs| one_server(programs.as_deref(), passed_on))
+        .enumerate()
+        .map(|(number, programs)| {
+            // How the client is built is no matter of the server's version.
+            let builds = if passed_on.is_empty() && number == 0 { BUILDS.as_slice() } else { &[] };
+            one_server(programs.as_deref(), passed_on, builds)
+        })
         .collect::<Result<_, _>>()?;
     if runs.len() > 1 {
         println!("\nservers:");
@@ -65,7 +72,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// counted.
 fn fetch_more() {
     let wanted = [
-        ("the newest PostgreSQL", server::obtain_newest()),
+        ("other versions of PostgreSQL", server::obtain_all()),
         ("pgvector", server::ensure_pgvector()),
         ("PgBouncer", pooler::ensure()),
         ("a PgBouncer that follows prepared statements", pooler::ensure_tracking()),
@@ -94,27 +101,55 @@ impl fmt::Display for Run {
     }
 }
 
-/// Runs the tests against one server, the default one when none is named.
-fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<Run, Failure> {
+/// Runs the tests against one server, the default one when none is named, and then the tests of other builds.
+fn one_server(
+    programs: Option<&Path>,
+    arguments: &[String],
+    builds: &[&[&str]],
+) -> Result<Run, Failure> {
     let log = fresh_log()?;
-    let mut cargo = shell::cargo();
-    cargo.current_dir(workspace::root()).args(["test", "--no-fail-fast"]);
+    let server = programs.map(server::describe);
+    if let Some(server) = &server {
+        println!("\nserver: {server}");
+    }
+    let mut tally = Tally::default();
+    let mut passed = one_build(programs, &log, &whole(arguments), &mut tally)?;
+    for words in builds {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        passed &= one_build(programs, &log, &words, &mut tally)?;
+    }
+    println!("{tally}");
+    let skipped = std::fs::read_to_string(&log).unwrap_or_default();
+    let skips = Skips::of(&skipped);
+    print!("{skips}");
+    let server = server.unwrap_or_else(|| "the server that is installed".to_owned());
+    Ok(Run { server, tally, skipped: skips.count(), passed })
+}
+
+/// The arguments with which the whole workspace is tested, unless they name a package.
+fn whole(arguments: &[String]) -> Vec<String> {
     // Cargo takes both, and tests everything: whoever names a package means that one.
     let names_package = |word: &String| word.starts_with("-p") || word.starts_with("--package");
-    if !arguments.iter().take_while(|word| *word != "--").any(names_package) {
-        cargo.arg("--workspace");
-    }
-    cargo.args(arguments);
-    cargo.env(SKIP_LOG, &log).stdout(Stdio::piped());
-    let mut server = "the server that is installed".to_owned();
+    let named = arguments.iter().take_while(|word| *word != "--").any(names_package);
+    let workspace = (!named).then(|| "--workspace".to_owned());
+    workspace.into_iter().chain(arguments.iter().cloned()).collect()
+}
+
+/// Runs `cargo test` with these arguments, adds up what it says and tells whether all tests passed.
+fn one_build(
+    programs: Option<&Path>,
+    log: &Path,
+    arguments: &[String],
+    tally: &mut Tally,
+) -> Result<bool, Failure> {
+    let mut cargo = shell::cargo();
+    cargo.current_dir(workspace::root()).args(["test", "--no-fail-fast"]).args(arguments);
+    cargo.env(SKIP_LOG, log).stdout(Stdio::piped());
     if let Some(folder) = programs {
-        server = server::describe(folder);
-        println!("\nserver: {server}");
         cargo.env(SERVER_PROGRAMS, folder).env_remove("DATABASE_URL");
     }
     shell::announce(&cargo);
     let mut child = cargo.spawn().map_err(|error| shell::not_started(&cargo, &error))?;
-    let mut tally = Tally::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let Ok(line) = line else { break };
@@ -124,11 +159,7 @@ fn one_server(programs: Option<&Path>, arguments: &[String]) -> Result<Run, Fail
         }
     }
     let status = child.wait().map_err(|error| shell::not_started(&cargo, &error))?;
-    println!("{tally}");
-    let skipped = std::fs::read_to_string(&log).unwrap_or_default();
-    let skips = Skips::of(&skipped);
-    print!("{skips}");
-    Ok(Run { server, tally, skipped: skips.count(), passed: status.success() })
+    Ok(status.success())
 }
 
 /// An empty file of its own for this run's skipped tests.
