@@ -32,7 +32,7 @@ pub(crate) const TOKEN: &str = "a.token";
 
 /// What is due is counted after every step of a session with fewer requests than this. The conversation counts by going
 /// through all of them, so that in a longer one it is done the less often, the longer it is, and once at the end.
-const COUNTED: usize = 32;
+const COUNTED: usize = 8;
 
 /// How a session is set up: one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
