@@ -166,7 +166,7 @@ pub(crate) fn free_port() -> Result<u16, Error> {
 }
 
 /// Percent-encodes what has a meaning of its own in a URL; a folder's slashes stay readable.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut out = String::new();
     for &byte in text.as_bytes() {
         match byte {

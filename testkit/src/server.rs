@@ -10,8 +10,11 @@ pub use options::ServerOptions;
 
 use crate::endpoint::{self, Endpoint, Host};
 use crate::error::Error;
+use crate::journal;
 use crate::kept::folder::Folder;
 use crate::kept::keeper::{Death, Keeper, send_signal};
+use crate::roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, SUPERUSER};
+use crate::sentinel;
 use crate::sql::{self, Session};
 use binaries::Binaries;
 
@@ -21,16 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use template::{SUPERUSER, Template};
-
-/// A role that must log in with `md5` over TCP ([`PASSWORD`] is its password).
-pub const MD5_USER: &str = "md5_user";
-/// A role that must log in with `scram-sha-256` over TCP ([`PASSWORD`] is its password).
-pub const SCRAM_USER: &str = "scram_user";
-/// A role that must log in with a password in clear over TCP ([`PASSWORD`] is its password).
-pub const PASSWORD_USER: &str = "password_user";
-/// The password of the three roles above. It has characters that a URL must encode.
-pub const PASSWORD: &str = "a passw0rd: 'quoted' @ 100%";
+use template::Template;
 
 /// The major versions that stellata supports.
 pub const VERSIONS: [u32; 5] = [14, 15, 16, 17, 18];
@@ -120,7 +114,7 @@ impl Server {
         static SHARED: OnceLock<Result<Server, Error>> = OnceLock::new();
         let made = SHARED.get_or_init(|| match env::var("DATABASE_URL") {
             Ok(url) if !url.is_empty() => Server::at(&url),
-            _ => Server::start(ServerOptions::new()),
+            _ => Server::start_guarded(ServerOptions::new()),
         });
         made.as_ref().map_err(Error::clone)
     }
@@ -140,8 +134,9 @@ impl Server {
         let Some(place) = VERSIONS.iter().position(|version| *version == major) else {
             return Err(Error::new(format!("PostgreSQL {major} is not supported")));
         };
-        let made = SHARED[place]
-            .get_or_init(|| ServerOptions::of_version(major).map(Server::start).transpose());
+        let made = SHARED[place].get_or_init(|| {
+            ServerOptions::of_version(major).map(Server::start_guarded).transpose()
+        });
         made.as_ref().map(Option::as_ref).map_err(Error::clone)
     }
 
@@ -170,6 +165,7 @@ impl Server {
     /// # Errors
     /// When no PostgreSQL is installed, or it does not start; the message has the server's log.
     pub fn start(options: ServerOptions) -> Result<Server, Error> {
+        journal::begin();
         let binaries = Binaries::find(options.binaries.as_deref())?;
         let partial = Template::fresh_place();
         let (folder, guard) = Folder::create(&partial)?;
@@ -185,6 +181,31 @@ impl Server {
         let tcp = endpoint.at("127.0.0.1", endpoint.port());
         let own = Own { keeper: Mutex::new(keeper), folder, binaries, options };
         Ok(Server { endpoint, tcp, maintenance, version, own: Some(own), tidied: Once::new() })
+    }
+
+    /// Starts a server whose superuser has to show a password where a journal is kept, so that the password can be looked for
+    /// in it.
+    fn start_guarded(options: ServerOptions) -> Result<Server, Error> {
+        let mut server = Server::start(options)?;
+        if journal::is_kept() {
+            let password = sql::quote_literal(&sentinel::verifier());
+            let own = server.own()?;
+            let rules = login_rules(&own.options, "scram-sha-256");
+            own.folder.write(&own.folder.data().join("pg_hba.conf"), rules.as_bytes())?;
+            let guard = format!(
+                "alter role {SUPERUSER} password {password}; select pg_catalog.pg_reload_conf()"
+            );
+            sql::run(&server.endpoint, SUPERUSER, &guard)?;
+            for endpoint in [&mut server.endpoint, &mut server.tcp] {
+                *endpoint = endpoint.with_user(SUPERUSER, Some(sentinel::SENTINEL));
+            }
+            let stranger = server.tcp.with_user(SUPERUSER, None);
+            server.wait_for("the demand for a password", |_| {
+                Ok(Session::connect(&stranger, SUPERUSER).is_err())
+            })?;
+            journal::note_guarded(server.port());
+        }
+        Ok(server)
     }
 
     /// The way to the server for its superuser: the unix socket of a server of our own, or what
@@ -402,6 +423,17 @@ fn configure(folder: &Folder, options: &ServerOptions, more: &[(&str, &str)]) ->
     for (name, value) in SETTINGS.into_iter().chain(given).chain(more.iter().copied()) {
         settings += &format!("{name} = {}\n", sql::quote_literal(value));
     }
+    folder.write(&data.join("postgresql.conf"), settings.as_bytes())?;
+    let rules = login_rules(options, "trust");
+    folder.write(&data.join("pg_hba.conf"), rules.as_bytes())?;
+    for (name, contents) in &options.files {
+        folder.write(&data.join(name), contents)?;
+    }
+    Ok(())
+}
+
+/// Who may log in how; `superuser` is the method of the superuser.
+fn login_rules(options: &ServerOptions, superuser: &str) -> String {
     let mut rules = String::new();
     for line in &options.login_rules {
         rules += &format!("{line}\n");
@@ -411,16 +443,15 @@ fn configure(folder: &Folder, options: &ServerOptions, more: &[(&str, &str)]) ->
     {
         rules += &format!("host all {user} 127.0.0.1/32 {method}\n");
     }
-    for database in ["all", "replication"] {
-        rules += &format!("local {database} all trust\n");
-        rules += &format!("host {database} all 127.0.0.1/32 trust\n");
+    // A standby follows by the socket.
+    rules += "local replication all trust\n";
+    for (user, method) in [(SUPERUSER, superuser), ("all", "trust")] {
+        rules += &format!("local all {user} {method}\n");
+        for database in ["all", "replication"] {
+            rules += &format!("host {database} {user} 127.0.0.1/32 {method}\n");
+        }
     }
-    folder.write(&data.join("postgresql.conf"), settings.as_bytes())?;
-    folder.write(&data.join("pg_hba.conf"), rules.as_bytes())?;
-    for (name, contents) in &options.files {
-        folder.write(&data.join(name), contents)?;
-    }
-    Ok(())
+    rules
 }
 
 /// The statements that make the roles of login tests, each password stored as its method needs.
