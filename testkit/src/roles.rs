@@ -9,5 +9,8 @@ pub const PASSWORD_USER: &str = "password_user";
 /// The password of the three roles above. It has characters that a URL must encode.
 pub const PASSWORD: &str = "a passw0rd: 'quoted' @ 100%";
 
+/// A superuser who never needs a password, where the other one does.
+pub(crate) const UNGUARDED: &str = "unguarded";
+
 /// The superuser, and a database that is always there.
 pub(crate) const SUPERUSER: &str = "postgres";

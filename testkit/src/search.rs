@@ -43,6 +43,8 @@ pub struct Told {
     pub events: BTreeMap<String, u64>,
     /// Lines of logs by target, up to the first `::`.
     pub logs: BTreeMap<String, u64>,
+    /// Lines of output.
+    pub output_lines: u64,
     /// Connections that were opened to servers that ask for the sentinel.
     pub connections: u64,
     /// How many secrets there are.
@@ -70,9 +72,12 @@ impl Told {
             let bytes = fs::read(&file).map_err(failed)?;
             told.files += 1;
             told.bytes += bytes.len() as u64;
-            told.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            told.lines += lines;
             if file.extension().is_some_and(|extension| extension == EXTENSION) {
                 told.count(&bytes);
+            } else {
+                told.output_lines += lines;
             }
             for (at, what) in needles.found_in(&bytes) {
                 told.leak_count += 1;

@@ -65,8 +65,10 @@ pub(crate) fn forms() -> Vec<Form> {
         ("the marker", MARKER, &[]),
     ] {
         forms.extend(encoded(name, secret.as_bytes()));
-        let bytes = endpoint::encode(secret).into_bytes();
-        forms.push(Form { what: format!("{name} in a URL"), bytes });
+        let in_url = endpoint::encode(secret);
+        for text in [in_url.replace('/', "%2F"), in_url] {
+            forms.push(Form { what: format!("{name} in a URL"), bytes: text.into_bytes() });
+        }
         forms.extend(users.iter().map(|user| {
             let bytes = hex(&Md5::digest(format!("{secret}{user}"))).into_bytes();
             Form { what: format!("{name} as md5 of {user}"), bytes }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::journal;
 use crate::kept::folder::Folder;
 use crate::kept::keeper::{Death, Keeper, send_signal};
-use crate::roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, SUPERUSER};
+use crate::roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, SUPERUSER, UNGUARDED};
 use crate::sentinel;
 use crate::sql::{self, Session};
 use binaries::Binaries;
@@ -193,7 +193,8 @@ impl Server {
             let rules = login_rules(&own.options, "scram-sha-256");
             own.folder.write(&own.folder.data().join("pg_hba.conf"), rules.as_bytes())?;
             let guard = format!(
-                "alter role {SUPERUSER} password {password}; select pg_catalog.pg_reload_conf()"
+                "create role {UNGUARDED} superuser login replication; \
+                 alter role {SUPERUSER} password {password}; select pg_catalog.pg_reload_conf()"
             );
             sql::run(&server.endpoint, SUPERUSER, &guard)?;
             for endpoint in [&mut server.endpoint, &mut server.tcp] {

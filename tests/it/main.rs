@@ -31,3 +31,4 @@ mod surface;
 mod tls;
 mod told;
 mod types;
+mod untold;

@@ -68,7 +68,7 @@ async fn replay(
 
 /// Runs all workflows with a real server; returns its URL, what each came to, and what went over the wire.
 pub(super) async fn record(database: &Database) -> (String, Vec<String>, Vec<Recording>) {
-    let proxy = Proxy::start(database.tcp()).unwrap();
+    let proxy = Proxy::start(&database.unguarded_tcp()).unwrap();
     proxy.set_keeping(true);
     let url = proxy.url(database.name());
     let mut recorded = Vec::new();
