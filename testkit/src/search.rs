@@ -228,9 +228,11 @@ mod tests {
         }
     }
 
+    type Way = fn(&Journal);
+
     #[test]
     fn a_secret_is_found_whatever_way_it_is_told() {
-        let ways: [(&str, fn(&Journal)); 8] = [
+        let ways: [(&str, Way); 8] = [
             ("a span", |_| drop(tracing::trace_span!("a", password = SENTINEL))),
             ("a span's name for people", |_| {
                 drop(tracing::info_span!("a", otel.name = format!("CONNECT {SENTINEL}")));

@@ -3,6 +3,7 @@
 mod binaries;
 mod copy;
 mod options;
+mod login;
 mod standby;
 mod template;
 
@@ -13,8 +14,7 @@ use crate::error::Error;
 use crate::journal;
 use crate::kept::folder::Folder;
 use crate::kept::keeper::{Death, Keeper, send_signal};
-use crate::roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, SUPERUSER, UNGUARDED};
-use crate::sentinel;
+use crate::roles::SUPERUSER;
 use crate::sql::{self, Session};
 use binaries::Binaries;
 
@@ -78,9 +78,12 @@ pub enum Shutdown {
 /// A PostgreSQL server for tests: one of our own, or the one that `DATABASE_URL` names.
 ///
 /// A server of our own has its data in memory where there is room, a unix socket and a TCP port
-/// on 127.0.0.1. Everybody may log in as anybody without a password, except that [`MD5_USER`],
-/// [`SCRAM_USER`] and [`PASSWORD_USER`] have to show theirs over TCP. It is stopped and its files
-/// are removed when the value is dropped or, at the latest, when this process ends in any way.
+/// on 127.0.0.1. Everybody may log in as anybody without a password, except that
+/// [`MD5_USER`](crate::MD5_USER), [`SCRAM_USER`](crate::SCRAM_USER) and
+/// [`PASSWORD_USER`](crate::PASSWORD_USER) have to show theirs over TCP, and the superuser of the
+/// shared servers has to where `STELLATA_JOURNAL` names a folder for what the tests tell. It is
+/// stopped and its files are removed when the value is dropped or, at the latest, when this
+/// process ends in any way.
 #[derive(Debug)]
 pub struct Server {
     endpoint: Endpoint,
@@ -177,36 +180,10 @@ impl Server {
         guard.leave();
         let maintenance = SUPERUSER.to_owned();
         let version = ask_version(&endpoint, &maintenance)?;
-        sql::run(&endpoint, SUPERUSER, &login_roles())?;
+        sql::run(&endpoint, SUPERUSER, &login::roles())?;
         let tcp = endpoint.at("127.0.0.1", endpoint.port());
         let own = Own { keeper: Mutex::new(keeper), folder, binaries, options };
         Ok(Server { endpoint, tcp, maintenance, version, own: Some(own), tidied: Once::new() })
-    }
-
-    /// Starts a server whose superuser has to show a password where a journal is kept, so that the password can be looked for
-    /// in it.
-    fn start_guarded(options: ServerOptions) -> Result<Server, Error> {
-        let mut server = Server::start(options)?;
-        if journal::is_kept() {
-            let password = sql::quote_literal(&sentinel::verifier());
-            let own = server.own()?;
-            let rules = login_rules(&own.options, "scram-sha-256");
-            own.folder.write(&own.folder.data().join("pg_hba.conf"), rules.as_bytes())?;
-            let guard = format!(
-                "create role {UNGUARDED} superuser login replication; \
-                 alter role {SUPERUSER} password {password}; select pg_catalog.pg_reload_conf()"
-            );
-            sql::run(&server.endpoint, SUPERUSER, &guard)?;
-            for endpoint in [&mut server.endpoint, &mut server.tcp] {
-                *endpoint = endpoint.with_user(SUPERUSER, Some(sentinel::SENTINEL));
-            }
-            let stranger = server.tcp.with_user(SUPERUSER, None);
-            server.wait_for("the demand for a password", |_| {
-                Ok(Session::connect(&stranger, SUPERUSER).is_err())
-            })?;
-            journal::note_guarded(server.port());
-        }
-        Ok(server)
     }
 
     /// The way to the server for its superuser: the unix socket of a server of our own, or what
@@ -425,45 +402,12 @@ fn configure(folder: &Folder, options: &ServerOptions, more: &[(&str, &str)]) ->
         settings += &format!("{name} = {}\n", sql::quote_literal(value));
     }
     folder.write(&data.join("postgresql.conf"), settings.as_bytes())?;
-    let rules = login_rules(options, "trust");
+    let rules = login::rules(options, "trust");
     folder.write(&data.join("pg_hba.conf"), rules.as_bytes())?;
     for (name, contents) in &options.files {
         folder.write(&data.join(name), contents)?;
     }
     Ok(())
-}
-
-/// Who may log in how; `superuser` is the method of the superuser.
-fn login_rules(options: &ServerOptions, superuser: &str) -> String {
-    let mut rules = String::new();
-    for line in &options.login_rules {
-        rules += &format!("{line}\n");
-    }
-    for (user, method) in
-        [(MD5_USER, "md5"), (SCRAM_USER, "scram-sha-256"), (PASSWORD_USER, "password")]
-    {
-        rules += &format!("host all {user} 127.0.0.1/32 {method}\n");
-    }
-    // A standby follows by the socket.
-    rules += "local replication all trust\n";
-    for (user, method) in [(SUPERUSER, superuser), ("all", "trust")] {
-        rules += &format!("local all {user} {method}\n");
-        for database in ["all", "replication"] {
-            rules += &format!("host {database} {user} 127.0.0.1/32 {method}\n");
-        }
-    }
-    rules
-}
-
-/// The statements that make the roles of login tests, each password stored as its method needs.
-fn login_roles() -> String {
-    let password = sql::quote_literal(PASSWORD);
-    format!(
-        "set password_encryption = 'md5'; create role {MD5_USER} login password {password}; \
-         set password_encryption = 'scram-sha-256'; \
-         create role {SCRAM_USER} login password {password}; \
-         create role {PASSWORD_USER} login password {password}"
-    )
 }
 
 /// Starts the server at a free port; another process may be quicker to take it, hence the tries.
