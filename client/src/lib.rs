@@ -27,6 +27,8 @@
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
+mod plain;
+mod platform;
 mod tls;
 mod token;
 mod types;
@@ -34,6 +36,8 @@ mod hooks;
 mod config;
 #[cfg(feature = "tracing")]
 mod trace;
+#[cfg(not(feature = "tracing"))]
+mod untraced;
 mod socket;
 mod statement;
 mod settings;

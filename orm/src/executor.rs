@@ -15,7 +15,7 @@ use stellata_client::{
 };
 use stellata_pool::{Lease, Pool, SharedError, Sharing};
 
-use crate::cluster::{self, Asked, Once, Route, Take, Writes};
+use crate::cluster::{self, Asked, Choice, Once, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::command::{read_all, submit_all};
 use crate::expr::fragment::Fragment;
@@ -82,7 +82,7 @@ pub enum Source<'a> {
     Held(&'a Arc<Held>, u32),
     /// Lent by a server of a cluster.
     #[doc(hidden)]
-    Cluster(Route<'a>),
+    Cluster(Route<'a>, Choice),
     /// That of the database of the statement's model.
     #[doc(hidden)]
     Named(&'a dyn Named, Effect),
@@ -128,8 +128,8 @@ impl<'a> Source<'a> {
     pub(crate) fn with(self, effect: Effect) -> Self {
         match (self, effect) {
             (Self::Lanes(pool), Effect::Shareable(sharing)) => Self::Lane(pool, sharing),
-            (Self::Cluster(route), Effect::Read | Effect::Shareable(_)) => {
-                Self::Cluster(route.reading())
+            (Self::Cluster(route, choice), Effect::Read | Effect::Shareable(_)) => {
+                Self::Cluster(route, Choice { reads: true, ..choice })
             }
             (Self::Named(named, _), effect) => Self::Named(named, effect),
             (Self::Set(configured, _), effect) => Self::Set(configured, effect),
@@ -369,7 +369,7 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.control().take_pending())))
         }
-        Source::Cluster(_) | Source::Named(..) | Source::Set(..) => Ok(None),
+        Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
     }
 }
 
@@ -389,7 +389,7 @@ async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.control().take_pending()))
         }
-        Source::Cluster(route) => match route.cluster.acquire().await {
+        Source::Cluster(route, _) => match route.cluster.acquire().await {
             Ok(lease) => Ok(Guard::Lent(lease)),
             Err(error) => Err(failure::of_pool(error)),
         },
@@ -407,19 +407,54 @@ impl Control {
     }
 }
 
+/// A statement and what it is run with.
+pub(crate) trait Ask: Statement + Send {
+    /// The table of the model that it is about, if it is about one.
+    fn table(&self) -> Option<&'static Table>;
+
+    /// Its parameters.
+    ///
+    /// # Errors
+    /// Where the statement could not be put together.
+    fn params(&self) -> stellata_protocol::Result<&Params>;
+}
+
+impl<A: Ask + ?Sized> Ask for &A {
+    fn table(&self) -> Option<&'static Table> {
+        (**self).table()
+    }
+
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        (**self).params()
+    }
+}
+
 /// A statement made from a shape.
 pub(crate) struct Shaped<'p> {
-    pub(crate) table: &'static Table,
-    pub(crate) shape: &'p [u8],
+    table: &'static Table,
+    fragment: &'p Fragment,
+}
+
+impl Ask for Shaped<'_> {
+    #[inline]
+    fn table(&self) -> Option<&'static Table> {
+        Some(self.table)
+    }
+
+    #[inline]
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        self.fragment.check().map(|()| self.fragment.params())
+    }
 }
 
 impl Statement for Shaped<'_> {
     fn key(&self) -> StatementKey<'_> {
-        StatementKey::Shape { table: std::ptr::from_ref(self.table).addr(), shape: self.shape }
+        let table = std::ptr::from_ref(self.table).addr();
+        StatementKey::Shape { table, shape: self.fragment.tokens() }
     }
 
     fn sql(&self) -> Result<Cow<'_, str>, stellata_client::Error> {
-        match render::sql(self.table, self.shape) {
+        match render::sql(self.table, self.fragment.tokens()) {
             Ok(sql) => Ok(Cow::Owned(sql)),
             Err(error) => Err(stellata_client::Error::encode(error)),
         }
@@ -446,26 +481,33 @@ pub(crate) fn run<'r>(
     sink: Sink<'r>,
 ) -> impl Future<Output = Result<Completion>> + Send {
     // No future of its own: every layer costs as much as a comparison of the statement's shape.
-    let statement = fragment.check().map(|()| Shaped { table, shape: fragment.tokens() });
-    run_statement(source, Some(table), statement, fragment.params(), check, sink)
+    run_statement(source, Shaped { table, fragment }, check, sink)
 }
 
 /// Runs one statement, unless it could not be put together.
 pub(crate) async fn run_statement(
     source: Source<'_>,
-    table: Option<&'static Table>,
-    statement: stellata_protocol::Result<impl Statement + Send>,
-    params: &Params,
+    statement: impl Ask,
     check: Check,
     sink: Sink<'_>,
 ) -> Result<Completion> {
-    let statement = statement.map_err(Error::usage)?;
-    if matches!(source, Source::Cluster(_) | Source::Named(..) | Source::Set(..)) {
-        return run_where_it_belongs(source, table, &statement, params, check, sink).await;
+    let params = match statement.params() {
+        Ok(params) => params,
+        Err(error) => return Err(Error::usage(error)),
+    };
+    // The everyday way, with nothing in it that the others need.
+    if let Source::Pool(pool) = source
+        && let Some(mut lease) = pool.try_acquire()
+    {
+        let ran = lease.run(&statement, params, check, sink).await;
+        return ran.map_err(|error| failure::of_client(statement.table(), error));
+    }
+    if matches!(source, Source::Cluster(..) | Source::Named(..) | Source::Set(..)) {
+        return run_where_it_belongs(source, &statement, params, check, sink).await;
     }
     if let Source::Lane(pool, sharing) = source {
         let ran = pool.run_shared(&statement, params, sharing, check, sink).await;
-        return ran.map_err(|error| of_shared(table, error));
+        return ran.map_err(|error| of_shared(statement.table(), error));
     }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
@@ -479,7 +521,7 @@ pub(crate) async fn run_statement(
         }
         guard => guard.run(&statement, params, check, sink).await,
     };
-    ran.map_err(|error| failure::of_client(table, error))
+    ran.map_err(|error| failure::of_client(statement.table(), error))
 }
 
 /// Rows of a statement, lent one after the other from the connection that runs it.
@@ -507,8 +549,8 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
     };
     let source = source.of(None)?;
     let (before, after) = settings.map(|set| source.around(set)).transpose()?.unzip();
-    if let Source::Cluster(route) = source
-        && !route.reads
+    if let Source::Cluster(route, choice) = source
+        && !choice.reads
         && let Some(writes) = route.writes
     {
         // Nobody will know where it has ended.
@@ -559,24 +601,24 @@ async fn submit_between(
 #[cold]
 fn run_where_it_belongs<'r>(
     source: Source<'r>,
-    table: Option<&'static Table>,
-    statement: &'r dyn Statement,
+    statement: &'r dyn Ask,
     params: &'r Params,
     check: Check,
     sink: Sink<'r>,
 ) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send + 'r>> {
     Box::pin(async move {
+        let table = statement.table();
         match source.of(table)? {
-            Source::Cluster(route) => {
+            Source::Cluster(route, choice) => {
                 let asked = Asked { table, statement, params, check, settings: None };
-                cluster::run_one(route, asked, sink).await
+                cluster::run_one(route, choice, asked, sink).await
             }
             Source::Set(configured, effect) => {
                 let asked = [Asked { table, statement, params, check, settings: None }];
                 let rows = configured.run(effect, &asked, &mut Once::new(sink)).await?;
                 Ok(Completion { rows, rolled_back: false })
             }
-            found => run_statement(found, table, Ok(statement), params, check, sink).await,
+            found => run_statement(found, statement, check, sink).await,
         }
     })
 }
@@ -631,7 +673,7 @@ pub(crate) async fn run_batch(
         item.fragment.check().map_err(Error::usage)?;
     }
     let source = source.of(items.first().map(|item| item.table))?;
-    if matches!(source, Source::Cluster(_) | Source::Set(..)) {
+    if matches!(source, Source::Cluster(..) | Source::Set(..)) {
         return Box::pin(run_batch_where_it_belongs(source, items, rows)).await;
     }
     let mut guard = lease(source).await?;
@@ -667,10 +709,8 @@ async fn run_batch_where_it_belongs(
     items: &[Item<'_>],
     rows: &mut dyn Collect,
 ) -> Result<u64> {
-    let statements: Vec<Shaped<'_>> = items
-        .iter()
-        .map(|item| Shaped { table: item.table, shape: item.fragment.tokens() })
-        .collect();
+    let statements: Vec<Shaped<'_>> =
+        items.iter().map(|item| Shaped { table: item.table, fragment: item.fragment }).collect();
     let asked: Vec<Asked<'_>> = items
         .iter()
         .zip(&statements)
@@ -683,7 +723,9 @@ async fn run_batch_where_it_belongs(
         })
         .collect();
     match source {
-        Source::Cluster(route) => cluster::run(route, &asked, &mut Kept(rows)).await,
+        Source::Cluster(route, choice) => {
+            cluster::run(route, choice, &asked, &mut Kept(rows)).await
+        }
         Source::Set(configured, effect) => configured.run(effect, &asked, &mut Kept(rows)).await,
         // Who asks has looked.
         _ => Ok(0),
@@ -715,7 +757,7 @@ async fn run_batch_once(
     let commands = submit_all(connection, pending)?;
     let mut tickets = Vec::with_capacity(items.len());
     for item in items {
-        let statement = Shaped { table: item.table, shape: item.fragment.tokens() };
+        let statement = Shaped { table: item.table, fragment: item.fragment };
         tickets.push(connection.submit(&statement, item.fragment.params())?);
     }
     connection.sync()?;

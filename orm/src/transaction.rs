@@ -90,7 +90,7 @@ impl Configured<'_> {
         let settings = Some(self.settings()).filter(|settings| !settings.is_empty());
         match self.inner() {
             Source::Held(held, depth) => savepoint(held, depth, settings, run).await,
-            Source::Cluster(route) => {
+            Source::Cluster(route, _) => {
                 begin(route.cluster.primary(), Some(route), settings, run).await
             }
             Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {

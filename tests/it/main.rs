@@ -32,3 +32,4 @@ mod surface;
 mod tls;
 mod told;
 mod types;
+mod untold;

@@ -59,7 +59,8 @@ impl QueryOptions {
     /// with [`ErrorKind::Timeout`]. It waits 50 ms more for what the server says: a statement that was done by then was
     /// done, and the call returns its result. Where that is not enough, the connection is left with a cancellation under
     /// way, and the next call waits for its end, so that it never hits another statement. [`Connection::drain`], which a
-    /// pool calls by itself, waits for it too; a batch is refused with [`ErrorKind::Usage`] until then.
+    /// pool calls by itself, waits for it too. What can't wait, such as [`Connection::batch`], is put together and waits
+    /// where its first answer is asked for.
     #[must_use]
     pub const fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);

@@ -1,6 +1,7 @@
 //! Different statements in one flush, each with its own answer.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::time::Duration;
 
 use stellata_protocol::{ColumnError, Columns, Event, FromRow, IntoParams, Params};
@@ -68,7 +69,7 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::Closed`] when the connection can't be used any more.
     pub fn batch(&mut self) -> Result<Batch<'_>> {
-        self.begin_batch()?;
+        self.begin_ahead()?;
         Ok(Batch { connection: self, asked: VecDeque::new(), limit: None })
     }
 
@@ -320,6 +321,11 @@ impl Answers<'_> {
         let Some(asked) = self.asked.pop_front() else {
             return Err(Error::new(ErrorKind::Usage, "all answers of the batch have been read"));
         };
+        if self.connection.cancelling.is_some() {
+            poll_fn(|cx| self.connection.poll_cancelled(cx)).await?;
+            // The last Sync was put together before.
+            self.connection.close_batch();
+        }
         if self.has_failed {
             self.has_failed = !asked.is_last;
             return Err(Error::new(

@@ -7,8 +7,8 @@ use stellata_client::{
 };
 use stellata_pool::Cluster;
 
-use super::Route;
 use super::writes::{Writes, Writing};
+use super::{Choice, Route};
 use crate::error::Result;
 use crate::failure;
 use crate::model::table::Table;
@@ -39,21 +39,29 @@ pub(crate) trait Take: Send {
 }
 
 /// Runs statements in one flush, all of them or none. Returns how many rows they touched.
-pub(crate) async fn run(route: Route<'_>, asked: &[Asked<'_>], take: &mut dyn Take) -> Result<u64> {
-    if route.reads && route.spreads {
+pub(crate) async fn run(
+    route: Route<'_>,
+    choice: Choice,
+    asked: &[Asked<'_>],
+    take: &mut dyn Take,
+) -> Result<u64> {
+    if choice.reads && choice.spreads {
         read(route, asked, take).await
     } else {
-        write(route, asked, take).await
+        // What only reads leaves nothing that a replica must have.
+        let writes = route.writes.filter(|_| !choice.reads);
+        write(Route { writes, ..route }, asked, take).await
     }
 }
 
 /// Runs one statement, whose rows are handed on as they come.
 pub(crate) async fn run_one(
     route: Route<'_>,
+    choice: Choice,
     asked: Asked<'_>,
     sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
 ) -> Result<Completion> {
-    let rows = run(route, &[asked], &mut Once::new(sink)).await?;
+    let rows = run(route, choice, &[asked], &mut Once::new(sink)).await?;
     Ok(Completion { rows, rolled_back: false })
 }
 
@@ -116,7 +124,7 @@ async fn write(route: Route<'_>, asked: &[Asked<'_>], take: &mut dyn Take) -> Re
     let mut tries = asked.len() + 1;
     loop {
         let mut at = 0;
-        let done = match route.writes.filter(|_| !route.reads) {
+        let done = match route.writes {
             Some(writes) => tell(&mut lease, writes, asked, &mut at, take).await.map(Some),
             None => ask(&mut lease, None, asked, &mut at, take).await,
         };

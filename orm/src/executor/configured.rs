@@ -91,7 +91,7 @@ impl<'a> Configured<'a> {
         take: &mut dyn Take,
     ) -> Result<u64> {
         let source = self.source.with(effect).of(asked.first().and_then(|one| one.table))?;
-        if let Source::Cluster(route) = source {
+        if let Source::Cluster(route, choice) = source {
             let (sql, params) =
                 self.settings.until_end().map_err(|error| failure::of_client(None, error))?;
             let set = Asked {
@@ -102,7 +102,7 @@ impl<'a> Configured<'a> {
                 settings: Some(&self.settings),
             };
             let all: Vec<Asked<'_>> = std::iter::once(set).chain(asked.iter().copied()).collect();
-            let rows = cluster::run(route, &all, &mut Behind(take)).await?;
+            let rows = cluster::run(route, choice, &all, &mut Behind(take)).await?;
             // One of them is that of the settings.
             return Ok(rows.saturating_sub(1));
         }
