@@ -16,6 +16,7 @@ use crate::config::account;
 use crate::config::endpoint::{Endpoint, Host, Server, socket_file};
 use crate::config::socket_options::SocketSettings;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plain::Plain;
 use crate::platform::{self, UNIX_SOCKETS, UnixStream};
 use crate::tls::Encrypted;
 
@@ -150,8 +151,8 @@ fn check_peer(address: &Address, peer: u32, wanted: &str) -> Result<()> {
 /// The stream of bytes to and from a server.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Tcp(Plain<TcpStream>),
+    Unix(Plain<UnixStream>),
     Other(Other),
     /// One of the others, encrypted.
     Tls(Box<Encrypted<Self>>),
@@ -211,7 +212,7 @@ impl Socket {
             Way::Tcp(to) => {
                 let stream = TcpStream::connect(to).await.map_err(failed)?;
                 set_options(&stream, settings).map_err(failed)?;
-                Ok(Self::Tcp(stream))
+                Ok(Self::Tcp(Plain::new(stream)))
             }
             Way::Unix(path) => {
                 let stream = platform::connect(path).await.map_err(failed)?;
@@ -219,7 +220,7 @@ impl Socket {
                     let peer = platform::peer(&stream).map_err(failed)?;
                     check_peer(address, peer, wanted)?;
                 }
-                Ok(Self::Unix(stream))
+                Ok(Self::Unix(Plain::new(stream)))
             }
         }
     }
@@ -230,12 +231,10 @@ impl Socket {
         cx: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(into);
-        let read = match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            other => other.poll_read_other(cx, &mut buffer),
-        };
-        read.map_ok(|()| buffer.filled().len())
+        match self {
+            Self::Tcp(plain) => plain.poll_read(cx, into),
+            other => other.poll_read_other(cx, into),
+        }
     }
 
     /// Apart, so that the way of the others is short.
@@ -243,27 +242,29 @@ impl Socket {
     fn poll_read_other(
         &mut self,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Other(other) => other.stream().poll_read(cx, buffer),
-            Self::Tls(encrypted) => encrypted.poll_read(cx, buffer),
-        }
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(into);
+        let read = match self {
+            Self::Tcp(plain) => return plain.poll_read(cx, into),
+            Self::Unix(plain) => return plain.poll_read(cx, into),
+            Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
+            Self::Tls(encrypted) => encrypted.poll_read(cx, &mut buffer),
+        };
+        read.map_ok(|()| buffer.filled().len())
     }
 
-    /// Reads what has come. It costs no system call when nothing has, and wakes nobody later.
+    /// Reads what has come; `None` when nothing has. That costs no system call, and wakes nobody later.
     #[inline]
-    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => stream.try_read(into),
-            Self::Unix(stream) => stream.try_read(into),
+            Self::Tcp(plain) => plain.try_read(into),
+            Self::Unix(plain) => plain.try_read(into),
             // What is decrypted already may wait inside.
             Self::Other(_) | Self::Tls(_) => {
                 match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
-                    Poll::Ready(read) => read,
-                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                    Poll::Ready(read) => Some(read),
+                    Poll::Pending => None,
                 }
             }
         }
@@ -277,8 +278,8 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         // A socket nearly always takes what is written: asking to be woken can wait until it does not.
         let tried = match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tcp(plain) => plain.stream.try_write(bytes),
+            Self::Unix(plain) => plain.stream.try_write(bytes),
             Self::Other(_) | Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         match tried {
@@ -293,8 +294,8 @@ impl Socket {
     #[inline(never)]
     fn poll_write_later(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp(plain) => Pin::new(&mut plain.stream).poll_write(cx, bytes),
+            Self::Unix(plain) => Pin::new(&mut plain.stream).poll_write(cx, bytes),
             Self::Other(other) => {
                 let written = other.stream().poll_write(cx, bytes);
                 other.unflushed |= matches!(written, Poll::Ready(Ok(1..)));
@@ -336,8 +337,8 @@ impl Socket {
     /// Closes the write side, so that the server sees the end after what was written.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(plain) => Pin::new(&mut plain.stream).poll_shutdown(cx),
+            Self::Unix(plain) => Pin::new(&mut plain.stream).poll_shutdown(cx),
             Self::Other(other) => other.stream().poll_shutdown(cx),
             Self::Tls(encrypted) => encrypted.poll_shutdown(cx),
         }

@@ -135,7 +135,10 @@ impl Pool {
                 None => {
                     let _passed_on = PassedOn(shared);
                     let wait = shared.lending.wait();
-                    shared.open_wanted();
+                    // Who looks at the idle ones has those opened that are missing then.
+                    if !shared.is_looking() {
+                        shared.open_wanted();
+                    }
                     shared.yield_lane();
                     match wait.await {
                         Some(lent) => lent,

@@ -2,6 +2,7 @@
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::journal;
 use crate::server::Server;
 use crate::skip::skip;
 use std::fmt::Display;
@@ -65,6 +66,7 @@ pub fn run<F: Future>(test: F) -> F::Output {
 /// # Panics
 /// When it takes longer.
 pub fn run_within<F: Future>(limit: Duration, test: F) -> F::Output {
+    journal::begin();
     let _watch = watch(limit + GRACE);
     let runtime = expect("making a runtime", Builder::new_current_thread().enable_all().build());
     let runtime = Ending(Some(runtime));

@@ -346,7 +346,7 @@ fn a_second_limit_waits_for_the_cancellation_of_the_first() {
         let mut connection = Connection::connect(&through(database, port)).await.unwrap();
         let options = QueryOptions::new().limit(Duration::from_millis(20));
         // All but the first are never sent: the cancellation of the first is still under way when their time is over.
-        for options in [options, options, options.plan(Plan::Custom)] {
+        for options in [options.clone(), options.clone(), options.plan(Plan::Custom)] {
             let ran = connection.with(options).execute("select pg_sleep(60)", ()).await;
             assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
         }

@@ -20,6 +20,7 @@ mod ci;
 mod cover;
 mod demo;
 mod fuzz;
+mod journal;
 mod peers;
 mod rel;
 mod test;

@@ -63,7 +63,7 @@ impl Connection {
         {
             return Ok(Described { slot, fields: fields.clone() });
         }
-        let watch = self.watch(|| format!("prepare {sql}"), &Params::new());
+        let watch = self.trace(|| format!("prepare {sql}"), &Params::new());
         watch.over(self.ask_columns(sql), |_| 0).await
     }
 
@@ -121,7 +121,7 @@ impl Connection {
             ended: false,
             ready: false,
             failed: None,
-            watch: self.watch(|| sql.to_owned(), &Params::new()),
+            watch: self.trace(|| sql.to_owned(), &Params::new()),
         })
     }
 

@@ -42,7 +42,7 @@ impl<'c> Duplex<'c> {
         command: &str,
         silence: Duration,
     ) -> Result<Self> {
-        let watch = connection.watch(|| command.to_owned(), &Params::new());
+        let watch = connection.trace(|| command.to_owned(), &Params::new());
         watch.over(Self::ask(connection, command, silence), |_| 0).await
     }
 

@@ -314,13 +314,13 @@ impl Connection {
     /// Begins to watch what goes another way than other statements. Tracers are told this text, and these parameters where
     /// they may be.
     #[cfg(feature = "tracing")]
-    fn watch(&self, sql: impl FnOnce() -> String, params: &Params) -> Watch {
+    fn trace(&self, sql: impl FnOnce() -> String, params: &Params) -> Watch {
         self.labels.watch(sql, params)
     }
 
     /// Nobody is told.
     #[cfg(not(feature = "tracing"))]
-    fn watch(&self, _: impl FnOnce() -> String, _: &Params) -> Watch {
+    fn trace(&self, _: impl FnOnce() -> String, _: &Params) -> Watch {
         Watch
     }
 

@@ -152,7 +152,7 @@ impl Portal {
                 "a portal lives inside a transaction, and none is open",
             ));
         }
-        let watch = connection.watch(|| self.sql.to_string(), &self.params);
+        let watch = connection.trace(|| self.sql.to_string(), &self.params);
         let fetching = self.fetch_portion(connection, most);
         let (portion, is_first) = watch.over(fetching, |(portion, _)| portion.rows()).await?;
         if is_first {

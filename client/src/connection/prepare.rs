@@ -38,7 +38,7 @@ impl Connection {
         statements: impl IntoIterator<Item = (&'s str, &'s [Oid])>,
     ) -> Result<()> {
         let statements: Vec<_> = statements.into_iter().collect();
-        let watch = self.watch(|| told(&statements), &Params::new());
+        let watch = self.trace(|| told(&statements), &Params::new());
         watch.over(self.prepare_all(&statements), |()| 0).await
     }
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
+use crate::plain::Watched;
 use crate::platform::Others;
 
 /// Whether there are unix sockets.
@@ -33,21 +34,21 @@ pub(crate) fn is_open_to(_: Others, _: &Metadata) -> bool {
 }
 
 impl UnixStream {
-    pub(crate) fn try_read(&self, _: &mut [u8]) -> io::Result<usize> {
-        match self.0 {}
-    }
-
     pub(crate) fn try_write(&self, _: &[u8]) -> io::Result<usize> {
         match self.0 {}
     }
 }
 
-impl AsyncRead for UnixStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl Watched for UnixStream {
+    fn poll_read_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.0 {}
+    }
+
+    fn try_reading(&self, _: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    fn receive(&self, _: &mut [u8]) -> io::Result<usize> {
         match self.0 {}
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use stellata::prelude::*;
-use stellata::{Config, Error, PoolOptions};
+use stellata::{Config, Error, PoolOptions, Settings};
 use stellata_client::Connection;
 use stellata_pool::Pool;
 use stellata_testkit::{Database, Server, run_within};
@@ -127,6 +127,24 @@ pub(crate) const CASES: &[Case] = &[
                         .await;
                     assert!(undone.is_err());
                     new!(Label { name: fresh() }).insert(tx).await.map(drop)
+                })
+                .await
+            })
+        },
+    },
+    Case {
+        items: &["orm Configured::transaction"],
+        work: |db| {
+            Box::pin(async {
+                let set = db.with_settings(Settings::new().set("app.user", "anna"));
+                set.sql("select current_setting('app.user')").one::<(String,)>().await?;
+                Artist::query().include(|a| a.albums()).all(&set).await?;
+                set.transaction(async |tx| {
+                    let nested = tx.with_settings(Settings::new().set("app.user", "berta"));
+                    nested
+                        .transaction(async |inner| Label::query().count(inner).await.map(drop))
+                        .await?;
+                    Label::query().count(&nested).await.map(drop)
                 })
                 .await
             })

@@ -296,7 +296,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// on. An entry goes when its budget is met; `--gate` fails when one stands here for nothing.
 pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
     ("client-w6b", Measure::Instructions, 5_850.0),
-    ("model-w3", Measure::Instructions, 4_975.0),
     ("model-w4", Measure::Instructions, 8_300_000.0),
     ("model-w6b", Measure::Instructions, 6_680.0),
 ];

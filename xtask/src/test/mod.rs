@@ -4,12 +4,13 @@ mod builds;
 mod tally;
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use self::builds::BUILDS;
 use self::tally::{Skips, Tally};
+use crate::journal::Journal;
 use crate::{Failure, Outcome, pooler, server, shell, tidy, workspace};
 
 const USAGE: &str =
@@ -21,7 +22,8 @@ const SKIP_LOG: &str = "STELLATA_SKIP_LOG";
 /// Tells the test kit which server to start.
 const SERVER_PROGRAMS: &str = "STELLATA_PG_BIN";
 
-/// Checks the rules of the house, then runs every test of the workspace against each server asked for.
+/// Checks the rules of the house, then runs every test of the workspace against each server asked for, and looks for secrets
+/// in what the tests tell tracers, loggers and their user meanwhile.
 ///
 /// The test kit starts the servers: a process of tests has its own for as long as it lives, copied from a prepared
 /// folder in about a tenth of a second, and a test that needs a special one starts that beside it.
@@ -113,10 +115,13 @@ fn one_server(
         println!("\nserver: {server}");
     }
     let mut tally = Tally::default();
-    let mut passed = one_build(programs, &log, &whole(arguments), &mut tally)?;
+    // A server of somebody else does not ask for our secrets.
+    let is_ours = programs.is_some() || std::env::var_os("DATABASE_URL").is_none();
+    let is_whole = is_ours && arguments.is_empty();
+    let mut passed = one_build(programs, &log, &whole(arguments), is_whole, &mut tally)?;
     for words in builds {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        passed &= one_build(programs, &log, &words, &mut tally)?;
+        passed &= one_build(programs, &log, &words, false, &mut tally)?;
     }
     println!("{tally}");
     let skipped = std::fs::read_to_string(&log).unwrap_or_default();
@@ -135,16 +140,20 @@ fn whole(arguments: &[String]) -> Vec<String> {
     workspace.into_iter().chain(arguments.iter().cloned()).collect()
 }
 
-/// Runs `cargo test` with these arguments, adds up what it says and tells whether all tests passed.
+/// Runs `cargo test` with these arguments, adds up what it says and searches what the tests tell for secrets; tells whether
+/// all tests passed. Of the `whole` suite it is known how much it tells.
 fn one_build(
     programs: Option<&Path>,
     log: &Path,
     arguments: &[String],
+    whole: bool,
     tally: &mut Tally,
 ) -> Result<bool, Failure> {
     let mut cargo = shell::cargo();
     cargo.current_dir(workspace::root()).args(["test", "--no-fail-fast"]).args(arguments);
     cargo.env(SKIP_LOG, log).stdout(Stdio::piped());
+    let journal = Journal::of(&mut cargo)?;
+    let mut printed = journal.output("stdout.output")?;
     if let Some(folder) = programs {
         cargo.env(SERVER_PROGRAMS, folder).env_remove("DATABASE_URL");
     }
@@ -156,10 +165,17 @@ fn one_build(
             let line = String::from_utf8_lossy(&line);
             tally.add(&line);
             println!("{line}");
+            writeln!(printed, "{line}").map_err(|error| {
+                Failure::new(format!("can't keep what the tests print: {error}"))
+            })?;
         }
     }
     let status = child.wait().map_err(|error| shell::not_started(&cargo, &error))?;
-    Ok(status.success())
+    let searched = journal.search(whole);
+    if let Err(failure) = &searched {
+        println!("{}", failure.message);
+    }
+    Ok(status.success() && searched.is_ok())
 }
 
 /// An empty file of its own for this run's skipped tests.
