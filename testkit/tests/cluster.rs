@@ -105,3 +105,21 @@ fn a_server_of_each_version_is_shared() {
     }
     assert!(Server::of_version(9).is_err());
 }
+
+#[test]
+fn what_came_with_a_version_is_tried_on_a_server_that_has_it() {
+    let shared = Server::shared().unwrap();
+    for major in stellata_testkit::VERSIONS {
+        let Some(server) = Server::since(major).unwrap() else {
+            skip(&format!("no PostgreSQL {major} or newer is here"));
+            continue;
+        };
+        assert!(server.version() >= major);
+        assert_eq!(std::ptr::eq(server, shared), shared.version() >= major);
+        let options = ServerOptions::since(major).unwrap();
+        let newest = Server::start(options).unwrap().version();
+        assert!(newest >= server.version(), "{newest} is the newest");
+    }
+    assert!(Server::since(99).unwrap().is_none());
+    assert!(ServerOptions::since(99).is_none());
+}
