@@ -53,7 +53,7 @@ pub use roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER};
 pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
 pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
 pub use search::{Leak, Told};
-pub use sentinel::MARKER;
+pub use sentinel::{MARKER, SECRET};
 pub use server::{Server, ServerOptions, Shutdown, VERSIONS};
 pub use skip::skip;
 pub use stellata_testkit_macros::test;
