@@ -22,6 +22,7 @@ mod opening;
 mod returning;
 mod lookout;
 mod reaper;
+mod usher;
 mod lease;
 mod pool;
 mod sharing;

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crossbeam_utils::atomic::AtomicCell;
 use stellata_client::{Connection, StatementCounts, TransactionStatus};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -39,7 +40,7 @@ pub(crate) struct Shared {
     generation: AtomicU32,
     /// A clock that nobody has to ask the system for: milliseconds since `start`, moved by the reaper.
     clock: AtomicU64,
-    start: Instant,
+    pub(crate) start: Instant,
     pub(crate) max: AtomicU32,
     /// Connections that are lent or idle or being cleaned.
     open: AtomicU32,
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     failure: Mutex<Option<Arc<stellata_client::Error>>>,
     /// The runtime of who first had a connection opened, for what has to be done outside of any.
     runtime: OnceLock<Handle>,
+    /// The runtime in which a task sees to the deadlines of those who wait there.
+    pub(crate) usher: AtomicCell<Option<Id>>,
     pub(crate) reaper: Mutex<Option<AbortHandle>>,
     /// Tells of connections that are gone.
     pub(crate) gone: Notify,
@@ -60,6 +63,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(opener: Open, options: PoolOptions) -> Self {
+        const { assert!(AtomicCell::<Option<Id>>::is_lock_free()) };
         Self {
             lending: Lending::new(options.max),
             lanes: Lanes::new(options.lanes.min(options.max)),
@@ -78,6 +82,7 @@ impl Shared {
             lots: Lots::new(options.seed),
             failure: Mutex::new(None),
             runtime: OnceLock::new(),
+            usher: AtomicCell::new(None),
             reaper: Mutex::new(None),
             gone: Notify::new(),
             options,
@@ -318,6 +323,8 @@ impl Drop for Shared {
         if let Some(reaper) = reaper.take() {
             reaper.abort();
         }
+        // It finds the pool gone, and ends.
+        self.lending.wake_looker();
         #[cfg(feature = "metrics")]
         self.publish_end();
     }

@@ -23,13 +23,16 @@ mod waiter;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use chunks::Chunks;
 use queue::Queue;
 use stack::{MOST, Stack};
-use sync::{AtomicBool, AtomicU32, Ordering, Place, fence};
+use sync::{AtomicBool, AtomicU32, AtomicU64, AtomicWaker, Ordering, Place, fence, register};
 use waiter::{Found, Waiters};
+
+/// The deadline of who waits for as long as it takes.
+pub(crate) const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -60,6 +63,9 @@ pub(crate) struct Lending<T> {
     /// How many have got in line, and have neither taken what they were given nor gone away. It is counted before the fence
     /// of who gets in line, so that zero after another's fence means that nobody is overlooked.
     waiting: AtomicU32,
+    /// When somebody looks next for those whose deadline has come. Who waits for less long than that wakes it.
+    next_look: AtomicU64,
+    looker: AtomicWaker,
     /// Somebody tries again and again to fill a vacancy; nobody else is to try meanwhile.
     retrying: AtomicBool,
     closed: AtomicBool,
@@ -98,6 +104,8 @@ impl<T> Lending<T> {
             line: Queue::new(),
             waiters: Waiters::new(),
             waiting: AtomicU32::new(0),
+            next_look: AtomicU64::new(NEVER),
+            looker: AtomicWaker::new(),
             retrying: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         };
@@ -234,9 +242,10 @@ impl<T> Lending<T> {
         fence(Ordering::SeqCst);
     }
 
-    /// Gets in line. The place in line is taken at once, not when the future is first polled.
-    pub(crate) fn wait(&self) -> Wait<'_, T> {
-        let ticket = self.waiters.enter().filter(|ticket| {
+    /// Gets in line until a deadline, by the clock of who calls [`Lending::send_away_late`]. It is kept where no later one
+    /// stands in line before it. The place in line is taken at once, not when the future is first polled.
+    pub(crate) fn wait(&self, deadline: u64) -> Wait<'_, T> {
+        let ticket = self.waiters.enter(deadline).filter(|ticket| {
             let in_line = self.line.push(*ticket);
             if !in_line {
                 // It was never in line, so that nobody can have given it anything.
@@ -252,8 +261,46 @@ impl<T> Lending<T> {
         } else if let Some((index, _)) = self.pop_idle() {
             // It may be another's turn.
             self.offer(Some(index));
+        } else if deadline < self.next_look.load(Ordering::Relaxed) {
+            // Who looked before this has not seen the ticket.
+            self.looker.wake();
         }
         Wait { lending: self, ticket }
+    }
+
+    /// Sends away those at the front of the line whose deadline has come, at `now`. Returns when to look again, which is
+    /// `unless_sooner` at the latest; `waker` is woken when somebody gets in line who does not wait for as long.
+    pub(crate) fn send_away_late(&self, now: u64, unless_sooner: u64, waker: &Waker) -> u64 {
+        register(&self.looker, waker);
+        let mut next = unless_sooner;
+        loop {
+            self.next_look.store(next, Ordering::Relaxed);
+            // Who got in line before this is seen below; who does afterwards sees when the next look is.
+            fence(Ordering::SeqCst);
+            match self.first_deadline(now) {
+                Some(deadline) if deadline < next => next = deadline,
+                _ => return next,
+            }
+        }
+    }
+
+    /// The deadline of the first in line whose has not come.
+    fn first_deadline(&self, now: u64) -> Option<u64> {
+        loop {
+            let mut left = None;
+            let late = self.line.pop_if(|ticket| {
+                left = self.waiters.deadline(ticket).filter(|deadline| *deadline > now);
+                left.is_none()
+            });
+            let Some(ticket) = late else { return left };
+            // It may just have gone away by itself.
+            self.waiters.tell(ticket, None);
+        }
+    }
+
+    /// Wakes who looks for those whose deadline has come.
+    pub(crate) fn wake_looker(&self) {
+        self.looker.wake();
     }
 
     /// How many wait.

@@ -75,7 +75,7 @@ impl Queue {
     }
 
     /// Takes the first ticket, if `wanted` says so of it.
-    pub(super) fn pop_if(&self, wanted: impl Fn(u64) -> bool) -> Option<u64> {
+    pub(super) fn pop_if(&self, mut wanted: impl FnMut(u64) -> bool) -> Option<u64> {
         loop {
             let head = self.head.load(Ordering::Acquire);
             let tail = self.tail.load(Ordering::Acquire);

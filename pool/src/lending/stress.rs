@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use crate::lending::{Lending, Lent};
+use crate::lending::{Lending, Lent, NEVER};
 
 const SLOTS: u32 = 3;
 const THREADS: u32 = 6;
@@ -24,7 +24,7 @@ impl Wake for Unpark {
 
 /// Waits for a thing, or looks for it once and goes away.
 fn wait(lending: &Lending<u32>, stays: bool, thing: u32, waker: &Waker) -> Option<Lent<u32>> {
-    let mut wait = pin!(lending.wait());
+    let mut wait = pin!(lending.wait(NEVER));
     fill_wanted(lending, thing);
     loop {
         match wait.as_mut().poll(&mut Context::from_waker(waker)) {
