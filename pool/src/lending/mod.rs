@@ -141,7 +141,7 @@ impl<T> Lending<T> {
             self.put_idle(index, slot);
             // Who got in line before this sees the slot on the stack, or is seen here.
             fence(Ordering::SeqCst);
-            if self.waiting() == 0 {
+            if self.waiting() == 0 || self.line.is_empty() {
                 return;
             }
             self.offer(None);
@@ -153,21 +153,23 @@ impl<T> Lending<T> {
     /// Gives slots to those in line, first a slot that is in no stack, until one has been taken or nobody waits.
     fn offer(&self, mut offered: Option<u32>) {
         loop {
-            if self.line.is_empty() {
-                let Some(index) = offered.take() else { return };
-                let Some(slot) = self.slots.get(index) else { return };
-                self.put_idle(index, slot);
-                // As above.
-                fence(Ordering::SeqCst);
-                if self.line.is_empty() {
-                    return;
-                }
-            }
-            let Some(index) = offered.take().or_else(|| Some(self.pop_idle()?.0)) else { return };
+            let index = match offered.take() {
+                Some(index) => index,
+                None => match self.pop_idle() {
+                    Some((index, _)) => index,
+                    None => return,
+                },
+            };
             if self.tell_first(Some(index)) {
                 return;
             }
-            offered = Some(index);
+            let Some(slot) = self.slots.get(index) else { return };
+            self.put_idle(index, slot);
+            // Who got in line before this sees the slot on the stack, or is seen here.
+            fence(Ordering::SeqCst);
+            if self.line.is_empty() {
+                return;
+            }
         }
     }
 
@@ -175,18 +177,14 @@ impl<T> Lending<T> {
     fn put_idle(&self, index: u32, slot: &Slot<T>) {
         // Counted before it can be taken, so that the count never falls below zero.
         self.idle_count.fetch_add(1, Ordering::Relaxed);
-        self.idle.push(index, |_| Some(&slot.link));
+        self.idle.push(index, &slot.link);
     }
 
     #[inline]
     fn pop_idle(&self) -> Option<(u32, &Slot<T>)> {
-        let mut slot = None;
-        let index = self.idle.pop(|index| {
-            slot = self.slots.get(index);
-            slot.map(|slot| &slot.link)
-        })?;
+        let idle = self.pop(&self.idle)?;
         self.idle_count.fetch_sub(1, Ordering::Relaxed);
-        Some((index, slot?))
+        Some(idle)
     }
 
     /// Tells the first who still waits; returns whether there was one.
@@ -202,18 +200,18 @@ impl<T> Lending<T> {
     /// Takes a vacant slot, to fill it with a new thing.
     pub(crate) fn vacancy(&self) -> Option<Vacancy> {
         loop {
-            let slot = self.vacant.pop(|slot| self.link(slot))?;
+            let (index, slot) = self.pop(&self.vacant)?;
             if !self.claim_surplus() {
-                return Some(Vacancy(slot));
+                return Some(Vacancy(index));
             }
-            self.withheld.push(slot, |slot| self.link(slot));
+            self.withheld.push(index, &slot.link);
         }
     }
 
     /// Takes a vacant slot, if somebody waits for one to be filled, and nobody is known to try that already.
     pub(crate) fn wanted(&self) -> Option<Vacancy> {
         // Who is in line of what is closed is about to be sent away.
-        let is_wanted = self.is_waited_for() && !self.is_closed();
+        let is_wanted = !self.vacant.is_empty() && self.is_waited_for() && !self.is_closed();
         if !is_wanted || self.retrying.load(Ordering::Relaxed) {
             return None;
         }
@@ -235,9 +233,10 @@ impl<T> Lending<T> {
 
     /// Gives a slot back whose thing is gone.
     pub(crate) fn vacate(&self, slot: Vacancy) {
-        let Vacancy(slot) = slot;
+        let Vacancy(index) = slot;
+        let Some(slot) = self.slots.get(index) else { return };
         let stack = if self.claim_surplus() { &self.withheld } else { &self.vacant };
-        stack.push(slot, |slot| self.link(slot));
+        stack.push(index, &slot.link);
         // Who got in line before this sees the vacancy, or is seen by who asks for those in line next.
         fence(Ordering::SeqCst);
     }
@@ -326,18 +325,16 @@ impl<T> Lending<T> {
                 // A slot that was to be withheld may stay.
                 continue;
             }
-            let slot = match self.withheld.pop(|slot| self.link(slot)) {
-                Some(slot) => slot,
-                None => {
-                    let slot = self.made.fetch_add(1, Ordering::Relaxed);
-                    if slot >= MOST || self.slots.make(slot, Slot::new).is_none() {
-                        self.made.fetch_sub(1, Ordering::Relaxed);
-                        return;
-                    }
-                    slot
+            let withheld = self.pop(&self.withheld).or_else(|| {
+                let index = self.made.fetch_add(1, Ordering::Relaxed);
+                let made = if index < MOST { self.slots.make(index, Slot::new) } else { None };
+                if made.is_none() {
+                    self.made.fetch_sub(1, Ordering::Relaxed);
                 }
-            };
-            self.vacant.push(slot, |slot| self.link(slot));
+                Some((index, made?))
+            });
+            let Some((index, slot)) = withheld else { return };
+            self.vacant.push(index, &slot.link);
         }
         fence(Ordering::SeqCst);
     }
@@ -345,8 +342,8 @@ impl<T> Lending<T> {
     /// Lets there be `fewer` slots: vacant ones at once, the others as they are vacated.
     pub(crate) fn withhold(&self, fewer: u32) {
         for _ in 0..fewer {
-            match self.vacant.pop(|slot| self.link(slot)) {
-                Some(slot) => self.withheld.push(slot, |slot| self.link(slot)),
+            match self.pop(&self.vacant) {
+                Some((index, slot)) => self.withheld.push(index, &slot.link),
                 None => {
                     self.surplus.fetch_add(1, Ordering::AcqRel);
                 }
@@ -387,8 +384,8 @@ impl<T> Lending<T> {
     }
 
     #[inline]
-    fn link(&self, slot: u32) -> Option<&AtomicU32> {
-        self.slots.get(slot).map(|slot| &slot.link)
+    fn pop(&self, stack: &Stack) -> Option<(u32, &Slot<T>)> {
+        stack.pop(|index| self.slots.get(index), |slot| &slot.link)
     }
 }
 

@@ -49,19 +49,18 @@ impl Waiters {
 
     /// Begins to wait, until a deadline. `None` when more wait than can be counted.
     pub(super) fn enter(&self, deadline: u64) -> Option<u64> {
-        let index = match self.unused.pop(|index| self.link(index)) {
-            Some(index) => index,
+        let unused = self.unused.pop(|index| self.places.get(index), |waiter| &waiter.unused);
+        let (index, waiter) = match unused {
+            Some(unused) => unused,
             None => {
                 let index = self.made.fetch_add(1, Ordering::Relaxed);
                 if index >= MOST {
                     self.made.fetch_sub(1, Ordering::Relaxed);
                     return None;
                 }
-                self.places.make(index, Waiter::new)?;
-                index
+                (index, self.places.make(index, Waiter::new)?)
             }
         };
-        let waiter = self.places.get(index)?;
         let (usage, _, _) = split(waiter.word.load(Ordering::Relaxed));
         // Released, so that who reads it with an old ticket in hand sees next that the place is another's.
         waiter.deadline.store(deadline, Ordering::Release);
@@ -154,11 +153,7 @@ impl Waiters {
     /// Lets another use the place. Nobody is to be woken by it any more: a waker keeps its task in memory.
     fn reuse(&self, index: u32, waiter: &Waiter) {
         forget(&waiter.waker);
-        self.unused.push(index, |index| self.link(index));
-    }
-
-    fn link(&self, index: u32) -> Option<&AtomicU32> {
-        self.places.get(index).map(|waiter| &waiter.unused)
+        self.unused.push(index, &waiter.unused);
     }
 }
 
