@@ -64,13 +64,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(opener: Open, options: PoolOptions) -> Self {
         const { assert!(AtomicCell::<Option<Id>>::is_lock_free()) };
+        let meter = Meter::new(
+            #[cfg(feature = "metrics")]
+            options.name.clone(),
+        );
         Self {
             lending: Lending::new(options.max),
-            lanes: Lanes::new(options.lanes.min(options.max)),
-            meter: Meter::new(
-                #[cfg(feature = "metrics")]
-                options.name.clone(),
-            ),
+            lanes: Lanes::new(options.lanes.min(options.max), &meter.lanes),
+            meter,
             generation: AtomicU32::new(0),
             clock: AtomicU64::new(0),
             start: Instant::now(),
@@ -300,7 +301,7 @@ impl Shared {
         while self.lending.take_idle().is_some() {
             self.meter.closed(Reason::Closed);
         }
-        let gone = PoolStatus { max: 0, idle: 0, lent: 0, opening: 0, waiting: 0 };
+        let gone = PoolStatus { max: 0, idle: 0, lent: 0, opening: 0, waiting: 0, lanes: 0 };
         self.meter.export.publish(gone, self.meter.read());
     }
 
@@ -313,6 +314,7 @@ impl Shared {
             lent: count(&self.open).saturating_sub(idle),
             opening: count(&self.opening),
             waiting: self.lending.waiting() as usize,
+            lanes: self.lanes.open() as usize,
         }
     }
 }

@@ -8,6 +8,7 @@ mod shell;
 mod workspace;
 
 mod apt;
+mod nightly;
 mod shelf;
 
 mod pooler;
@@ -21,6 +22,7 @@ mod cover;
 mod demo;
 mod fuzz;
 mod peers;
+mod races;
 mod rel;
 mod test;
 mod tidy;
