@@ -134,12 +134,20 @@ impl Stage {
         }
     }
 
+    /// As the pool does behind each place in line: what one who goes away was given, or had in its hand to give it to
+    /// another, may be idle now.
+    fn pass_on(&self) {
+        self.shed();
+    }
+
     /// A caller that waits for as long as it takes. `None` when the pool is closed.
     fn acquire(&self) -> Option<Lent<u32>> {
         let lent = self.lending.take().or_else(|| {
             let wait = self.lending.wait(NEVER);
             self.fill_wanted();
-            block_on(wait)
+            let lent = block_on(wait);
+            self.pass_on();
+            lent
         })?;
         self.take(&lent);
         Some(lent)
@@ -152,13 +160,13 @@ impl Stage {
             self.fill_wanted();
             for _ in 0..looks {
                 if let Poll::Ready(lent) = poll(&mut wait) {
+                    self.pass_on();
                     return lent;
                 }
                 shuttle::thread::yield_now();
             }
             drop(wait);
-            // What it had been given may be idle now.
-            self.shed();
+            self.pass_on();
             None
         })?;
         self.take(&lent);
