@@ -136,11 +136,7 @@ const PROPERTIES: &[Property] = &[
             Step::Test { of: &["-p", "stellata-pool-models"], filter: &[] },
             Step::Test { of: &["-p", "stellata-pool-schedules"], filter: &[] },
             Step::Test { of: &["-p", "stellata-pool", "--lib"], filter: &["lending", "lanes"] },
-            Step::Races { of: &["-p", "stellata-pool", "--lib"], filter: &["lending", "lanes"] },
-            Step::Races {
-                of: &["-p", TESTS, "--test", "it"],
-                filter: &["an_answer_on_a_lane", "pool::crowd"],
-            },
+            Step::Races { of: &["-p", "stellata-pool", "--lib"], filter: &["lending"] },
         ],
     },
     Property {

@@ -1,5 +1,5 @@
 //! Threads that ask, wait, go away and stop being polled, all at the same time, and one that drives where nobody else does.
-//! Counts only; `cargo xtask rel R19 --long` runs it under the thread sanitizer too.
+//! Counts only.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
