@@ -289,8 +289,10 @@ impl Error {
         })
     }
 
-    /// Whether the same statement may run when it is sent once more.
-    pub(crate) fn can_be_healed(&self) -> bool {
+    /// Whether the same statement may run when it is sent once more: it is [stale](Self::is_stale_statement), or one of its
+    /// columns has no binary form, and will be asked for as text.
+    #[must_use]
+    pub fn can_be_healed(&self) -> bool {
         self.is_stale_statement() || self.is_unsendable()
     }
 

@@ -27,6 +27,8 @@
 //! The modules below stand in the order of their imports: each uses only those above it.
 
 mod error;
+mod plain;
+mod platform;
 mod tls;
 mod token;
 mod types;
@@ -34,8 +36,11 @@ mod hooks;
 mod config;
 #[cfg(feature = "tracing")]
 mod trace;
+#[cfg(not(feature = "tracing"))]
+mod untraced;
 mod socket;
 mod statement;
+mod settings;
 mod connection;
 mod copy;
 mod large_object;
@@ -65,6 +70,7 @@ pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};
 pub use listen::{ListenEvent, Listener, ListenerOptions};
 pub use lock::{AdvisoryLock, LockKey, LockMode};
 pub use reconnect::{Backoff, Reconnecting};
+pub use settings::Settings;
 pub use statement::{Statement, StatementKey};
 pub use stellata_protocol::auth::{
     AuthMethod, BearerToken, ChannelBindingPolicy, RequireAuth, RequireAuthError, TokenChallenge,
@@ -83,9 +89,6 @@ pub use token::TokenRequest;
 /// The examples of the guide are tests.
 #[cfg(doctest)]
 mod guide {
-    #[doc = include_str!("../../docs/guide/connecting.md")]
-    mod connecting {}
-
     #[doc = include_str!("../../docs/guide/copy.md")]
     mod copy {}
     #[cfg(feature = "serde_json")]

@@ -304,7 +304,7 @@ impl AdvisoryLock<'_> {
     /// Puts the unlocking together; it goes out with the next use.
     fn queue_release(&mut self) -> Result<()> {
         let params = params(self.key)?;
-        self.connection.begin_batch()?;
+        self.connection.begin_ahead()?;
         self.connection.submit(&sql(Verb::Unlock, self.key, self.mode), &params)?;
         self.connection.sync()
     }

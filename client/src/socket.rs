@@ -10,15 +10,14 @@ use std::task::{Context, Poll, Waker};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 
-#[cfg(unix)]
 use crate::config::account;
 use crate::config::endpoint::{Endpoint, Host, Server, socket_file};
 use crate::config::socket_options::SocketSettings;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plain::Plain;
+use crate::platform::{self, UNIX_SOCKETS, UnixStream};
 use crate::tls::Encrypted;
 
 /// Where a socket leads, and what that place was called.
@@ -39,13 +38,19 @@ impl Address {
     /// The address of a place that is known without asking anybody: `None` where the name has to be looked up.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an abstract unix socket where there are none.
+    /// [`ErrorKind::Config`] for a unix socket where there are none.
     pub(crate) fn known(endpoint: &Arc<Endpoint>) -> Result<Option<Self>> {
         let way = match endpoint.host() {
             Host::Tcp(host) => match endpoint.address().or_else(|| host.parse().ok()) {
                 Some(address) => Way::Tcp(SocketAddr::new(address, endpoint.port())),
                 None => return Ok(None),
             },
+            Host::Unix(_) if !UNIX_SOCKETS => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "unix sockets are not to be had on this platform",
+                ));
+            }
             Host::Unix(folder) => Way::Unix(folder.join(socket_file(endpoint.port()))),
             Host::Abstract(_) if cfg!(not(target_os = "linux")) => {
                 return Err(Error::new(
@@ -125,7 +130,7 @@ fn set_options(stream: &TcpStream, settings: &SocketSettings) -> io::Result<()> 
         }
         socket.set_tcp_keepalive(&keepalive)?;
     }
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(elsewhere)))]
     if settings.tcp_user_timeout.is_some() {
         socket.set_tcp_user_timeout(settings.tcp_user_timeout)?;
     }
@@ -133,7 +138,6 @@ fn set_options(stream: &TcpStream, settings: &SocketSettings) -> io::Result<()> 
 }
 
 /// Whether the account that opened the other end of a unix socket is the one that must have.
-#[cfg(unix)]
 fn check_peer(address: &Address, peer: u32, wanted: &str) -> Result<()> {
     let found = account::name_of(peer);
     if found.as_deref() == Some(wanted) {
@@ -147,9 +151,8 @@ fn check_peer(address: &Address, peer: u32, wanted: &str) -> Result<()> {
 /// The stream of bytes to and from a server.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
+    Tcp(Plain<TcpStream>),
+    Unix(Plain<UnixStream>),
     Other(Other),
     /// One of the others, encrypted.
     Tls(Box<Encrypted<Self>>),
@@ -209,22 +212,16 @@ impl Socket {
             Way::Tcp(to) => {
                 let stream = TcpStream::connect(to).await.map_err(failed)?;
                 set_options(&stream, settings).map_err(failed)?;
-                Ok(Self::Tcp(stream))
+                Ok(Self::Tcp(Plain::new(stream)))
             }
-            #[cfg(unix)]
             Way::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                let stream = platform::connect(path).await.map_err(failed)?;
                 if let Some(wanted) = &settings.require_peer {
-                    let peer = stream.peer_cred().map_err(failed)?.uid();
+                    let peer = platform::peer(&stream).map_err(failed)?;
                     check_peer(address, peer, wanted)?;
                 }
-                Ok(Self::Unix(stream))
+                Ok(Self::Unix(Plain::new(stream)))
             }
-            #[cfg(not(unix))]
-            Way::Unix(_) => Err(Error::new(
-                ErrorKind::Config,
-                "unix sockets are not to be had on this platform",
-            )),
         }
     }
 
@@ -234,12 +231,10 @@ impl Socket {
         cx: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(into);
-        let read = match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            other => other.poll_read_other(cx, &mut buffer),
-        };
-        read.map_ok(|()| buffer.filled().len())
+        match self {
+            Self::Tcp(plain) => plain.poll_read(cx, into),
+            other => other.poll_read_other(cx, into),
+        }
     }
 
     /// Apart, so that the way of the others is short.
@@ -247,29 +242,29 @@ impl Socket {
     fn poll_read_other(
         &mut self,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Other(other) => other.stream().poll_read(cx, buffer),
-            Self::Tls(encrypted) => encrypted.poll_read(cx, buffer),
-        }
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(into);
+        let read = match self {
+            Self::Tcp(plain) => return plain.poll_read(cx, into),
+            Self::Unix(plain) => return plain.poll_read(cx, into),
+            Self::Other(other) => other.stream().poll_read(cx, &mut buffer),
+            Self::Tls(encrypted) => encrypted.poll_read(cx, &mut buffer),
+        };
+        read.map_ok(|()| buffer.filled().len())
     }
 
-    /// Reads what has come. It costs no system call when nothing has, and wakes nobody later.
+    /// Reads what has come; `None` when nothing has. That costs no system call, and wakes nobody later.
     #[inline]
-    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn try_read(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => stream.try_read(into),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.try_read(into),
+            Self::Tcp(plain) => plain.try_read(into),
+            Self::Unix(plain) => plain.try_read(into),
             // What is decrypted already may wait inside.
             Self::Other(_) | Self::Tls(_) => {
                 match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
-                    Poll::Ready(read) => read,
-                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                    Poll::Ready(read) => Some(read),
+                    Poll::Pending => None,
                 }
             }
         }
@@ -283,9 +278,8 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         // A socket nearly always takes what is written: asking to be woken can wait until it does not.
         let tried = match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tcp(plain) => plain.stream.try_write(bytes),
+            Self::Unix(plain) => plain.stream.try_write(bytes),
             Self::Other(_) | Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         match tried {
@@ -300,9 +294,8 @@ impl Socket {
     #[inline(never)]
     fn poll_write_later(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp(plain) => Pin::new(&mut plain.stream).poll_write(cx, bytes),
+            Self::Unix(plain) => Pin::new(&mut plain.stream).poll_write(cx, bytes),
             Self::Other(other) => {
                 let written = other.stream().poll_write(cx, bytes);
                 other.unflushed |= matches!(written, Poll::Ready(Ok(1..)));
@@ -344,9 +337,8 @@ impl Socket {
     /// Closes the write side, so that the server sees the end after what was written.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(plain) => Pin::new(&mut plain.stream).poll_shutdown(cx),
+            Self::Unix(plain) => Pin::new(&mut plain.stream).poll_shutdown(cx),
             Self::Other(other) => other.stream().poll_shutdown(cx),
             Self::Tls(encrypted) => encrypted.poll_shutdown(cx),
         }

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ use crate::config::trace_options::TraceOptions;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What all spans of a connection tell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Labels {
     namespace: String,
     address: String,
@@ -75,6 +77,29 @@ impl Labels {
         span.record("tls.established", encrypted);
         opening.tell_attempts(failed);
         span.record("stellata.connect.attempts", failed.len().saturating_add(1));
+    }
+
+    /// Watches a cancellation to its end.
+    pub(crate) async fn watch_cancelling(
+        &self,
+        work: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        let span = tracing::info_span!(
+            "cancel",
+            otel.kind = "client",
+            otel.name = format!("CANCEL {}", self.namespace),
+            otel.status_code = Empty,
+            db.system.name = "postgresql",
+            db.namespace = self.namespace,
+            server.address = self.address,
+            server.port = self.port,
+            db.operation.name = "CANCEL",
+            db.response.status_code = Empty,
+            error.type = Empty,
+        );
+        let mut work = pin!(work);
+        let ended = poll_fn(|cx| span.in_scope(|| work.as_mut().poll(cx))).await;
+        ended.inspect_err(|error| record(&span, error))
     }
 
     /// Begins to watch a batch of so many statements.
@@ -163,6 +188,16 @@ impl Watch {
             self.end(ended.as_ref().map(rows));
         }
         polled
+    }
+
+    /// Watches it from here to its end. `rows` counts those of the result.
+    pub(crate) async fn over<T>(
+        mut self,
+        work: impl Future<Output = Result<T>>,
+        rows: impl Fn(&T) -> u64,
+    ) -> Result<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| self.poll(|| work.as_mut().poll(cx), &rows)).await
     }
 
     /// Notes its end, with the number of its rows.
@@ -349,7 +384,7 @@ impl Watched {
 
 /// The first word of a statement, in capitals.
 fn operation(sql: &str) -> String {
-    let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next();
+    let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic() && c != '_').next();
     word.unwrap_or_default().to_ascii_uppercase()
 }
 
@@ -387,6 +422,7 @@ mod tests {
     fn the_operation_is_the_first_word() {
         assert_eq!(operation("  select 1"), "SELECT");
         assert_eq!(operation("insert\tinto t"), "INSERT");
+        assert_eq!(operation("START_REPLICATION SLOT \"s\" PHYSICAL 0/0"), "START_REPLICATION");
         assert_eq!(operation("(select 1)"), "");
         assert_eq!(operation(""), "");
     }

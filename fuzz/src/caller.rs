@@ -30,6 +30,10 @@ pub(crate) const CERTIFICATE: &[u8] = b"hash of a certificate";
 /// The OAuth token of every login here that has one.
 pub(crate) const TOKEN: &str = "a.token";
 
+/// What is due is counted after every step of a session with fewer requests than this. The conversation counts by going
+/// through all of them, so that in a longer one it is done the less often, the longer it is, and once at the end.
+const COUNTED: usize = 8;
+
 /// How a session is set up: one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setup(pub(crate) u8);
@@ -141,6 +145,8 @@ pub(crate) struct Caller {
     error: Option<Error>,
     written: Vec<u8>,
     columns: Vec<Oid>,
+    /// How often everything was looked at, for [`Caller::check`].
+    checks: usize,
 }
 
 impl Caller {
@@ -164,6 +170,7 @@ impl Caller {
             error: None,
             written: Vec::new(),
             columns: Vec::new(),
+            checks: 0,
         };
         if setup.has(Setup::READY) {
             // Its own output and events are of no interest then.
@@ -570,9 +577,23 @@ impl Caller {
         if let Some(error) = self.error {
             assert_eq!(self.conversation.advance(), Err(error));
             assert!(self.conversation.is_over());
-        } else {
-            let due = self.ready_asked - self.ready_seen;
-            assert_eq!(self.conversation.ready_due(), due, "ReadyForQuery due");
+        } else if self.checks.is_multiple_of(1 + self.requests / COUNTED) {
+            self.check_ready_due();
+        }
+        self.checks += 1;
+    }
+
+    /// What holds at any time of the number of answers that are due.
+    fn check_ready_due(&self) {
+        let due = self.ready_asked - self.ready_seen;
+        assert_eq!(self.conversation.ready_due(), due, "ReadyForQuery due");
+    }
+
+    /// What holds when there is nothing more to do.
+    pub(crate) fn finish(&mut self) {
+        self.check();
+        if self.error.is_none() {
+            self.check_ready_due();
         }
     }
 }

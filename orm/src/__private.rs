@@ -91,7 +91,12 @@ pub trait Cell: Sized {
     ///
     /// # Errors
     /// When the column's type can't hold it, or no value was given.
-    fn put<R>(rows: &[R], field: fn(&R) -> &Field<Self>, oid: Oid, out: &mut Buffer) -> Written;
+    fn put<R>(
+        rows: &[R],
+        field: impl Fn(&R) -> &Field<Self>,
+        oid: Oid,
+        out: &mut Buffer,
+    ) -> Written;
 }
 
 #[diagnostic::do_not_recommend]
@@ -133,13 +138,31 @@ impl<T: Encode + for<'a> Decode<'a>> Cell for T {
     }
 
     #[inline(always)]
-    fn put<R>(rows: &[R], field: fn(&R) -> &Field<Self>, oid: Oid, out: &mut Buffer) -> Written {
-        for row in rows {
-            let Field::Set(value) = field(row) else { return no_value() };
-            let _: IsNull = value.encode_sized(oid, out)?;
-        }
-        Ok(())
+    fn put<R>(
+        rows: &[R],
+        field: impl Fn(&R) -> &Field<Self>,
+        oid: Oid,
+        out: &mut Buffer,
+    ) -> Written {
+        let [row] = rows else { return put_each(rows, field, oid, out) };
+        let Field::Set(value) = field(row) else { return no_value() };
+        value.encode_sized(oid, out).map(|_| ())
     }
+}
+
+/// Apart, so that one row, the most frequent number, pays for no loop.
+#[inline(never)]
+fn put_each<R, T: Encode>(
+    rows: &[R],
+    field: impl Fn(&R) -> &Field<T>,
+    oid: Oid,
+    out: &mut Buffer,
+) -> Written {
+    for row in rows {
+        let Field::Set(value) = field(row) else { return no_value() };
+        let _: IsNull = value.encode_sized(oid, out)?;
+    }
+    Ok(())
 }
 
 /// A type that an attribute of a composite can have. What `PgComposite` derives goes through it, always by the field's type,

@@ -3,7 +3,7 @@
 use stellata_client::Config;
 use stellata_pool::{Cluster, ClusterOptions, Pool, PoolOptions, Role};
 
-use crate::cluster::Route;
+use crate::cluster::{Choice, Route};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Executor, Source, sealed};
 use crate::failure;
@@ -37,7 +37,10 @@ impl Executor for Db {
         match &self.reach {
             Reach::Pool(pool) => Source::Pool(pool),
             Reach::Lanes(pool) => Source::Lanes(pool),
-            Reach::Cluster { cluster, spreads } => Source::Cluster(Route::new(cluster, *spreads)),
+            Reach::Cluster { cluster, spreads } => Source::Cluster(
+                Route { cluster, writes: None },
+                Choice { spreads: *spreads, reads: false },
+            ),
         }
     }
 }
@@ -177,7 +180,7 @@ impl Db {
 
     fn route(&self) -> Option<Route<'_>> {
         match self.source() {
-            Source::Cluster(route) => Some(route),
+            Source::Cluster(route, _) => Some(route),
             _ => None,
         }
     }
@@ -215,7 +218,7 @@ impl Db {
     where
         E: From<Error>,
     {
-        transaction::begin(self.pool(), self.route(), run).await
+        transaction::begin(self.pool(), self.route(), None, run).await
     }
 
     /// Makes the tables of all models of a schema, in one transaction.

@@ -1,23 +1,30 @@
 //! What runs a statement: a pool that lends a connection for it, or a connection that is held.
 
+mod command;
+mod configured;
+
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use stellata_client::{
-    ColumnError, Columns, Completion, Connection, Expect, Params, Statement, StatementKey, Ticket,
-    TransactionStatus,
+    ColumnError, Columns, Completion, Connection, Expect, Params, Settings, Statement,
+    StatementKey, Ticket, TransactionStatus,
 };
 use stellata_pool::{Lease, Pool, SharedError, Sharing};
 
-use crate::cluster::{self, Asked, Route, Take, Writes};
+use crate::cluster::{self, Asked, Choice, Once, Route, Take, Writes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::executor::command::{read_all, submit_all};
 use crate::expr::fragment::Fragment;
 use crate::failure;
 use crate::model::table::Table;
 use crate::render;
+
+pub(crate) use command::Command;
+pub use configured::Configured;
 
 pub(crate) mod sealed {
     /// Keeps the executors to those of this crate.
@@ -25,6 +32,8 @@ pub(crate) mod sealed {
 
     impl<E: Sealed + ?Sized> Sealed for &E {}
 }
+
+impl sealed::Sealed for Configured<'_> {}
 
 /// What queries run on: a [`Db`](crate::Db) or a [`Transaction`](crate::Transaction).
 ///
@@ -43,6 +52,11 @@ pub trait Executor: sealed::Sealed + Sync {
     /// Where the connection comes from.
     #[doc(hidden)]
     fn source(&self) -> Source<'_>;
+
+    /// The same, with settings of the server for each statement, or each transaction, that runs on it.
+    fn with_settings(&self, settings: Settings) -> Configured<'_> {
+        Configured::new(self.source(), settings)
+    }
 }
 
 impl<E: Executor + ?Sized> Executor for &E {
@@ -65,13 +79,16 @@ pub enum Source<'a> {
     Lane(&'a Pool, Sharing),
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
-    Held(&'a Held, u32),
+    Held(&'a Arc<Held>, u32),
     /// Lent by a server of a cluster.
     #[doc(hidden)]
-    Cluster(Route<'a>),
+    Cluster(Route<'a>, Choice),
     /// That of the database of the statement's model.
     #[doc(hidden)]
     Named(&'a dyn Named, Effect),
+    /// One of those, for what has settings of its own.
+    #[doc(hidden)]
+    Set(&'a Configured<'a>, Effect),
 }
 
 /// What is known of what a statement does.
@@ -111,10 +128,11 @@ impl<'a> Source<'a> {
     pub(crate) fn with(self, effect: Effect) -> Self {
         match (self, effect) {
             (Self::Lanes(pool), Effect::Shareable(sharing)) => Self::Lane(pool, sharing),
-            (Self::Cluster(route), Effect::Read | Effect::Shareable(_)) => {
-                Self::Cluster(route.reading())
+            (Self::Cluster(route, choice), Effect::Read | Effect::Shareable(_)) => {
+                Self::Cluster(route, Choice { reads: true, ..choice })
             }
             (Self::Named(named, _), effect) => Self::Named(named, effect),
+            (Self::Set(configured, _), effect) => Self::Set(configured, effect),
             (other, _) => other,
         }
     }
@@ -130,7 +148,11 @@ impl<'a> Source<'a> {
 
     /// Checks that rows of all these tables can be read in one batch.
     pub(crate) fn has_all(self, tables: impl Iterator<Item = &'static Table>) -> Result<()> {
-        let Self::Named(named, _) = self else { return Ok(()) };
+        let named = match self {
+            Self::Named(named, _) => named,
+            Self::Set(configured, _) => return configured.inner().has_all(tables),
+            _ => return Ok(()),
+        };
         let mut first = None;
         for table in tables {
             let number = named.number(Some(table))?;
@@ -167,7 +189,7 @@ struct Control {
     /// How many transactions are open inside one another. Only the innermost may be used.
     depth: u32,
     /// Commands that ride along with the next statement.
-    pending: Vec<Cow<'static, str>>,
+    pending: Vec<Command>,
     /// Whether BEGIN has left.
     begun: bool,
     /// Whether rows are lent, so that the connection is not free before they are dropped.
@@ -176,10 +198,13 @@ struct Control {
 
 impl Held {
     /// Holds a connection for a transaction that begins with its first statement.
-    pub(crate) fn new(lease: Lease) -> Self {
-        let control =
-            Control { depth: 1, pending: vec![Cow::Borrowed("begin")], ..Control::default() };
-        Self { connection: tokio::sync::Mutex::new(lease), control: Mutex::new(control) }
+    pub(crate) fn new(lease: Lease, settings: Option<&Settings>) -> Result<Self> {
+        let mut pending = vec![Command::plain("begin")];
+        if let Some(settings) = settings {
+            pending.push(Command::until_end(settings)?);
+        }
+        let control = Control { depth: 1, pending, ..Control::default() };
+        Ok(Self { connection: tokio::sync::Mutex::new(lease), control: Mutex::new(control) })
     }
 
     fn control(&self) -> std::sync::MutexGuard<'_, Control> {
@@ -205,33 +230,43 @@ impl Held {
         self.control().is_lent = is_lent;
     }
 
-    /// Opens a savepoint inside the transaction at `depth`; returns its own depth.
-    pub(crate) fn push(&self, depth: u32) -> Result<u32> {
+    /// Opens a savepoint inside the transaction at `depth`; returns its own depth, and what takes its settings back.
+    pub(crate) fn push(
+        &self,
+        depth: u32,
+        settings: Option<&Settings>,
+    ) -> Result<(u32, Option<Command>)> {
         self.check(depth)?;
-        let mut control = self.control();
         let inner = depth.saturating_add(1);
+        let set = settings.map(|settings| Command::for_a_while(settings, inner)).transpose()?;
+        let (before, after) = set.unzip();
+        let mut control = self.control();
         control.depth = inner;
-        control.pending.push(Cow::Owned(format!("savepoint s{inner}")));
-        Ok(inner)
+        control.pending.push(Command::plain(format!("savepoint s{inner}")));
+        control.pending.extend(before);
+        Ok((inner, after))
     }
 
-    /// Ends the savepoint at `depth`, and those inside it. The commands ride along with the next statement.
-    pub(crate) fn pop(&self, depth: u32, keep: bool) {
+    /// Ends the savepoint at `depth`, and those inside it. The commands ride along with the next statement: where it is
+    /// kept, `last` goes ahead of its end.
+    pub(crate) fn pop(&self, depth: u32, keep: bool, last: Option<Command>) {
         let mut control = self.control();
         if control.depth < depth {
             return;
         }
         control.depth = depth.saturating_sub(1);
         let begin = format!("savepoint s{depth}");
-        if let Some(at) = control.pending.iter().position(|command| *command == begin) {
+        if let Some(at) = control.pending.iter().position(|command| command.text() == begin) {
             // It was never sent, so neither was anything inside it.
             control.pending.truncate(at);
             return;
         }
-        if !keep {
-            control.pending.push(Cow::Owned(format!("rollback to savepoint s{depth}")));
+        if keep {
+            control.pending.extend(last);
+        } else {
+            control.pending.push(Command::plain(format!("rollback to savepoint s{depth}")));
         }
-        control.pending.push(Cow::Owned(format!("release savepoint s{depth}")));
+        control.pending.push(Command::plain(format!("release savepoint s{depth}")));
     }
 
     /// Whether the connection can't be used any more.
@@ -261,15 +296,13 @@ impl Held {
             End::Commit => (pending, "commit"),
             End::Rollback => (Vec::new(), "rollback"),
         };
+        let mut commands = pending;
+        commands.push(Command::plain(command));
         let none = Params::new();
         let connection: &mut Connection = &mut lease;
         let ended = async {
             connection.begin_batch()?;
-            let mut tickets = Vec::with_capacity(pending.len() + 1);
-            for command in &pending {
-                tickets.push(connection.submit(&&**command, &none)?);
-            }
-            tickets.push(connection.submit(&command, &none)?);
+            let tickets = submit_all(connection, &commands)?;
             // Behind the commit, which ends the transaction without a Sync.
             let place = match writes {
                 Some(_) => Some(connection.submit(&cluster::PLACE, &none)?),
@@ -277,16 +310,13 @@ impl Held {
             };
             connection.sync()?;
             let writing = writes.map(Writes::begin);
-            let mut completion = Completion { rows: 0, rolled_back: false };
-            for ticket in tickets {
-                match connection.rows(ticket, no_columns, &mut |_| Ok(())).await {
-                    Ok(done) => completion = done,
-                    Err(error) => {
-                        cluster::settle(writing, &error);
-                        return Err(error);
-                    }
+            let completion = match read_all(connection, &commands, tickets).await {
+                Ok(completion) => completion,
+                Err(error) => {
+                    cluster::settle(writing, &error);
+                    return Err(error);
                 }
-            }
+            };
             if let (Some(writing), Some(place)) = (writing, place) {
                 cluster::read_place(connection, place, writing).await;
             }
@@ -300,15 +330,11 @@ impl Held {
     }
 }
 
-fn no_columns(columns: &mut Expect<'_>) -> Result<(), ColumnError> {
-    columns.end()
-}
-
 /// A connection for one statement or batch, and the commands that go ahead of it.
 #[derive(Debug)]
 pub(crate) enum Guard<'a> {
     Lent(Lease),
-    Held(tokio::sync::MutexGuard<'a, Lease>, Vec<Cow<'static, str>>),
+    Held(tokio::sync::MutexGuard<'a, Lease>, Vec<Command>),
 }
 
 impl Deref for Guard<'_> {
@@ -343,7 +369,7 @@ fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.control().take_pending())))
         }
-        Source::Cluster(_) | Source::Named(..) => Ok(None),
+        Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
     }
 }
 
@@ -363,36 +389,72 @@ async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.control().take_pending()))
         }
-        Source::Cluster(route) => match route.cluster.acquire().await {
+        Source::Cluster(route, _) => match route.cluster.acquire().await {
             Ok(lease) => Ok(Guard::Lent(lease)),
             Err(error) => Err(failure::of_pool(error)),
         },
         Source::Named(..) => Box::pin(lease(source.of(None)?)).await,
+        Source::Set(configured, effect) => Box::pin(lease(configured.inner().with(effect))).await,
     }
 }
 
 impl Control {
     /// The commands that the next statement takes along. They are put into the connection's buffer before anything is
     /// awaited, so that they leave even if the statement's future is dropped.
-    fn take_pending(&mut self) -> Vec<Cow<'static, str>> {
+    fn take_pending(&mut self) -> Vec<Command> {
         self.begun = true;
         std::mem::take(&mut self.pending)
     }
 }
 
+/// A statement and what it is run with.
+pub(crate) trait Ask: Statement + Send {
+    /// The table of the model that it is about, if it is about one.
+    fn table(&self) -> Option<&'static Table>;
+
+    /// Its parameters.
+    ///
+    /// # Errors
+    /// Where the statement could not be put together.
+    fn params(&self) -> stellata_protocol::Result<&Params>;
+}
+
+impl<A: Ask + ?Sized> Ask for &A {
+    fn table(&self) -> Option<&'static Table> {
+        (**self).table()
+    }
+
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        (**self).params()
+    }
+}
+
 /// A statement made from a shape.
 pub(crate) struct Shaped<'p> {
-    pub(crate) table: &'static Table,
-    pub(crate) shape: &'p [u8],
+    table: &'static Table,
+    fragment: &'p Fragment,
+}
+
+impl Ask for Shaped<'_> {
+    #[inline]
+    fn table(&self) -> Option<&'static Table> {
+        Some(self.table)
+    }
+
+    #[inline]
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        self.fragment.check().map(|()| self.fragment.params())
+    }
 }
 
 impl Statement for Shaped<'_> {
     fn key(&self) -> StatementKey<'_> {
-        StatementKey::Shape { table: std::ptr::from_ref(self.table).addr(), shape: self.shape }
+        let table = std::ptr::from_ref(self.table).addr();
+        StatementKey::Shape { table, shape: self.fragment.tokens() }
     }
 
     fn sql(&self) -> Result<Cow<'_, str>, stellata_client::Error> {
-        match render::sql(self.table, self.shape) {
+        match render::sql(self.table, self.fragment.tokens()) {
             Ok(sql) => Ok(Cow::Owned(sql)),
             Err(error) => Err(stellata_client::Error::encode(error)),
         }
@@ -419,26 +481,33 @@ pub(crate) fn run<'r>(
     sink: Sink<'r>,
 ) -> impl Future<Output = Result<Completion>> + Send {
     // No future of its own: every layer costs as much as a comparison of the statement's shape.
-    let statement = fragment.check().map(|()| Shaped { table, shape: fragment.tokens() });
-    run_statement(source, Some(table), statement, fragment.params(), check, sink)
+    run_statement(source, Shaped { table, fragment }, check, sink)
 }
 
 /// Runs one statement, unless it could not be put together.
 pub(crate) async fn run_statement(
     source: Source<'_>,
-    table: Option<&'static Table>,
-    statement: stellata_protocol::Result<impl Statement + Send>,
-    params: &Params,
+    statement: impl Ask,
     check: Check,
     sink: Sink<'_>,
 ) -> Result<Completion> {
-    let statement = statement.map_err(Error::usage)?;
-    if matches!(source, Source::Cluster(_) | Source::Named(..)) {
-        return run_where_it_belongs(source, table, &statement, params, check, sink).await;
+    let params = match statement.params() {
+        Ok(params) => params,
+        Err(error) => return Err(Error::usage(error)),
+    };
+    // The everyday way, with nothing in it that the others need.
+    if let Source::Pool(pool) = source
+        && let Some(mut lease) = pool.try_acquire()
+    {
+        let ran = lease.run(&statement, params, check, sink).await;
+        return ran.map_err(|error| failure::of_client(statement.table(), error));
+    }
+    if matches!(source, Source::Cluster(..) | Source::Named(..) | Source::Set(..)) {
+        return run_where_it_belongs(source, &statement, params, check, sink).await;
     }
     if let Source::Lane(pool, sharing) = source {
         let ran = pool.run_shared(&statement, params, sharing, check, sink).await;
-        return ran.map_err(|error| of_shared(table, error));
+        return ran.map_err(|error| of_shared(statement.table(), error));
     }
     let mut guard = match lease_now(source)? {
         Some(guard) => guard,
@@ -452,7 +521,7 @@ pub(crate) async fn run_statement(
         }
         guard => guard.run(&statement, params, check, sink).await,
     };
-    ran.map_err(|error| failure::of_client(table, error))
+    ran.map_err(|error| failure::of_client(statement.table(), error))
 }
 
 /// Rows of a statement, lent one after the other from the connection that runs it.
@@ -472,9 +541,16 @@ impl Drop for Lent<'_> {
 
 /// Holds a connection for a statement whose rows are lent; of a cluster, one to its primary.
 pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -> Result<Lent<'a>> {
+    let (source, settings) = match source {
+        Source::Set(configured, effect) => {
+            (configured.inner().with(effect), Some(configured.settings()))
+        }
+        source => (source, None),
+    };
     let source = source.of(None)?;
-    if let Source::Cluster(route) = source
-        && !route.reads
+    let (before, after) = settings.map(|set| source.around(set)).transpose()?.unzip();
+    if let Source::Cluster(route, choice) = source
+        && !choice.reads
         && let Some(writes) = route.writes
     {
         // Nobody will know where it has ended.
@@ -484,14 +560,18 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         Some(guard) => guard,
         None => lease(source).await?,
     };
-    let (held, pending) = match (source, &mut guard) {
-        (Source::Held(held, _), Guard::Held(_, pending)) => (Some(held), std::mem::take(pending)),
+    let (held, mut pending) = match (source, &mut guard) {
+        (Source::Held(held, _), Guard::Held(_, pending)) => {
+            (Some(&**held), std::mem::take(pending))
+        }
         _ => (None, Vec::new()),
     };
+    pending.extend(before);
     let rows = if pending.is_empty() {
         stellata_client::Rows::of(guard, sql, params)
     } else {
-        let ticket = submit_after(&mut guard, &pending, &sql, &params).await;
+        let after: Vec<Command> = after.flatten().into_iter().collect();
+        let ticket = submit_between(&mut guard, &pending, (&sql, &params), &after).await;
         let ticket = ticket.map_err(|error| failure::of_client(None, error))?;
         stellata_client::Rows::answering(guard, ticket)
     };
@@ -501,20 +581,19 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
     Ok(Lent { rows, held })
 }
 
-/// Sends one statement with commands ahead of it in the same flush, and reads the answers of those.
-async fn submit_after(
+/// Sends one statement with commands ahead of it and behind it in the same flush, and reads the answers of the first.
+async fn submit_between(
     connection: &mut Connection,
-    pending: &[Cow<'static, str>],
-    statement: &dyn Statement,
-    params: &Params,
+    pending: &[Command],
+    (statement, params): (&dyn Statement, &Params),
+    behind: &[Command],
 ) -> stellata_client::Result<Ticket> {
     connection.begin_batch()?;
     let commands = submit_all(connection, pending)?;
     let ticket = connection.submit(statement, params)?;
+    submit_all(connection, behind)?;
     connection.sync()?;
-    for command in commands {
-        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
-    }
+    read_all(connection, pending, commands).await?;
     Ok(ticket)
 }
 
@@ -522,18 +601,24 @@ async fn submit_after(
 #[cold]
 fn run_where_it_belongs<'r>(
     source: Source<'r>,
-    table: Option<&'static Table>,
-    statement: &'r dyn Statement,
+    statement: &'r dyn Ask,
     params: &'r Params,
     check: Check,
     sink: Sink<'r>,
 ) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send + 'r>> {
     Box::pin(async move {
+        let table = statement.table();
         match source.of(table)? {
-            Source::Cluster(route) => {
-                cluster::run_one(route, Asked { table, statement, params, check }, sink).await
+            Source::Cluster(route, choice) => {
+                let asked = Asked { table, statement, params, check, settings: None };
+                cluster::run_one(route, choice, asked, sink).await
             }
-            found => run_statement(found, table, Ok(statement), params, check, sink).await,
+            Source::Set(configured, effect) => {
+                let asked = [Asked { table, statement, params, check, settings: None }];
+                let rows = configured.run(effect, &asked, &mut Once::new(sink)).await?;
+                Ok(Completion { rows, rolled_back: false })
+            }
+            found => run_statement(found, statement, check, sink).await,
         }
     })
 }
@@ -550,24 +635,16 @@ fn of_shared(table: Option<&'static Table>, error: SharedError) -> Error {
 /// Runs one statement with commands ahead of it in the same flush.
 async fn run_after(
     connection: &mut Connection,
-    pending: &[Cow<'static, str>],
+    pending: &[Command],
     statement: &dyn Statement,
     params: &Params,
     check: Check,
     sink: Sink<'_>,
 ) -> stellata_client::Result<Completion> {
-    let ticket = submit_after(connection, pending, statement, params).await?;
+    let ticket = submit_between(connection, pending, (statement, params), &[]).await?;
     let completion = connection.rows(ticket, check, sink).await?;
     connection.ready().await?;
     Ok(completion)
-}
-
-fn submit_all(
-    connection: &mut Connection,
-    commands: &[Cow<'static, str>],
-) -> stellata_client::Result<Vec<Ticket>> {
-    let none = Params::new();
-    commands.iter().map(|command| connection.submit(&&**command, &none)).collect()
 }
 
 /// One statement of a batch.
@@ -596,8 +673,8 @@ pub(crate) async fn run_batch(
         item.fragment.check().map_err(Error::usage)?;
     }
     let source = source.of(items.first().map(|item| item.table))?;
-    if let Source::Cluster(route) = source {
-        return Box::pin(run_batch_in_cluster(route, items, rows)).await;
+    if matches!(source, Source::Cluster(..) | Source::Set(..)) {
+        return Box::pin(run_batch_where_it_belongs(source, items, rows)).await;
     }
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
@@ -626,16 +703,14 @@ pub(crate) async fn run_batch(
     }
 }
 
-/// Runs a batch on the server of a cluster that it is for.
-async fn run_batch_in_cluster(
-    route: Route<'_>,
+/// Runs a batch on the server of a cluster that it is for, or with settings.
+async fn run_batch_where_it_belongs(
+    source: Source<'_>,
     items: &[Item<'_>],
     rows: &mut dyn Collect,
 ) -> Result<u64> {
-    let statements: Vec<Shaped<'_>> = items
-        .iter()
-        .map(|item| Shaped { table: item.table, shape: item.fragment.tokens() })
-        .collect();
+    let statements: Vec<Shaped<'_>> =
+        items.iter().map(|item| Shaped { table: item.table, fragment: item.fragment }).collect();
     let asked: Vec<Asked<'_>> = items
         .iter()
         .zip(&statements)
@@ -644,9 +719,17 @@ async fn run_batch_in_cluster(
             statement,
             params: item.fragment.params(),
             check: item.check,
+            settings: None,
         })
         .collect();
-    cluster::run(route, &asked, &mut Kept(rows)).await
+    match source {
+        Source::Cluster(route, choice) => {
+            cluster::run(route, choice, &asked, &mut Kept(rows)).await
+        }
+        Source::Set(configured, effect) => configured.run(effect, &asked, &mut Kept(rows)).await,
+        // Who asks has looked.
+        _ => Ok(0),
+    }
 }
 
 /// Keeps rows until all are there.
@@ -665,7 +748,7 @@ impl Take for Kept<'_> {
 
 async fn run_batch_once(
     connection: &mut Connection,
-    pending: &[Cow<'static, str>],
+    pending: &[Command],
     items: &[Item<'_>],
     at: &mut usize,
     rows: &mut dyn Collect,
@@ -674,13 +757,11 @@ async fn run_batch_once(
     let commands = submit_all(connection, pending)?;
     let mut tickets = Vec::with_capacity(items.len());
     for item in items {
-        let statement = Shaped { table: item.table, shape: item.fragment.tokens() };
+        let statement = Shaped { table: item.table, fragment: item.fragment };
         tickets.push(connection.submit(&statement, item.fragment.params())?);
     }
     connection.sync()?;
-    for command in commands {
-        connection.rows(command, no_columns, &mut |_| Ok(())).await?;
-    }
+    read_all(connection, pending, commands).await?;
     let mut count = 0_u64;
     for (index, (ticket, item)) in tickets.into_iter().zip(items).enumerate() {
         *at = index;

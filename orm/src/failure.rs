@@ -31,7 +31,7 @@ pub(crate) fn of_pool(error: stellata_pool::Error) -> Error {
 
 fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> Error {
     if let Some(server) = error.server() {
-        return of_server(table, server).with_server(server, error.sql());
+        return of_server(table, server, error.to_string()).with_server(server, error.sql());
     }
     let kind = match error.kind() {
         Client::Timeout => ErrorKind::Timeout,
@@ -51,7 +51,7 @@ fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> E
     }
 }
 
-fn of_server(table: Option<&'static Table>, server: &ServerError) -> Error {
+fn of_server(table: Option<&'static Table>, server: &ServerError, said: String) -> Error {
     let kind = match server.sqlstate {
         SqlState::UNIQUE_VIOLATION => ErrorKind::Unique,
         SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => ErrorKind::ForeignKey,
@@ -64,7 +64,6 @@ fn of_server(table: Option<&'static Table>, server: &ServerError) -> Error {
         _ if server.ends_session() || server.sqlstate.class() == "08" => ErrorKind::Connection,
         _ => ErrorKind::Database,
     };
-    let said = server.to_string();
     let Some(table) = table else {
         return Error::new(kind, said);
     };

@@ -29,7 +29,7 @@ pub mod __private;
 pub use databases::Databases;
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
-pub use executor::{Executor, Held, Source};
+pub use executor::{Configured, Executor, Held, Source};
 pub use expr::assignment::{Assignment, IntoAssignments};
 pub use expr::comparison::value;
 pub use expr::computed::{Expr, Number, Text};
@@ -66,9 +66,9 @@ pub use stellata_client::replication::Lsn;
 pub use stellata_client::{
     AuthMethod, BearerToken, ChannelBindingPolicy, Config, Endpoint, Environment, Host, Keepalive,
     Limits, LoadBalanceHosts, PasswordRequest, Pem, PhaseLimits, Process, ProtocolVersion,
-    RequireAuth, RequireAuthError, RootCertificates, ServerError, Severity, SqlState, SslCertMode,
-    SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion, TokenChallenge,
-    TokenRequest,
+    RequireAuth, RequireAuthError, RootCertificates, ServerError, Settings, Severity, SqlState,
+    SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
+    TokenChallenge, TokenRequest,
 };
 pub use stellata_derive::{Model, PgComposite, PgDomain, PgEnum};
 pub use stellata_pool as pool;
@@ -85,6 +85,7 @@ struct Readme;
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/connecting.md")]
 #[doc = include_str!("../../docs/guide/types.md")]
 #[doc = include_str!("../../docs/guide/errors.md")]
 #[doc = include_str!("../../docs/guide/clusters.md")]

@@ -1,15 +1,19 @@
 //! SQL by hand.
 
+use std::borrow::Cow;
 use std::panic::Location;
 
-use stellata_client::Statement;
+use stellata_client::{Statement, StatementKey};
 use stellata_pool::Sharing;
 use stellata_protocol::{Encode, FromRow, Params};
 
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{Effect, Executor, Lent, Source, lend, no_rows, run_statement};
+use crate::executor::{
+    Ask, Configured, Effect, Executor, Lent, Source, lend, no_rows, run_statement,
+};
 use crate::failure;
+use crate::model::table::Table;
 use crate::read_your_writes::ReadYourWrites;
 use crate::transaction::Transaction;
 
@@ -38,6 +42,29 @@ pub struct Sql<'a> {
     caller: &'static Location<'static>,
 }
 
+/// The statement as connections see it.
+struct Text<'s>(&'s Sql<'s>);
+
+impl Statement for Text<'_> {
+    fn key(&self) -> StatementKey<'_> {
+        self.0.text.key()
+    }
+
+    fn sql(&self) -> Result<Cow<'_, str>, stellata_client::Error> {
+        self.0.text.sql()
+    }
+}
+
+impl Ask for Text<'_> {
+    fn table(&self) -> Option<&'static Table> {
+        None
+    }
+
+    fn params(&self) -> stellata_protocol::Result<&Params> {
+        self.0.fault.map_or(Ok(&self.0.params), Err)
+    }
+}
+
 impl Db {
     /// A statement in SQL.
     #[track_caller]
@@ -59,6 +86,14 @@ impl ReadYourWrites {
     #[track_caller]
     pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
         Sql::new(self.source(), text)
+    }
+}
+
+impl Configured<'_> {
+    /// A statement in SQL, with these settings.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(Executor::source(self), text)
     }
 }
 
@@ -202,11 +237,7 @@ impl<'a> Sql<'a> {
         check: crate::executor::Check,
         sink: crate::executor::Sink<'_>,
     ) -> Result<u64> {
-        if let Some(error) = self.fault {
-            return Err(Error::usage(error));
-        }
-        let statement: Result<&dyn Statement, _> = Ok(&self.text);
-        let done = run_statement(self.source, None, statement, &self.params, check, sink).await?;
+        let done = run_statement(self.source, Text(&self), check, sink).await?;
         Ok(done.rows)
     }
 }

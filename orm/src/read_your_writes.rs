@@ -59,7 +59,7 @@ impl sealed::Sealed for ReadYourWrites {}
 impl Executor for ReadYourWrites {
     fn source(&self) -> Source<'_> {
         match self.db.source() {
-            Source::Cluster(route) => Source::Cluster(self.with_writes(route)),
+            Source::Cluster(route, choice) => Source::Cluster(self.with_writes(route), choice),
             source => source,
         }
     }
@@ -93,9 +93,9 @@ impl ReadYourWrites {
         E: From<Error>,
     {
         let route = match self.source() {
-            Source::Cluster(route) => Some(route),
+            Source::Cluster(route, _) => Some(route),
             _ => None,
         };
-        transaction::begin(self.db.pool(), route, run).await
+        transaction::begin(self.db.pool(), route, None, run).await
     }
 }

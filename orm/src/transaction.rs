@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use stellata_client::Settings;
 use stellata_pool::Pool;
 
 use crate::cluster::{Route, Writes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::{End, Executor, Held, Source, sealed};
+use crate::executor::{Command, Configured, End, Executor, Held, Source, sealed};
 use crate::failure;
 
 /// An open transaction, or a savepoint inside one.
@@ -44,14 +45,83 @@ impl Transaction {
     where
         E: From<Error>,
     {
-        let depth = self.held.push(self.depth)?;
-        let mut open = Open { held: &self.held, depth, keep: false };
-        let inner = Self { held: Arc::clone(&self.held), depth };
-        let result = run(&inner).await;
-        open.keep = result.is_ok();
-        drop(open);
-        result
+        savepoint(&self.held, self.depth, None, run).await
     }
+}
+
+impl Configured<'_> {
+    /// Runs a closure inside a transaction, as [`Db::transaction`](crate::Db::transaction) does, that has these settings; of a
+    /// transaction, inside a savepoint, as [`Transaction::transaction`] does.
+    ///
+    /// The settings ride along with BEGIN, and so with the first statement, and are gone with the transaction's end. Those of
+    /// a savepoint are set back at its end.
+    ///
+    /// ```no_run
+    /// # use stellata::prelude::*;
+    /// # #[derive(Model)]
+    /// # struct Account { #[model(key, identity)] id: Id<Account>, balance: i64 }
+    /// # async fn example(db: &Db) -> stellata::Result<()> {
+    /// use std::time::Duration;
+    /// use stellata::Settings;
+    ///
+    /// let settings = Settings::new().lock_timeout(Duration::from_millis(200)).set("app.user", "anna");
+    /// db.with_settings(settings)
+    ///     .transaction(async |tx| {
+    ///         Account::query().filter(|a| a.id.eq(1)).update(|a| a.balance.set(a.balance - 10)).exec(tx).await
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Db::transaction`](crate::Db::transaction). A setting that the server refuses is the error of the first statement,
+    /// and names the setting. [`ErrorKind::Usage`] on several databases: a transaction runs on one.
+    ///
+    /// # Cancel safety
+    /// As [`Db::transaction`](crate::Db::transaction).
+    pub async fn transaction<T, E>(
+        &self,
+        run: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        let settings = Some(self.settings()).filter(|settings| !settings.is_empty());
+        match self.inner() {
+            Source::Held(held, depth) => savepoint(held, depth, settings, run).await,
+            Source::Cluster(route, _) => {
+                begin(route.cluster.primary(), Some(route), settings, run).await
+            }
+            Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+                begin(pool, None, settings, run).await
+            }
+            Source::Named(..) | Source::Set(..) => Err(Error::new(
+                ErrorKind::Usage,
+                "a transaction runs on one database: choose it by `Databases::on`",
+            )
+            .into()),
+        }
+    }
+}
+
+/// Runs a closure inside a savepoint of the transaction at `depth`.
+async fn savepoint<T, E>(
+    held: &Arc<Held>,
+    depth: u32,
+    settings: Option<&Settings>,
+    run: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<Error>,
+{
+    let (depth, last) = held.push(depth, settings)?;
+    let mut open = Open { held, depth, keep: false, last };
+    let inner = Transaction { held: Arc::clone(held), depth };
+    let result = run(&inner).await;
+    open.keep = result.is_ok();
+    drop(open);
+    result
 }
 
 /// A savepoint that is open. Dropped, it is ended.
@@ -59,11 +129,13 @@ struct Open<'a> {
     held: &'a Held,
     depth: u32,
     keep: bool,
+    /// What takes its settings back.
+    last: Option<Command>,
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.held.pop(self.depth, self.keep);
+        self.held.pop(self.depth, self.keep, self.last.take());
     }
 }
 
@@ -71,13 +143,14 @@ impl Drop for Open<'_> {
 pub(crate) async fn begin<T, E>(
     pool: &Pool,
     route: Option<Route<'_>>,
+    settings: Option<&Settings>,
     run: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
 ) -> Result<T, E>
 where
     E: From<Error>,
 {
     let lease = pool.acquire().await.map_err(failure::of_pool)?;
-    let held = Arc::new(Held::new(lease));
+    let held = Arc::new(Held::new(lease, settings)?);
     let transaction = Transaction { held: Arc::clone(&held), depth: 1 };
     match run(&transaction).await {
         Ok(value) => {

@@ -15,6 +15,7 @@ mod export;
 mod meter;
 mod error;
 mod options;
+mod vigil;
 mod pooled;
 mod lanes;
 mod shared;

@@ -33,10 +33,12 @@ impl Shared {
         }
     }
 
-    /// Has vacancies filled until there is the minimum, as far as there are any.
+    /// Has vacancies filled until there is the minimum, as far as there are any. While the last attempt is one that failed,
+    /// there is one at a time.
     pub(crate) fn open_minimum(self: &Arc<Self>) {
-        let there = || self.open().saturating_add(self.opening.load(Ordering::Relaxed));
-        while there() < self.options.min
+        let opening = || self.opening.load(Ordering::Relaxed);
+        while self.open().saturating_add(opening()) < self.options.min
+            && (opening() == 0 || self.failure().is_none())
             && let Some(vacancy) = self.lending.vacancy()
         {
             if !self.spawn(vacancy, false) {

@@ -114,7 +114,10 @@ impl Pool {
         {
             let _passed_on = PassedOn(shared);
             let wait = shared.lending.wait(shared.deadline(start));
-            shared.open_wanted();
+            // Who looks at the idle ones has those opened that are missing then.
+            if !shared.is_looking() {
+                shared.open_wanted();
+            }
             shared.yield_lane();
             // It may have ended just before there was somebody in line.
             if shared.has_usher(runtime) {
@@ -172,7 +175,10 @@ impl Pool {
                     let _passed_on = PassedOn(shared);
                     // Those behind in line may rely on it that no deadline in front of them is later than theirs.
                     let wait = shared.lending.wait(shared.deadline(start));
-                    shared.open_wanted();
+                    // Who looks at the idle ones has those opened that are missing then.
+                    if !shared.is_looking() {
+                        shared.open_wanted();
+                    }
                     shared.yield_lane();
                     match wait.await {
                         Some(lent) => lent,

@@ -1,6 +1,10 @@
 //! A connection of the pool.
 
+use std::sync::Weak;
+
 use stellata_client::{Connection, StatementCounts};
+
+use crate::vigil::Sentry;
 
 /// A connection, and what the pool knows of it.
 pub(crate) struct Pooled {
@@ -11,6 +15,8 @@ pub(crate) struct Pooled {
     pub(crate) expires: u64,
     /// When it came back last, by the pool's clock.
     pub(crate) returned: u64,
+    /// What stands by the socket while the connection is idle.
+    pub(crate) sentry: Weak<Sentry>,
     /// The statements that the pool has counted.
     pub(crate) counted: StatementCounts,
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use crossbeam_utils::atomic::AtomicCell;
@@ -21,6 +22,7 @@ use crate::meter::{Meter, Reason};
 use crate::options::PoolOptions;
 use crate::pooled::Pooled;
 use crate::status::PoolStatus;
+use crate::vigil::Vigil;
 
 /// How long saying goodbye to a server may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -41,6 +43,11 @@ pub(crate) struct Shared {
     /// A clock that nobody has to ask the system for: milliseconds since `start`, moved by the reaper.
     clock: AtomicU64,
     pub(crate) start: Instant,
+    /// When idle connections were looked at last, by the clock.
+    looked: AtomicU64,
+    /// How many are looking through the idle connections, which nobody else finds meanwhile.
+    looking: AtomicU32,
+    pub(crate) vigil: Arc<Vigil>,
     pub(crate) max: AtomicU32,
     /// Connections that are lent or idle or being cleaned.
     open: AtomicU32,
@@ -75,6 +82,9 @@ impl Shared {
             generation: AtomicU32::new(0),
             clock: AtomicU64::new(0),
             start: Instant::now(),
+            looked: AtomicU64::new(0),
+            looking: AtomicU32::new(0),
+            vigil: Arc::default(),
             max: AtomicU32::new(options.max),
             open: AtomicU32::new(0),
             closing: AtomicU32::new(0),
@@ -125,13 +135,14 @@ impl Shared {
     pub(crate) fn admit(&self, connection: Connection, generation: u32) -> Box<Pooled> {
         self.open.fetch_add(1, Ordering::Relaxed);
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.vigil.rouse();
         let returned = self.tick();
         // All live a little less long, and each differently, than they may.
         let expires = self.options.lifetime.map_or(u64::MAX, |lifetime| {
             returned.saturating_add(millis(self.lots.shorten(lifetime, 10)))
         });
         let counted = StatementCounts::default();
-        Box::new(Pooled { connection, generation, expires, returned, counted })
+        Box::new(Pooled { connection, generation, expires, returned, sentry: Weak::new(), counted })
     }
 
     pub(crate) fn generation(&self) -> u32 {
@@ -141,7 +152,7 @@ impl Shared {
     /// Lets all connections that were opened so far end.
     pub(crate) fn renew(self: &Arc<Self>) {
         self.generation.fetch_add(1, Ordering::Relaxed);
-        self.look_through(|_| None);
+        self.look_through(|pooled| self.fault(pooled));
     }
 
     pub(crate) fn note_failure(&self, error: &Arc<stellata_client::Error>) {
@@ -229,36 +240,69 @@ impl Shared {
 
     /// Looks at all idle connections, the one that was used last at the end, and closes those that are at their end or for
     /// which `end` has a reason.
-    fn look_through(self: &Arc<Self>, mut end: impl FnMut(&Pooled) -> Option<Reason>) {
+    fn look_through(self: &Arc<Self>, mut end: impl FnMut(&mut Pooled) -> Option<Reason>) {
         let now = self.clock.load(Ordering::Relaxed);
-        let mut taken: Vec<Lent<Pooled>> =
-            std::iter::from_fn(|| self.lending.take_idle()).collect();
-        while let Some(mut lent) = taken.pop() {
-            let reason = self
-                .fault(&mut lent.thing)
-                .or_else(|| self.end_of(&lent.thing, now))
-                .or_else(|| end(&lent.thing));
+        let mut looking = Looking::begin(self);
+        while let Some(lent) = looking.taken.last_mut() {
+            let reason = end(&mut lent.thing).or_else(|| self.end_of(&lent.thing, now));
+            let Some(lent) = looking.taken.pop() else { break };
             match reason {
                 // Not by way of `Shared::give`: it has been idle since it came back, not since now.
                 None => self.lending.give(lent),
                 Some(reason) => self.retire(lent, reason),
             }
         }
+        drop(looking);
         self.shed();
     }
 
-    /// Closes idle connections that are at their end, or have been idle for too long.
-    pub(crate) fn reap(self: &Arc<Self>) {
+    /// Whether idle connections are being looked at, and those who find none now have them soon.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.looking.load(Ordering::SeqCst) > 0
+    }
+
+    /// Takes in what has come on idle connections, and closes those that are at their end. Returns whether the pool is calm:
+    /// nothing is lent, and all that is idle has a sentry.
+    pub(crate) fn look(self: &Arc<Self>, look: Look) -> bool {
         let now = self.tick();
         let idle_limit = self.options.idle_limit.map_or(u64::MAX, millis);
+        let before = match look {
+            Look::News => self.looked.load(Ordering::Relaxed),
+            Look::Usual | Look::Thorough => self.looked.swap(now, Ordering::Relaxed),
+        };
         let mut spare = self.open().saturating_sub(self.options.min);
+        let mut is_calm = true;
         self.look_through(|pooled| {
+            if look != Look::Thorough && pooled.sentry.strong_count() > 0 {
+                return None;
+            }
+            if look != Look::Thorough && pooled.returned >= before {
+                // In use: a sentry would soon be gone.
+                is_calm = false;
+                return None;
+            }
+            if !self.watch(pooled) {
+                return Some(Reason::Broken);
+            }
             let unused = now.saturating_sub(pooled.returned) >= idle_limit;
-            (unused && spare > 0).then(|| {
+            (look == Look::Thorough && unused && spare > 0).then(|| {
                 spare -= 1;
                 Reason::Idle
             })
         });
+        let open = self.open();
+        is_calm && open == self.lending.idle() && open >= self.options.min
+    }
+
+    /// Takes in what has come on an idle connection, and leaves a sentry with it. Returns false where it can't be used any
+    /// more.
+    fn watch(&self, pooled: &mut Pooled) -> bool {
+        let sentry = pooled.sentry.upgrade().unwrap_or_else(|| {
+            let sentry = self.vigil.sentry();
+            pooled.sentry = Arc::downgrade(&sentry);
+            sentry
+        });
+        pooled.connection.watch(&Waker::from(sentry)).is_ok()
     }
 
     /// Closes a connection. Its slot is vacant when the connection is closed, so that the server never sees more of them
@@ -338,6 +382,46 @@ impl fmt::Debug for Shared {
             .field("options", &self.options)
             .field("status", &self.status())
             .finish_non_exhaustive()
+    }
+}
+
+/// How idle connections are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Something has come on one of them: those without a sentry are read.
+    News,
+    /// So are those that have been idle since the last such look; from now on they have one.
+    Usual,
+    /// All are read, and those that have been idle for too long are closed.
+    Thorough,
+}
+
+/// Idle connections that are looked at. Dropped, all are idle again that are still here, also where a function of the
+/// application that is told of notices has panicked.
+struct Looking<'s> {
+    shared: &'s Arc<Shared>,
+    taken: Vec<Lent<Pooled>>,
+}
+
+impl<'s> Looking<'s> {
+    fn begin(shared: &'s Arc<Shared>) -> Self {
+        shared.looking.fetch_add(1, Ordering::SeqCst);
+        let taken = std::iter::from_fn(|| shared.lending.take_idle()).collect();
+        Self { shared, taken }
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        while let Some(lent) = self.taken.pop() {
+            self.shared.lending.give(lent);
+        }
+        self.shared.looking.fetch_sub(1, Ordering::SeqCst);
+        // Who got in line before this, and had nothing opened because of the look, is seen by us next.
+        fence(Ordering::SeqCst);
+        for _ in 0..self.shared.lending.waiting() {
+            self.shared.open_overlooked(false);
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use crate::endpoint::{self, Endpoint, Host};
 use crate::error::Error;
 use crate::kept::folder::Folder;
 use crate::kept::keeper::{Death, Keeper};
-use crate::server::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server};
+use crate::roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER};
+use crate::server::Server;
 use crate::shelf;
 use crate::sql::{self, Rows, Session};
 use std::env;
@@ -89,6 +90,8 @@ pub struct Bouncer {
     keeper: Mutex<Keeper>,
     folder: Folder,
     tcp: Endpoint,
+    /// The superuser's.
+    password: String,
     version: (u32, u32),
 }
 
@@ -102,12 +105,13 @@ impl Bouncer {
         fs::create_dir(folder.data())
             .map_err(|cause| Error::while_doing("making a folder for a pooler", cause))?;
         folder.hand_over(&folder.data())?;
+        let password = server.endpoint().password().unwrap_or(PASSWORD).to_owned();
         let mut tries = 0;
         let (keeper, tcp) = loop {
             tries += 1;
             let tcp = Endpoint::tcp("127.0.0.1", endpoint::free_port()?, ADMIN);
             configure(&folder, server, &options, tcp.port())?;
-            match launch(&folder, &options.program, &tcp) {
+            match launch(&folder, &options.program, &tcp, &password) {
                 Ok(keeper) => break (keeper, tcp),
                 Err(_) if tries < PORTS_TO_TRY && log_of(&folder).contains("in use") => {
                     let _ = fs::remove_file(folder.log());
@@ -117,7 +121,7 @@ impl Bouncer {
         };
         guard.leave();
         let keeper = Mutex::new(keeper);
-        Ok(Bouncer { keeper, folder, tcp, version: options.version })
+        Ok(Bouncer { keeper, folder, tcp, password, version: options.version })
     }
 
     /// The way to it by TCP, for the superuser of a server of our own.
@@ -156,7 +160,7 @@ impl Bouncer {
     }
 
     fn admin_endpoint(&self) -> Endpoint {
-        self.tcp.with_user(ADMIN, Some(PASSWORD))
+        self.tcp.with_user(ADMIN, Some(&self.password))
     }
 }
 
@@ -209,7 +213,12 @@ fn configure(
     folder.write(&data.join("pgbouncer.ini"), text.as_bytes())
 }
 
-fn launch(folder: &Folder, program: &Path, tcp: &Endpoint) -> Result<Keeper, Error> {
+fn launch(
+    folder: &Folder,
+    program: &Path,
+    tcp: &Endpoint,
+    password: &str,
+) -> Result<Keeper, Error> {
     let command = [program.to_owned(), folder.data().join("pgbouncer.ini")];
     let mut keeper = folder.run(&command, Death::Killed)?;
     let begun = Instant::now();
@@ -217,7 +226,7 @@ fn launch(folder: &Folder, program: &Path, tcp: &Endpoint) -> Result<Keeper, Err
         if keeper.wait_until_gone(Duration::ZERO) {
             break "the pooler ended as it was started".to_owned();
         }
-        match Session::connect(&tcp.with_user(ADMIN, Some(PASSWORD)), "pgbouncer") {
+        match Session::connect(&tcp.with_user(ADMIN, Some(password)), "pgbouncer") {
             Ok(_) => return Ok(keeper),
             Err(cause) if begun.elapsed() > START_LIMIT => {
                 break format!("the pooler did not answer within {START_LIMIT:?} ({cause})");

@@ -2,6 +2,8 @@
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::roles::UNGUARDED;
+use crate::sentinel::SENTINEL;
 use crate::server::Server;
 use crate::sql::{self, Rows, Session};
 use crate::unique;
@@ -109,6 +111,15 @@ impl Database {
     /// The way to its server by TCP for the superuser.
     pub fn tcp(&self) -> &Endpoint {
         &self.tcp
+    }
+
+    /// The same for a superuser who needs no password, in every run of the tests: without drawn
+    /// numbers in its login a session can be played again.
+    pub fn unguarded_tcp(&self) -> Endpoint {
+        match self.tcp.password() {
+            Some(SENTINEL) => self.tcp.with_user(UNGUARDED, None),
+            _ => self.tcp.clone(),
+        }
     }
 
     /// The major version of its server.

@@ -130,10 +130,12 @@ impl Endpoint {
 
     /// The URL of a database there, with the password in clear.
     pub fn url(&self, database: &str) -> String {
-        let mut url = format!("postgres://{}", encode(&self.user));
+        // A slash would end what stands before the host.
+        let encode_login = |text: &str| encode(text).replace('/', "%2F");
+        let mut url = format!("postgres://{}", encode_login(&self.user));
         if let Some(password) = &self.password {
             url += ":";
-            url += &encode(password);
+            url += &encode_login(password);
         }
         let (database, port) = (encode(database), self.port);
         match &self.host {
@@ -166,7 +168,7 @@ pub(crate) fn free_port() -> Result<u16, Error> {
 }
 
 /// Percent-encodes what has a meaning of its own in a URL; a folder's slashes stay readable.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut out = String::new();
     for &byte in text.as_bytes() {
         match byte {
@@ -206,7 +208,7 @@ mod tests {
     fn a_url_and_back() {
         for (url, database) in [
             ("postgres://postgres@127.0.0.1:5432/x", "x"),
-            ("postgres://a%40b:p%3Aw%2520@db.example:1/with%20space", "with space"),
+            ("postgres://a%40b:p%3Aw%2520%2F@db.example:1/with%20space", "with space"),
             ("postgres://u@[::1]:6543/x", "x"),
             ("postgres://u@/x?host=/dev/shm/a/s&port=6000", "x"),
         ] {

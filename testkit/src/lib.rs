@@ -21,16 +21,20 @@
 #![cfg(unix)]
 
 mod certificates;
+mod roles;
 mod bouncer;
 mod cluster;
 mod database;
 mod endpoint;
+mod sentinel;
 mod error;
+mod journal;
 mod kept;
 mod pipe;
 mod proxy;
 mod run;
 mod scripted;
+mod search;
 mod server;
 mod shelf;
 mod skip;
@@ -45,10 +49,13 @@ pub use endpoint::{Endpoint, Host};
 pub use error::Error;
 pub use pipe::{Fault, Operation, Operations, Pipe, PipeControl};
 pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Recording, Sent};
-pub use run::{LIMIT, run, run_within, with_database, with_database_on, within};
-pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
-pub use server::{
-    MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, ServerOptions, Shutdown, VERSIONS,
+pub use roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER};
+pub use run::{
+    LIMIT, run, run_within, with_database, with_database_on, with_database_since, within,
 };
+pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
+pub use search::{Leak, Told};
+pub use sentinel::MARKER;
+pub use server::{Server, ServerOptions, Shutdown, VERSIONS};
 pub use skip::skip;
 pub use stellata_testkit_macros::test;

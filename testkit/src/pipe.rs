@@ -1,5 +1,6 @@
 //! A stream in memory that is cut into pieces and fails when it is told to.
 
+use crate::journal;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,6 +132,7 @@ impl Pipe {
     /// Two ends of a pipe in memory, each of which holds up to `capacity` bytes for the other.
     /// Nothing but the two ends moves its bytes, so that time may stand still meanwhile.
     pub fn pair(capacity: usize) -> (Pipe, Pipe) {
+        journal::begin();
         let (one, other) = tokio::io::duplex(capacity);
         (Pipe::new(one), Pipe::new(other))
     }

@@ -12,6 +12,8 @@ pub use settings::{Cut, Direction, Ending};
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::journal;
+use crate::sentinel::SENTINEL;
 use link::Shared;
 use record::Record;
 use settings::Settings;
@@ -45,10 +47,14 @@ impl Proxy {
     /// # Errors
     /// When no port or no thread can be had.
     pub fn start(target: &Endpoint) -> Result<Proxy, Error> {
+        journal::begin();
         let failed = |cause| Error::while_doing("starting a proxy", cause);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        if target.password() == Some(SENTINEL) {
+            journal::note_guarded(address.port());
+        }
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (settings, _) = watch::channel(Settings::default());
         let shared = Arc::new(Shared { settings, record: Record::new() });

@@ -2,7 +2,9 @@
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::journal;
 use crate::server::Server;
+use crate::skip::skip;
 use std::fmt::Display;
 use std::future::Future;
 use std::io::Write;
@@ -36,6 +38,20 @@ pub fn with_database_on<R>(server: &Server, test: impl AsyncFnOnce(&Database) ->
     run(test(&database))
 }
 
+/// Runs a test with a fresh database on a server of this major version or a newer one: the shared
+/// one, or else the newest that is here. Where none is new enough the test is skipped.
+///
+/// # Panics
+/// As [`with_database`].
+pub fn with_database_since(major: u32, test: impl AsyncFnOnce(&Database)) {
+    match expect("starting a newer server for tests", Server::since(major)) {
+        Some(server) => with_database_on(server, test),
+        None => {
+            skip(&format!("no PostgreSQL {major} or newer is here: `cargo xtask test` fetches it"))
+        }
+    }
+}
+
 /// Runs a future on a runtime of its own, in this thread, for [`LIMIT`] at most.
 ///
 /// # Panics
@@ -50,6 +66,7 @@ pub fn run<F: Future>(test: F) -> F::Output {
 /// # Panics
 /// When it takes longer.
 pub fn run_within<F: Future>(limit: Duration, test: F) -> F::Output {
+    journal::begin();
     let _watch = watch(limit + GRACE);
     let runtime = expect("making a runtime", Builder::new_current_thread().enable_all().build());
     let runtime = Ending(Some(runtime));

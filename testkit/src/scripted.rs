@@ -14,6 +14,7 @@ pub use scram::ScramServer;
 pub use script::Script;
 
 use crate::error::Error;
+use crate::journal;
 use crate::proxy::Ending;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -75,6 +76,7 @@ impl ScriptedServer {
     /// # Errors
     /// When no port or no thread can be had.
     pub fn start(scripts: impl IntoIterator<Item = Script>) -> Result<ScriptedServer, Error> {
+        journal::begin();
         let failed = |cause| Error::while_doing("starting a scripted server", cause);
         let scripts: Vec<Script> = scripts.into_iter().collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;

@@ -3,6 +3,7 @@
 mod binaries;
 mod copy;
 mod options;
+mod login;
 mod standby;
 mod template;
 
@@ -10,8 +11,10 @@ pub use options::ServerOptions;
 
 use crate::endpoint::{self, Endpoint, Host};
 use crate::error::Error;
+use crate::journal;
 use crate::kept::folder::Folder;
 use crate::kept::keeper::{Death, Keeper, send_signal};
+use crate::roles::SUPERUSER;
 use crate::sql::{self, Session};
 use binaries::Binaries;
 
@@ -21,16 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use template::{SUPERUSER, Template};
-
-/// A role that must log in with `md5` over TCP ([`PASSWORD`] is its password).
-pub const MD5_USER: &str = "md5_user";
-/// A role that must log in with `scram-sha-256` over TCP ([`PASSWORD`] is its password).
-pub const SCRAM_USER: &str = "scram_user";
-/// A role that must log in with a password in clear over TCP ([`PASSWORD`] is its password).
-pub const PASSWORD_USER: &str = "password_user";
-/// The password of the three roles above. It has characters that a URL must encode.
-pub const PASSWORD: &str = "a passw0rd: 'quoted' @ 100%";
+use template::Template;
 
 /// The major versions that stellata supports.
 pub const VERSIONS: [u32; 5] = [14, 15, 16, 17, 18];
@@ -84,9 +78,12 @@ pub enum Shutdown {
 /// A PostgreSQL server for tests: one of our own, or the one that `DATABASE_URL` names.
 ///
 /// A server of our own has its data in memory where there is room, a unix socket and a TCP port
-/// on 127.0.0.1. Everybody may log in as anybody without a password, except that [`MD5_USER`],
-/// [`SCRAM_USER`] and [`PASSWORD_USER`] have to show theirs over TCP. It is stopped and its files
-/// are removed when the value is dropped or, at the latest, when this process ends in any way.
+/// on 127.0.0.1. Everybody may log in as anybody without a password, except that
+/// [`MD5_USER`](crate::MD5_USER), [`SCRAM_USER`](crate::SCRAM_USER) and
+/// [`PASSWORD_USER`](crate::PASSWORD_USER) have to show theirs over TCP, and the superuser of the
+/// shared servers has to where `STELLATA_JOURNAL` names a folder for what the tests tell. It is
+/// stopped and its files are removed when the value is dropped or, at the latest, when this
+/// process ends in any way.
 #[derive(Debug)]
 pub struct Server {
     endpoint: Endpoint,
@@ -120,7 +117,7 @@ impl Server {
         static SHARED: OnceLock<Result<Server, Error>> = OnceLock::new();
         let made = SHARED.get_or_init(|| match env::var("DATABASE_URL") {
             Ok(url) if !url.is_empty() => Server::at(&url),
-            _ => Server::start(ServerOptions::new()),
+            _ => Server::start_guarded(ServerOptions::new()),
         });
         made.as_ref().map_err(Error::clone)
     }
@@ -140,9 +137,25 @@ impl Server {
         let Some(place) = VERSIONS.iter().position(|version| *version == major) else {
             return Err(Error::new(format!("PostgreSQL {major} is not supported")));
         };
-        let made = SHARED[place]
-            .get_or_init(|| ServerOptions::of_version(major).map(Server::start).transpose());
+        let made = SHARED[place].get_or_init(|| {
+            ServerOptions::of_version(major).map(Server::start_guarded).transpose()
+        });
         made.as_ref().map(Option::as_ref).map_err(Error::clone)
+    }
+
+    /// A server of this major version or a newer one, that all tests of this process share:
+    /// [`Server::shared`] where that will do, else the newest of those that are installed or
+    /// fetched; `None` where none of them is new enough.
+    ///
+    /// # Errors
+    /// As [`Server::of_version`].
+    pub fn since(major: u32) -> Result<Option<&'static Server>, Error> {
+        let shared = Server::shared()?;
+        if shared.version() >= major {
+            return Ok(Some(shared));
+        }
+        let newer = VERSIONS.into_iter().rev().filter(|version| *version >= major);
+        newer.map(Server::of_version).find_map(Result::transpose).transpose()
     }
 
     /// A server that somebody else runs; its superuser, or one who may create databases, is
@@ -170,6 +183,7 @@ impl Server {
     /// # Errors
     /// When no PostgreSQL is installed, or it does not start; the message has the server's log.
     pub fn start(options: ServerOptions) -> Result<Server, Error> {
+        journal::begin();
         let binaries = Binaries::find(options.binaries.as_deref())?;
         let partial = Template::fresh_place();
         let (folder, guard) = Folder::create(&partial)?;
@@ -181,7 +195,7 @@ impl Server {
         guard.leave();
         let maintenance = SUPERUSER.to_owned();
         let version = ask_version(&endpoint, &maintenance)?;
-        sql::run(&endpoint, SUPERUSER, &login_roles())?;
+        sql::run(&endpoint, SUPERUSER, &login::roles())?;
         let tcp = endpoint.at("127.0.0.1", endpoint.port());
         let own = Own { keeper: Mutex::new(keeper), folder, binaries, options };
         Ok(Server { endpoint, tcp, maintenance, version, own: Some(own), tidied: Once::new() })
@@ -402,36 +416,13 @@ fn configure(folder: &Folder, options: &ServerOptions, more: &[(&str, &str)]) ->
     for (name, value) in SETTINGS.into_iter().chain(given).chain(more.iter().copied()) {
         settings += &format!("{name} = {}\n", sql::quote_literal(value));
     }
-    let mut rules = String::new();
-    for line in &options.login_rules {
-        rules += &format!("{line}\n");
-    }
-    for (user, method) in
-        [(MD5_USER, "md5"), (SCRAM_USER, "scram-sha-256"), (PASSWORD_USER, "password")]
-    {
-        rules += &format!("host all {user} 127.0.0.1/32 {method}\n");
-    }
-    for database in ["all", "replication"] {
-        rules += &format!("local {database} all trust\n");
-        rules += &format!("host {database} all 127.0.0.1/32 trust\n");
-    }
     folder.write(&data.join("postgresql.conf"), settings.as_bytes())?;
+    let rules = login::rules(options, "trust");
     folder.write(&data.join("pg_hba.conf"), rules.as_bytes())?;
     for (name, contents) in &options.files {
         folder.write(&data.join(name), contents)?;
     }
     Ok(())
-}
-
-/// The statements that make the roles of login tests, each password stored as its method needs.
-fn login_roles() -> String {
-    let password = sql::quote_literal(PASSWORD);
-    format!(
-        "set password_encryption = 'md5'; create role {MD5_USER} login password {password}; \
-         set password_encryption = 'scram-sha-256'; \
-         create role {SCRAM_USER} login password {password}; \
-         create role {PASSWORD_USER} login password {password}"
-    )
 }
 
 /// Starts the server at a free port; another process may be quicker to take it, hence the tries.

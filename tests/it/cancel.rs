@@ -10,7 +10,7 @@ use stellata_client::{
     TransactionStatus,
 };
 use stellata_pool::{Pool, PoolOptions};
-use stellata_testkit::{Database, Proxy, Server, run_within, skip, with_database};
+use stellata_testkit::{Database, Proxy, Server, run_within, with_database, with_database_since};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -132,11 +132,8 @@ fn a_session_over_a_given_stream_is_cancelled_over_another() {
 
 #[test]
 fn the_longer_keys_of_protocol_3_2_cancel_too() {
-    with_database(async |database| {
-        if database.version() < 18 {
-            skip("servers before 18 speak protocol 3.0 alone");
-            return;
-        }
+    // Servers before 18 speak protocol 3.0 alone.
+    with_database_since(18, async |database| {
         let config = Config::parse(&database.url())
             .unwrap()
             .with_protocol_versions(ProtocolVersion::V3_0, ProtocolVersion::V3_2);
@@ -349,7 +346,7 @@ fn a_second_limit_waits_for_the_cancellation_of_the_first() {
         let mut connection = Connection::connect(&through(database, port)).await.unwrap();
         let options = QueryOptions::new().limit(Duration::from_millis(20));
         // All but the first are never sent: the cancellation of the first is still under way when their time is over.
-        for options in [options, options, options.plan(Plan::Custom)] {
+        for options in [options.clone(), options.clone(), options.plan(Plan::Custom)] {
             let ran = connection.with(options).execute("select pg_sleep(60)", ()).await;
             assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
         }
@@ -387,7 +384,8 @@ fn while_a_cancellation_is_under_way_no_statement_is_sent() {
     with_database(async |database| {
         let proxy = Proxy::start(database.tcp()).unwrap();
         let mut connection = Connection::connect(&through(database, proxy.port())).await.unwrap();
-        for held_up in 0..4 {
+        connection.execute("create temp table t (n int)", ()).await.unwrap();
+        for held_up in 0..8 {
             // Everything is held up for longer than a call waits for its cancellation.
             proxy.set_delay(Duration::from_millis(150), Duration::ZERO);
             let limit = Duration::from_millis(100);
@@ -396,18 +394,43 @@ fn while_a_cancellation_is_under_way_no_statement_is_sent() {
             assert_eq!(error.kind(), ErrorKind::Timeout);
             assert!(error.to_string().contains("not known"), "{error}");
             assert!(!connection.is_quiet());
-            assert_eq!(connection.batch().unwrap_err().kind(), ErrorKind::Usage);
-            // Whatever waits, waits for its end.
+            // Whatever waits, waits for its end. What can't wait puts its requests together, and they wait.
             match held_up {
                 0 => one(&mut connection, 1).await,
                 1 => drop(connection.simple("select 1").await.unwrap()),
                 2 => drop(connection.query_rows("select 1", ()).await.unwrap()),
+                3 => {
+                    let mut batch = connection.batch().unwrap();
+                    batch.add("select $1", (5,)).unwrap().sync().unwrap();
+                    batch.add("select 1 from pg_sleep(0.2)", ()).unwrap();
+                    let mut answers = batch.send().unwrap();
+                    assert_eq!(answers.one::<(i32,)>().await.unwrap(), (5,));
+                    assert_eq!(answers.count().await.unwrap(), 1);
+                }
+                4 => {
+                    connection.batch().unwrap().add("select 'given up'", ()).unwrap();
+                    drop(connection.batch().unwrap().send().unwrap());
+                    one(&mut connection, 4).await;
+                }
+                5 => {
+                    let mut writer = connection.copy_in("t", &[]).writer().unwrap();
+                    writer.write(b"1\n2\n").await.unwrap();
+                    assert_eq!(writer.finish().await.unwrap(), 2);
+                }
+                6 => {
+                    let writer = connection.copy_in("t", &[]).writer().unwrap();
+                    assert_eq!(writer.finish().await.unwrap(), 0);
+                    drop(connection.copy_in("t", &[]).writer().unwrap());
+                    one(&mut connection, 6).await;
+                }
                 _ => connection.drain(Duration::from_secs(20)).await.unwrap(),
             }
             proxy.set_delay(Duration::ZERO, Duration::ZERO);
-            assert!(connection.is_quiet());
+            assert!(connection.is_quiet(), "{held_up}");
             one(&mut connection, 2).await;
         }
+        let (copied,): (i64,) = connection.query_one("select count(*) from t", ()).await.unwrap();
+        assert_eq!(copied, 2);
     });
 }
 

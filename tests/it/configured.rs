@@ -61,7 +61,8 @@ fn an_idle_connection_is_probed() {
     run(async {
         let often = Keepalive::new().with_idle(Duration::from_secs(60));
         for (keepalive, kind) in [(Some(often), "02"), (None, "00")] {
-            let config = at(server.port())
+            let config = Config::parse(&server.tcp_url("postgres"))
+                .unwrap()
                 .with_keepalive(keepalive)
                 .with_tcp_user_timeout(Some(Duration::from_secs(30)));
             let mut connection = Connection::connect(&config).await.unwrap();
@@ -223,7 +224,8 @@ fn a_newer_protocol_is_asked_for_and_may_be_demanded() {
     use ProtocolVersion::{V3_0, V3_2};
     let server = Server::shared().unwrap();
     run(async {
-        let newest = at(server.port()).with_protocol_versions(V3_0, V3_2);
+        let newest = Config::parse(&server.tcp_url("postgres")).unwrap();
+        let newest = newest.with_protocol_versions(V3_0, V3_2);
         let mut connection = Connection::connect(&newest).await.unwrap();
         connection.execute("select 1", ()).await.unwrap();
         let demanded = newest.with_protocol_versions(V3_2, V3_2);

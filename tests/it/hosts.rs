@@ -35,6 +35,14 @@ fn at(ports: &[u16]) -> Config {
     config
 }
 
+/// With the password that the superuser of a server needs, if any.
+fn for_server(server: &Server, config: Config) -> Config {
+    match server.tcp().password() {
+        Some(password) => config.with_password(password),
+        None => config,
+    }
+}
+
 async fn port_of(connection: &mut Connection) -> u16 {
     let (port,): (i32,) = connection.query_one("select inet_server_port()", ()).await.unwrap();
     u16::try_from(port).unwrap()
@@ -57,7 +65,7 @@ fn the_next_host_is_tried_when_one_can_not_be_reached() {
         let url = database.tcp().url(database.name());
         let there = Config::parse(&url).unwrap();
         let user = there.user().to_owned();
-        let config = at(&[dead_port(), silent, server.port()])
+        let config = for_server(server, at(&[dead_port(), silent, server.port()]))
             .with_user(&user)
             .with_database(database.name())
             .with_connect_timeout(Duration::from_secs(2));
@@ -235,7 +243,7 @@ fn random_order_spreads_the_connections() {
     }
     let folder = server.socket_dir().unwrap().to_str().unwrap().to_owned();
     run(async {
-        let config = at(&[server.port()])
+        let config = for_server(server, at(&[server.port()]))
             .with_endpoint(Endpoint::new(&folder, server.port()))
             .with_load_balance_hosts(LoadBalanceHosts::Random);
         let mut by_socket = 0;
@@ -259,7 +267,7 @@ fn an_address_stands_in_for_the_look_up() {
     run(async {
         let place = Endpoint::new("no.such.host.invalid", server.port())
             .with_address(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let config = at(&[dead_port()]).with_endpoint(place);
+        let config = for_server(server, at(&[dead_port()])).with_endpoint(place);
         let mut connection = Connection::connect(&config).await.unwrap();
         assert_eq!(port_of(&mut connection).await, server.port());
     });

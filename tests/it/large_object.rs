@@ -1,15 +1,13 @@
 //! Large objects.
 
-use std::future::Future;
 use std::io::SeekFrom;
-use std::pin::pin;
-use std::task::Poll;
 
 use stellata_client::{Config, Connection, ErrorKind, LargeObjectMode};
 use stellata_protocol::Oid;
 use stellata_testkit::{Database, Proxy, Server, with_database};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
+use crate::dropped::poll_in_turns;
 use LargeObjectMode::{Read, ReadWrite};
 
 async fn connect(database: &Database) -> Connection {
@@ -108,20 +106,9 @@ fn a_call_that_is_dropped_does_not_move_the_position() {
         object.seek(SeekFrom::Start(0)).await.unwrap();
         let mut at = 0_usize;
         for round in 0..50_usize {
-            {
-                let mut lost = vec![0; 1_000];
-                let mut future = pin!(object.read(&mut lost));
-                for _ in 0..round % 4 {
-                    let once = std::future::poll_fn(|cx| {
-                        let polled = future.as_mut().poll(cx);
-                        Poll::Ready(if let Poll::Ready(read) = polled { Some(read) } else { None })
-                    });
-                    if let Some(read) = once.await {
-                        at += read.unwrap();
-                        break;
-                    }
-                    tokio::task::yield_now().await;
-                }
+            let mut lost = vec![0; 1_000];
+            if let Some(read) = poll_in_turns(round % 4, object.read(&mut lost)).await {
+                at += read.unwrap();
             }
             let mut part = [0; 40];
             assert_eq!(object.read(&mut part).await.unwrap(), 40);

@@ -1,5 +1,5 @@
 //! What real servers have sent, with bits flipped, bytes added and bytes taken away, played to a conversation that asks what
-//! the recorded client asked: an error or what the bytes say, little memory, little time.
+//! the recorded client asked, and to a client: an error or what the bytes say, little memory, little time.
 //!
 //! `STELLATA_LONG=1` tries two millions; `STELLATA_SEED` draws others; `STELLATA_MUTATION` names the one that failed.
 
@@ -8,10 +8,19 @@
 #[path = "../../fuzz/src/mutation.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the fuzzer uses all of it")]
 mod mutation;
+#[path = "../it/hostile/workflow.rs"]
+mod workflow;
+#[path = "../it/hostile/conversations.rs"]
+mod conversations;
+#[path = "../it/hostile/recording.rs"]
+mod recording;
 #[path = "../it/recorded/replay.rs"]
 #[allow(dead_code, reason = "the replay of whole streams uses all of it")]
 mod replay;
 
+mod client;
+
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
@@ -28,7 +37,7 @@ use crate::replay::{Asked, Player, streams};
 const USUAL: u64 = 20_000;
 const LONG: u64 = 2_000_000;
 
-/// What one mutation may make the conversation hold.
+/// What one mutation may make the client hold.
 const MEMORY: u64 = 64 << 20;
 
 /// How long one may take.
@@ -52,8 +61,30 @@ struct Outcome {
     is_whole: bool,
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+/// Which mutations are tried.
+struct Numbers {
+    seed: u64,
+    count: u64,
+    only: Option<u64>,
+}
+
+impl Numbers {
+    /// What the environment tells.
+    fn told(usual: u64, long: u64) -> Self {
+        let number = |variable| std::env::var(variable).ok().and_then(|text| text.parse().ok());
+        let count = if std::env::var_os("STELLATA_LONG").is_some() { long } else { usual };
+        let seed = number("STELLATA_SEED").unwrap_or(1);
+        Self { seed, count, only: number("STELLATA_MUTATION") }
+    }
+
+    fn range(&self) -> Range<u64> {
+        self.only.map_or(0..self.count, |only| only..only + 1)
+    }
+
+    /// A stream of its own for each, so that one that fails can be made again alone.
+    fn random(&self, number: u64) -> Random {
+        Random::new(self.seed.wrapping_mul(1 << 32).wrapping_add(number))
+    }
 }
 
 /// Changes the server's bytes at one to four places.
@@ -179,14 +210,11 @@ fn streams_with_bits_flipped_and_bytes_added_and_removed() {
             name,
         })
         .collect();
-    let usual = if std::env::var_os("STELLATA_LONG").is_some() { LONG } else { USUAL };
-    let seed = number("STELLATA_SEED").unwrap_or(1);
-    let only = number("STELLATA_MUTATION");
-    let numbers = only.map_or(0..usual, |only| only..only + 1);
+    let numbers = Numbers::told(USUAL, LONG);
+    let seed = numbers.seed;
     let (mut count, mut whole, mut memory, mut time) = (0_u64, 0_u64, 0, Duration::ZERO);
-    for number in numbers {
-        // A stream of its own for each, so that one that fails can be made again alone.
-        let mut random = Random::new(seed.wrapping_mul(1 << 32).wrapping_add(number));
+    for number in numbers.range() {
+        let mut random = numbers.random(number);
         let mut stream = &streams[random.below(streams.len())];
         while stream.is_slow && random.below(64) > 0 {
             stream = &streams[random.below(streams.len())];

@@ -1,4 +1,4 @@
-//! What a tracer is told of connecting, of statements and of batches.
+//! What a tracer is told of connecting, of statements, of batches, of COPY and of cancelling.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,8 +7,9 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use stellata::{Db, PoolOptions};
-use stellata_client::{Config, Connection, ErrorKind, TraceOptions};
-use stellata_testkit::{Database, with_database};
+use stellata_client::replication::{LogicalOptions, NewSlot, ReplicationConnection};
+use stellata_client::{Config, Connection, ErrorKind, LargeObjectMode, Listener, TraceOptions};
+use stellata_testkit::{Database, Server, ServerOptions, with_database, with_database_on};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -430,5 +431,206 @@ fn a_transaction_of_the_model_layer_is_told_with_its_commands() {
         let (_, lent) = lent.unwrap();
         assert_eq!((lent.field("db.response.returned_rows"), lent.handles), (Some("2"), 0));
         assert!(lent.parent.is_some_and(|batch| told.iter().any(|(at, _)| *at == batch)));
+    });
+}
+
+/// The spans that came since, by their names and texts.
+fn told_since(database: &Database, before: usize) -> Vec<(&'static str, String)> {
+    let told = spans(database.name()).split_off(before);
+    let open = told.iter().filter(|(_, span)| span.handles > 0).count();
+    assert_eq!(open, 0, "all are over: {told:?}");
+    let text = |span: &Span| span.field("db.query.text").unwrap_or_default().to_owned();
+    told.iter().map(|(_, span)| (span.name, text(span))).collect()
+}
+
+fn as_told<'t>(told: &'t [(&'static str, String)]) -> Vec<(&'static str, &'t str)> {
+    told.iter().map(|(name, text)| (*name, text.as_str())).collect()
+}
+
+#[test]
+fn a_copy_is_told_from_its_start_to_its_end() {
+    with_database(async |database| {
+        let options = TraceOptions::new().slow(Duration::from_millis(60));
+        let mut connection =
+            Connection::connect(&config(database).with_tracing(options)).await.unwrap();
+        connection.simple("create table t (n int check (n < 100))").await.unwrap();
+
+        let before = spans(database.name()).len();
+        connection.copy_in("t", &["n"]).rows([(1,), (2,)]).await.unwrap();
+        let told = told_since(database, before);
+        let [(_, asked), (_, copied)] = &told[..] else { panic!("its columns, and it: {told:?}") };
+        assert!(asked.starts_with("prepare select"), "{asked}");
+        assert!(copied.starts_with("copy \"t\" (\"n\") from stdin"), "{copied}");
+        let span = last(database);
+        let wanted = [
+            ("otel.kind", "client"),
+            ("otel.name", &*format!("COPY {}", database.name())),
+            ("db.operation.name", "COPY"),
+            ("db.response.returned_rows", "2"),
+        ];
+        for (name, value) in wanted {
+            assert_eq!(span.field(name), Some(value), "{name}");
+        }
+        assert_eq!(span.field("error.type"), None);
+
+        let mut rows = connection.copy_out_query("select n from t").rows::<(i32,)>().await.unwrap();
+        assert_eq!(last(database).handles, 1, "it goes on");
+        while rows.next().await.unwrap().is_some() {}
+        drop(rows);
+        let span = last(database);
+        assert_eq!((span.field("db.response.returned_rows"), span.handles), (Some("2"), 0));
+        assert!(
+            span.field("db.query.text").unwrap().starts_with("copy (select n from t) to stdout")
+        );
+
+        let mut writer = connection.copy_in("t", &["n"]).writer().unwrap();
+        writer.write(b"3\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        writer.finish().await.unwrap();
+        let slow = events(Level::WARN, "copy \\\"t\\\"");
+        let [event] = &*slow else { panic!("one slow COPY: {slow:?}") };
+        assert!(event["db.client.operation.duration"].parse::<f64>().unwrap() >= 0.06);
+
+        connection.copy_in("t", &["n"]).rows([(100,)]).await.unwrap_err();
+        let span = last(database);
+        assert_eq!((span.field("error.type"), span.handles), (Some("23514"), 0));
+        connection.copy_out_sql("select 1").reader().await.unwrap_err();
+        assert_eq!(last(database).field("error.type"), Some("Usage"));
+
+        // What was given up is over with that.
+        drop(connection.copy_out("t", &["n"]).reader().await.unwrap());
+        drop(connection.copy_in("t", &["n"]).writer().unwrap());
+        assert_eq!(last(database).handles, 0);
+        connection.execute("select 1", ()).await.unwrap();
+    });
+}
+
+#[test]
+fn portals_and_what_is_prepared_ahead_are_told() {
+    with_database(async |database| {
+        let mut connection = Connection::connect(&config(database)).await.unwrap();
+        let before = spans(database.name()).len();
+        let statements = [("select $1::int4", &[][..]), ("select 'two'", &[])];
+        connection.prepare(statements).await.unwrap();
+        let told = told_since(database, before);
+        assert_eq!(as_told(&told), [("query", "prepare select $1::int4; prepare select 'two'")]);
+        assert_eq!(last(database).field("db.operation.name"), Some("PREPARE"));
+        connection.prepare([("select nothing", &[][..])]).await.unwrap_err();
+        assert_eq!(last(database).field("error.type"), Some("42703"));
+
+        connection.execute("begin", ()).await.unwrap();
+        let before = spans(database.name()).len();
+        let sql = "select n from generate_series(1, $1) n";
+        let mut portal = connection.portal(sql, (5,)).unwrap();
+        while !portal.is_done() {
+            portal.fetch::<(i32,)>(&mut connection, 2).await.unwrap();
+        }
+        let told = spans(database.name()).split_off(before);
+        let rows = told.iter().map(|(_, span)| {
+            assert_eq!(
+                (span.name, span.field("db.query.text"), span.handles),
+                ("query", Some(sql), 0)
+            );
+            span.field("db.response.returned_rows").unwrap()
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), ["2", "2", "1"]);
+        let mut portal = connection.portal("select 1 / 0", ()).unwrap();
+        portal.fetch::<(i32,)>(&mut connection, 2).await.unwrap_err();
+        assert_eq!(last(database).field("error.type"), Some("22012"));
+        connection.execute("rollback", ()).await.unwrap();
+    });
+}
+
+#[test]
+fn large_objects_and_channels_are_told_by_their_statements() {
+    with_database(async |database| {
+        let mut connection = Connection::connect(&config(database)).await.unwrap();
+        connection.execute("begin", ()).await.unwrap();
+        let before = spans(database.name()).len();
+        let oid = connection.create_large_object().await.unwrap();
+        let mut object =
+            connection.open_large_object(oid, LargeObjectMode::ReadWrite).await.unwrap();
+        object.write_all(b"all of it").await.unwrap();
+        object.close().await.unwrap();
+        let told = told_since(database, before);
+        let functions = ["lo_create", "lo_open", "lowrite", "lo_close"];
+        assert_eq!(told.len(), functions.len(), "{told:?}");
+        for ((name, text), function) in told.iter().zip(functions) {
+            assert_eq!(*name, "query");
+            assert!(text.contains(function), "{text} is of {function}");
+        }
+        connection.execute("rollback", ()).await.unwrap();
+
+        let mut listener = Listener::connect(&config(database)).await.unwrap();
+        let before = spans(database.name()).len();
+        listener.listen("news").await.unwrap();
+        connection.notify("news", "one").await.unwrap();
+        listener.next().await.unwrap();
+        listener.unlisten("news").await.unwrap();
+        let told = told_since(database, before);
+        let texts = as_told(&told);
+        for word in ["listen \"news\"", "select pg_catalog.pg_notify($1, $2)", "unlisten \"news\""]
+        {
+            let of_it = texts.iter().filter(|(_, text)| text.starts_with(word)).count();
+            assert_eq!(of_it, 1, "{word}: {texts:?}");
+        }
+    });
+}
+
+#[test]
+fn cancelling_is_told() {
+    with_database(async |database| {
+        let mut connection = Connection::connect(&config(database)).await.unwrap();
+        let before = spans(database.name()).len();
+        let limit = Duration::from_millis(20);
+        let sleeping = "select pg_sleep(60)";
+        connection.with_limit(limit).execute(sleeping, ()).await.unwrap_err();
+        let told = told_since(database, before);
+        assert_eq!(as_told(&told), [("query", sleeping), ("cancel", "")]);
+        let span = last(database);
+        let wanted = [
+            ("otel.kind", "client"),
+            ("otel.name", &*format!("CANCEL {}", database.name())),
+            ("db.system.name", "postgresql"),
+            ("db.operation.name", "CANCEL"),
+            ("server.port", &*database.tcp().port().to_string()),
+        ];
+        for (name, value) in wanted {
+            assert_eq!(span.field(name), Some(value), "{name}");
+        }
+        assert_eq!(span.field("error.type"), None);
+        let (_, cancelled) = &spans(database.name())[before];
+        assert_eq!(cancelled.field("error.type"), Some("57014"));
+
+        // A session over a stream of the caller's own has no way to be cancelled by itself.
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", database.tcp().port())).await;
+        let over = Connection::over(stream.unwrap(), &config(database)).await.unwrap();
+        over.cancel_handle().cancel().await.unwrap_err();
+        let (_, failed) = spans(database.name()).pop().unwrap();
+        assert_eq!((failed.name, failed.field("error.type")), ("cancel", Some("Usage")));
+    });
+}
+
+#[test]
+fn the_start_of_replication_is_told() {
+    let options = ServerOptions::new().setting("max_wal_senders", "4");
+    let server = Server::start(options).unwrap();
+    with_database_on(&server, async |database| {
+        database.run("create publication everything for all tables").unwrap();
+        let mut replication = ReplicationConnection::connect(&config(database)).await.unwrap();
+        let before = spans(database.name()).len();
+        replication.create_slot(&NewSlot::logical("told").temporary()).await.unwrap();
+        let options = LogicalOptions::new("told", ["everything"]);
+        drop(replication.start_logical(&options).await.unwrap());
+        let told = told_since(database, before);
+        let starts = ["CREATE_REPLICATION_SLOT", "START_REPLICATION"];
+        for start in starts {
+            let of_it = told.iter().filter(|(_, text)| text.to_uppercase().starts_with(start));
+            assert_eq!(of_it.count(), 1, "{start}: {told:?}");
+        }
+        assert_eq!(last(database).field("db.operation.name"), Some("START_REPLICATION"));
+        let none = LogicalOptions::new("none", ["everything"]);
+        replication.start_logical(&none).await.map(drop).unwrap_err();
+        assert_eq!(last(database).field("error.type"), Some("42704"));
     });
 }

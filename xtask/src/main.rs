@@ -21,6 +21,7 @@ mod ci;
 mod cover;
 mod demo;
 mod fuzz;
+mod journal;
 mod peers;
 mod races;
 mod rel;

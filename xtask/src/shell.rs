@@ -1,5 +1,6 @@
 //! Starting other programs: every command line is shown before it runs.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,6 +51,14 @@ pub(crate) fn announce(command: &Command) {
 /// A program that could not be started, in words.
 pub(crate) fn not_started(command: &Command, error: &std::io::Error) -> Failure {
     Failure::new(format!("{} could not be started: {error}", name(command)))
+}
+
+/// A program that is ended after five minutes, and what it has started with it: a server that stops answering must not hold
+/// up whoever waits for it. By `timeout` of the coreutils, so that the program needs no thread that watches it.
+pub(crate) fn limited(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "300"]).arg(program);
+    command
 }
 
 /// The first executable of that name in `PATH`.

@@ -1,29 +1,26 @@
 //! Who runs this program, and what accounts are called.
 
-#[cfg(unix)]
 use std::fs;
 
 /// The name of the account that runs this program, as far as it can be told without asking the system's C library: by
 /// the number that owns the process and the system's list of accounts.
 pub(crate) fn own_name() -> Option<String> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(elsewhere)))]
     {
         use std::os::unix::fs::MetadataExt;
         name_of(fs::metadata("/proc/self").ok()?.uid())
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(target_os = "linux", not(elsewhere))))]
     None
 }
 
 /// The name of the account with this number. Accounts of a directory service (LDAP and the like) are not in the system's
 /// own list, and not found.
-#[cfg(unix)]
 pub(crate) fn name_of(number: u32) -> Option<String> {
     named(&fs::read_to_string("/etc/passwd").ok()?, number)
 }
 
 /// Looks a number up in the text of an account list: `name:password:number:...` a line.
-#[cfg(unix)]
 fn named(accounts: &str, number: u32) -> Option<String> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -33,7 +30,7 @@ fn named(accounts: &str, number: u32) -> Option<String> {
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

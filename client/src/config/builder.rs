@@ -336,8 +336,9 @@ impl Config {
     /// | span | of | beside `db.system.name`, `db.namespace`, `server.address` and `server.port` |
     /// |---|---|---|
     /// | `connect` | [`Connection::connect`](crate::Connection::connect) | `network.peer.address`, `network.peer.port`, `tls.established`, `stellata.connect.attempts` (with the one that came to a connection) |
-    /// | `query` | a statement | `db.operation.name` (its first word), `db.query.text`, `db.response.returned_rows`; `db.query.parameters` where asked for |
+    /// | `query` | a statement; a COPY, from its start to its end; a portion of a portal; what [`Connection::prepare`](crate::Connection::prepare) asks; the start of a stream of replication | `db.operation.name` (its first word), `db.query.text`, `db.response.returned_rows`; `db.query.parameters` where asked for |
     /// | `batch` | several statements that left together, each with its own span inside | `db.operation.batch.size` |
+    /// | `cancel` | [`CancelHandle::cancel`](crate::CancelHandle::cancel), also where a limit or the pool calls it | |
     ///
     /// What failed has `error.type`: the SQLSTATE, which is `db.response.status_code` too, or the [kind](crate::ErrorKind)
     /// of the error. A statement of a batch that was not run, because one before it failed, has no span. The span of a

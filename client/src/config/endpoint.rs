@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::defaults;
+use crate::platform::UNIX_SOCKETS;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,9 +36,8 @@ impl Host {
 
     /// The socket folder of this machine that has a server's socket, or `localhost` by TCP where there is none.
     pub(crate) fn of_this_machine(port: u16) -> Self {
-        #[cfg(unix)]
         for folder in defaults::SOCKET_FOLDERS.map(PathBuf::from) {
-            if folder.join(socket_file(port)).exists() {
+            if UNIX_SOCKETS && folder.join(socket_file(port)).exists() {
                 return Self::Unix(folder);
             }
         }

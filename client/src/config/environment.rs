@@ -63,7 +63,10 @@ impl Environment for Process {
             .or_else(|| set("USERNAME"))
     }
 
+    /// On Windows the folder where programs keep their data, as libpq has it there.
     fn home(&self) -> Option<PathBuf> {
-        env::home_dir().filter(|home| !home.as_os_str().is_empty())
+        let home =
+            if cfg!(windows) { env::var_os("APPDATA").map(PathBuf::from) } else { env::home_dir() };
+        home.filter(|home| !home.as_os_str().is_empty())
     }
 }

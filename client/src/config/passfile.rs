@@ -6,6 +6,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::platform::{Others, is_open_to};
+
 /// How much of a password file is read.
 const LARGEST: usize = 16 << 20;
 const LARGEST_READ: u64 = 16 << 20;
@@ -28,12 +30,8 @@ impl PasswordFile {
         if !about.is_file() {
             return Self::Refused("is no plain file");
         }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            if about.permissions().mode() & 0o077 != 0 {
-                return Self::Refused("may be used by others than its owner (it needs mode 0600)");
-            }
+        if is_open_to(Others::All, &about) {
+            return Self::Refused("may be used by others than its owner (it needs mode 0600)");
         }
         // Room for all of it and a byte to see the end: a buffer that grew would leave pieces of passwords behind.
         let room = usize::try_from(about.len()).map_or(0, |len| len.saturating_add(1));

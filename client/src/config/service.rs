@@ -25,7 +25,9 @@ pub(super) fn read(words: &mut Words, environment: &impl Environment) -> Result<
     let own = match environment.variable("PGSERVICEFILE") {
         Some(file) => Some(PathBuf::from(file)),
         None => {
-            let home = environment.home().map(|home| home.join(".pg_service.conf"));
+            let own =
+                if cfg!(windows) { "postgresql/.pg_service.conf" } else { ".pg_service.conf" };
+            let home = environment.home().map(|home| home.join(own));
             home.filter(|file| file.exists())
         }
     };

@@ -19,7 +19,8 @@ impl TraceOptions {
     }
 
     /// Sets from which time on a statement is slow: it is reported by an event of the level WARN, with its text and how
-    /// long it took. A batch of several is slow as a whole, since the server sends the answers together.
+    /// long it took. A batch of several is slow as a whole, since the server sends the answers together; of a COPY the time
+    /// that the program takes for its data is part.
     #[must_use]
     pub const fn slow(mut self, from: Duration) -> Self {
         self.slow = Some(from);

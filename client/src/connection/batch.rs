@@ -49,7 +49,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] when the connection can't be used any more, or why it can't be used any more where that has
-    /// just come.
+    /// just come. [`ErrorKind::Usage`] while what was asked before is still being cancelled, which waits for somebody to
+    /// wait for it: unlike this, [`Connection::batch`] can be called then.
     #[inline]
     pub fn begin_batch(&mut self) -> Result<()> {
         if self.driver.is_closed() {
@@ -61,11 +62,29 @@ impl Connection {
         if self.driver.conversation.has_strays() {
             self.take_strays()?;
         }
+        self.begin_requests();
+        Ok(())
+    }
+
+    #[inline]
+    fn begin_requests(&mut self) {
         self.driver.conversation.abandon();
         self.call = self.driver.conversation.begin();
         self.open = true;
         #[cfg(feature = "tracing")]
         self.watched.clear();
+    }
+
+    /// [`Connection::begin_batch`] for calls that can't wait: what the call before asked may still be being cancelled then.
+    /// Nothing may be written before [`Connection::poll_cancelled`] is through.
+    pub(crate) fn begin_ahead(&mut self) -> Result<()> {
+        let is_under_way = self.cancelling.as_ref().is_some_and(|task| !task.is_finished());
+        if self.driver.is_closed() || !is_under_way {
+            return self.begin_batch();
+        }
+        // What is late of the cancellation hits this.
+        self.driver.conversation.sync().map_err(Error::protocol)?;
+        self.begin_requests();
         Ok(())
     }
 
@@ -105,7 +124,7 @@ impl Connection {
     }
 
     pub(super) fn close_batch(&mut self) {
-        self.open = false;
+        self.open = self.cancelling.is_some();
     }
 
     /// Adds a statement to the batch. Nothing is written yet.

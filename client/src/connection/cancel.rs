@@ -16,6 +16,8 @@ use crate::connection::limit::within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket::{Address, Socket};
 use crate::tls::{Opened, Tls};
+#[cfg(feature = "tracing")]
+use crate::trace::Labels;
 
 /// Where a session is served, and how it is reached.
 #[derive(Debug)]
@@ -81,11 +83,23 @@ pub struct CancelHandle(Arc<Target>);
 struct Target {
     key: Option<BackendKey>,
     origin: Option<Origin>,
+    /// What tracers are told.
+    #[cfg(feature = "tracing")]
+    labels: Labels,
 }
 
 impl CancelHandle {
-    pub(super) fn new(key: Option<BackendKey>, origin: Option<Origin>) -> Self {
-        Self(Arc::new(Target { key, origin }))
+    pub(super) fn new(
+        key: Option<BackendKey>,
+        origin: Option<Origin>,
+        #[cfg(feature = "tracing")] labels: &Labels,
+    ) -> Self {
+        Self(Arc::new(Target {
+            key,
+            origin,
+            #[cfg(feature = "tracing")]
+            labels: labels.clone(),
+        }))
     }
 
     /// Asks the server to cancel what the session runs now, over a connection of its own to the address that the session
@@ -104,6 +118,13 @@ impl CancelHandle {
     /// When the future is dropped, the request may reach the server at any time after, and then hit the session's next
     /// statement.
     pub async fn cancel(&self) -> Result<()> {
+        let cancelling = self.ask_to_cancel();
+        #[cfg(feature = "tracing")]
+        let cancelling = self.0.labels.watch_cancelling(cancelling);
+        cancelling.await
+    }
+
+    async fn ask_to_cancel(&self) -> Result<()> {
         let request = self.request()?;
         let Some(origin) = &self.0.origin else {
             return Err(Error::new(
@@ -127,8 +148,13 @@ impl CancelHandle {
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     ) -> Result<()> {
-        let request = self.request()?;
-        write_to_end(Socket::over(stream), request.as_slice()).await
+        let cancelling = async {
+            let request = self.request()?;
+            write_to_end(Socket::over(stream), request.as_slice()).await
+        };
+        #[cfg(feature = "tracing")]
+        let cancelling = self.0.labels.watch_cancelling(cancelling);
+        cancelling.await
     }
 
     /// The address of the server, where it is reached by TCP.

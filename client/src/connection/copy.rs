@@ -13,6 +13,10 @@ use crate::connection::batch::{Parsing, gone, prepare};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::StatementKey;
 use crate::statement::cache::{Prepared, SlotId};
+#[cfg(feature = "tracing")]
+use crate::trace::Watch;
+#[cfg(not(feature = "tracing"))]
+use crate::untraced::Watch;
 
 /// Which way the data of a COPY goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub(crate) struct Copying {
     /// ReadyForQuery has come.
     ready: bool,
     failed: Option<Error>,
+    /// What tracers are told of it.
+    watch: Watch,
 }
 
 impl Connection {
@@ -57,6 +63,11 @@ impl Connection {
         {
             return Ok(Described { slot, fields: fields.clone() });
         }
+        let watch = self.trace(|| format!("prepare {sql}"), &Params::new());
+        watch.over(self.ask_columns(sql), |_| 0).await
+    }
+
+    async fn ask_columns(&mut self, sql: &str) -> Result<Described> {
         self.settled().await?;
         self.begin_batch()?;
         self.close_forgotten()?;
@@ -95,7 +106,7 @@ impl Connection {
         sql: &str,
         described: Option<&Described>,
     ) -> Result<Copying> {
-        self.begin_batch()?;
+        self.begin_ahead()?;
         let asked = self.ask_copy(way, sql, described);
         asked.map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
         self.counts.others += 1;
@@ -110,6 +121,7 @@ impl Connection {
             ended: false,
             ready: false,
             failed: None,
+            watch: self.trace(|| sql.to_owned(), &Params::new()),
         })
     }
 
@@ -141,6 +153,9 @@ impl Connection {
         cx: &mut Context<'_>,
         copying: &mut Copying,
     ) -> Poll<Result<bool>> {
+        if self.cancelling.is_some() {
+            ready!(self.poll_cancelled(cx))?;
+        }
         loop {
             // Notices and an early error are read while the data goes out: a server that can't send stops reading.
             while let Some(event) = self.advance()? {
@@ -221,7 +236,7 @@ impl Connection {
                 Some(event) => self.note_copy(event, copying)?,
                 None => {
                     let filled = ready!(self.driver.poll_fill(cx));
-                    filled.map_err(|broken| broken.after(copying.failed.take()))?;
+                    filled.map_err(|broken| copying.broke(broken))?;
                 }
             }
         }
@@ -233,6 +248,11 @@ impl Connection {
         cx: &mut Context<'_>,
         copying: &mut Copying,
     ) -> Poll<Result<bool>> {
+        if self.cancelling.is_some() {
+            ready!(self.poll_cancelled(cx))?;
+            // The last Sync was put together before.
+            self.close_batch();
+        }
         loop {
             if copying.ready || (copying.failed.is_some() && self.driver.is_closed()) {
                 return Poll::Ready(Ok(false));
@@ -242,7 +262,7 @@ impl Connection {
                 Some(event) => self.note_copy(event, copying)?,
                 None => {
                     let filled = ready!(self.driver.poll_fill(cx));
-                    filled.map_err(|broken| broken.after(copying.failed.take()))?;
+                    filled.map_err(|broken| copying.broke(broken))?;
                 }
             }
         }
@@ -308,8 +328,22 @@ impl Copying {
         Error::new(ErrorKind::Usage, "the COPY is over").with_sql(Some(Arc::clone(&self.sql)))
     }
 
+    /// The error of a connection that broke under it.
+    #[cold]
+    fn broke(&mut self, broken: Error) -> Error {
+        let error = broken.after(self.failed.take());
+        self.watch.end(Err(&error));
+        error
+    }
+
     /// What it came to.
     pub(crate) fn outcome(&mut self) -> Result<u64> {
+        let outcome = self.take_outcome();
+        self.watch.end(outcome.as_ref().map(|rows| *rows));
+        outcome
+    }
+
+    fn take_outcome(&mut self) -> Result<u64> {
         match (self.failed.take(), self.began, self.rows) {
             (Some(error), ..) => Err(error),
             (None, true, Some(rows)) => Ok(rows),

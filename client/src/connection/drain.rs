@@ -112,6 +112,17 @@ impl Connection {
         }
     }
 
+    /// Waits for the end of a cancellation over which [`Connection::begin_ahead`] has put requests together.
+    #[cold]
+    pub(super) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(cancelling) = &mut self.cancelling {
+            let ended = ready!(Pin::new(cancelling).poll(cx));
+            self.cancelling = None;
+            self.note_cancelled(ended)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     #[cold]
     pub(super) fn poll_finish_cancelling(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if let Some(cancelling) = &mut self.cancelling {

@@ -145,12 +145,12 @@ impl Driver {
                 return false;
             }
             match self.socket.try_read(self.conversation.space()) {
-                Ok(count) if count > 0 => {
+                None => return true,
+                Some(Ok(count @ 1..)) => {
                     self.conversation.received(count);
                     while let Ok(Some(_)) = self.conversation.advance() {}
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                _ => self.closed = true,
+                Some(_) => self.closed = true,
             }
         }
     }

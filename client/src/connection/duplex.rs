@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use stellata_protocol::Event;
+use stellata_protocol::{Event, Params};
 
 use crate::connection::Connection;
 use crate::connection::simple::text_row;
@@ -42,6 +42,11 @@ impl<'c> Duplex<'c> {
         command: &str,
         silence: Duration,
     ) -> Result<Self> {
+        let watch = connection.trace(|| command.to_owned(), &Params::new());
+        watch.over(Self::ask(connection, command, silence), |_| 0).await
+    }
+
+    async fn ask(connection: &'c mut Connection, command: &str, silence: Duration) -> Result<Self> {
         connection.settled().await?;
         connection.begin_batch()?;
         connection.driver.conversation.query_copy(command).map_err(Error::encode)?;

@@ -33,7 +33,19 @@ impl Connection {
     /// # Errors
     /// Why the session has ended; [`Error::is_fatal`] is true.
     pub fn check(&mut self) -> Result<()> {
-        match self.poll_news(&mut Context::from_waker(Waker::noop()), false) {
+        self.watch(Waker::noop())
+    }
+
+    /// As [`Connection::check`], and has `waker` woken when something more comes: a notice, a notification, a report of a
+    /// setting, the end of the session. Where nothing has come it costs no system call. The connection's next call puts its
+    /// own waker in the place of this one, which is dropped then.
+    ///
+    /// This is for who looks after many connections that nobody uses, as a pool does.
+    ///
+    /// # Errors
+    /// As [`Connection::check`].
+    pub fn watch(&mut self, waker: &Waker) -> Result<()> {
+        match self.poll_news(&mut Context::from_waker(waker), false) {
             Poll::Ready(ended) => ended,
             Poll::Pending => Ok(()),
         }

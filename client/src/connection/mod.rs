@@ -34,8 +34,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stellata_protocol::Event;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
+use stellata_protocol::{Event, Params};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
@@ -53,7 +53,9 @@ use crate::statement::cache::Cache;
 #[cfg(doc)]
 use crate::tls::SslMode;
 #[cfg(feature = "tracing")]
-use crate::trace::{Labels, Watched};
+use crate::trace::{Labels, Watch, Watched};
+#[cfg(not(feature = "tracing"))]
+use crate::untraced::Watch;
 
 pub use batch::{Completion, Ticket};
 pub use cancel::CancelHandle;
@@ -188,7 +190,12 @@ impl Connection {
         };
         #[cfg(feature = "tracing")]
         let labels = Labels::new(&server.endpoint, config);
-        let cancel = CancelHandle::new(key.cloned(), origin);
+        let cancel = CancelHandle::new(
+            key.cloned(),
+            origin,
+            #[cfg(feature = "tracing")]
+            &labels,
+        );
         Box::new(Self {
             driver: *driver,
             cancel,
@@ -302,6 +309,19 @@ impl Connection {
     #[must_use]
     pub fn process_id(&self) -> Option<i32> {
         self.driver.conversation.backend_key().map(|key| key.process_id)
+    }
+
+    /// Begins to watch what goes another way than other statements. Tracers are told this text, and these parameters where
+    /// they may be.
+    #[cfg(feature = "tracing")]
+    fn trace(&self, sql: impl FnOnce() -> String, params: &Params) -> Watch {
+        self.labels.watch(sql, params)
+    }
+
+    /// Nobody is told.
+    #[cfg(not(feature = "tracing"))]
+    fn trace(&self, _: impl FnOnce() -> String, _: &Params) -> Watch {
+        Watch
     }
 
     /// What cancels what this session runs, from elsewhere.

@@ -1,5 +1,6 @@
-//! Statements with options of their own: a time limit, and how they are planned.
+//! Statements with options of their own: a time limit, how they are planned, settings of the server.
 
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,29 +11,26 @@ use stellata_protocol::{ColumnError, Columns, FromRow, IntoParams, Params, SqlSt
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
-use crate::connection::batch::Completion;
+use crate::connection::batch::{Completion, Ticket};
 use crate::connection::columns::{Check, Sink};
 use crate::connection::limit::deadline;
 use crate::connection::query::{Run, count_error};
 use crate::error::{Error, ErrorKind, Result};
+use crate::settings::Settings;
 use crate::statement::Statement;
 use crate::statement::cache::Slot;
 
 /// How long a call waits, after its limit is over, for the server to say what became of the cancelled statement.
 pub(super) const GRACE: Duration = Duration::from_millis(50);
 
-/// Keeps the planner's mode and sets another, for the transaction that is or begins.
-const PLAN_BEFORE: &str = "select pg_catalog.set_config('stellata.plan', pg_catalog.current_setting('plan_cache_mode'), \
-                           true), pg_catalog.set_config('plan_cache_mode', $1, true)";
-const PLAN_AFTER: &str = "select pg_catalog.set_config('plan_cache_mode', pg_catalog.current_setting('stellata.plan'), true)";
-
 /// Options of a statement: see [`Connection::with`].
 ///
-/// Defaults: no time limit, plans as the session has them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Defaults: no time limit, plans and all other settings as the session has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryOptions {
     limit: Option<Duration>,
     plan: Plan,
+    settings: Settings,
 }
 
 /// How the server plans a prepared statement (manual, `plan_cache_mode`).
@@ -52,7 +50,7 @@ impl QueryOptions {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self { limit: None, plan: Plan::Session }
+        Self { limit: None, plan: Plan::Session, settings: Settings::new() }
     }
 
     /// Sets how long a statement may take, from its call to its last row.
@@ -61,19 +59,45 @@ impl QueryOptions {
     /// with [`ErrorKind::Timeout`]. It waits 50 ms more for what the server says: a statement that was done by then was
     /// done, and the call returns its result. Where that is not enough, the connection is left with a cancellation under
     /// way, and the next call waits for its end, so that it never hits another statement. [`Connection::drain`], which a
-    /// pool calls by itself, waits for it too; a batch is refused with [`ErrorKind::Usage`] until then.
+    /// pool calls by itself, waits for it too. What can't wait, such as [`Connection::batch`], is put together and waits
+    /// where its first answer is asked for.
     #[must_use]
     pub const fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Sets how the server plans the statement. It takes the same round trip; the setting is the transaction's alone and
-    /// goes back behind the statement. Not for statements that can't run in a transaction.
+    /// Sets how the server plans the statement, by [`settings`](Self::settings): what is said there holds of it.
     #[must_use]
     pub const fn plan(mut self, plan: Plan) -> Self {
         self.plan = plan;
         self
+    }
+
+    /// Sets settings of the server for the statement alone. It takes the same round trip.
+    ///
+    /// They go ahead of the statement in the same flush. Where no transaction is open the two are one, with whose end the
+    /// settings are gone. In a transaction a third goes behind the statement that sets them back to what they were; where
+    /// the statement fails, the rollback does so.
+    ///
+    /// Not for statements that can't run in a transaction (`vacuum`, `create database`): newer servers refuse them (25001),
+    /// older ones run them without the settings. Nor for `begin` and `commit`.
+    ///
+    /// What the server does not let be set is an error of the statement, which names the setting; the statement is not run.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// All settings that the statement needs.
+    fn all_settings(&self) -> Cow<'_, Settings> {
+        let mode = match self.plan {
+            Plan::Session => return Cow::Borrowed(&self.settings),
+            Plan::Custom => "force_custom_plan",
+            Plan::Generic => "force_generic_plan",
+        };
+        Cow::Owned(self.settings.clone().set("plan_cache_mode", mode))
     }
 }
 
@@ -216,22 +240,16 @@ impl With<'_> {
         check: Check,
         sink: Sink<'_>,
     ) -> Result<Completion> {
-        let connection = &mut *self.connection;
-        let mode = match self.options.plan {
-            Plan::Session => None,
-            Plan::Custom => Some("force_custom_plan"),
-            Plan::Generic => Some("force_generic_plan"),
-        };
-        match (mode, self.options.limit) {
-            (None, None) => connection.run(statement, params, check, sink).await,
-            (None, Some(limit)) => {
+        let Self { connection, options } = self;
+        let settings = options.all_settings();
+        match (settings.is_empty(), options.limit) {
+            (true, None) => connection.run(statement, params, check, sink).await,
+            (true, Some(limit)) => {
                 connection.run_limited(limit, statement, params, check, sink).await
             }
-            (Some(mode), None) => {
-                connection.run_planned(mode, statement, params, check, sink).await
-            }
-            (Some(mode), Some(limit)) => {
-                let run = connection.run_planned(mode, statement, params, check, sink);
+            (false, None) => connection.run_set(&settings, statement, params, check, sink).await,
+            (false, Some(limit)) => {
+                let run = connection.run_set(&settings, statement, params, check, sink);
                 let deadline = deadline(limit);
                 match tokio::time::timeout_at(deadline, run).await {
                     Ok(done) => done,
@@ -308,35 +326,60 @@ impl Connection {
         }
     }
 
-    /// Runs one statement with another mode of the planner, in one round trip.
-    async fn run_planned(
+    /// Runs one statement with settings of its own, in one round trip.
+    async fn run_set(
         &mut self,
-        mode: &str,
+        settings: &Settings,
         statement: &dyn Statement,
         params: &Params,
         check: Check,
         sink: Sink<'_>,
     ) -> Result<Completion> {
-        let before = collect((mode,))?;
-        let mut again = false;
+        // One for each statement that may turn out to be gone.
+        let mut tries = 2;
         loop {
             self.settled().await?;
+            // What was given up may leave a transaction open.
+            let is_alone = self.is_quiet() && self.is_idle();
             self.begin_batch()?;
-            let first = self.submit(&PLAN_BEFORE, &before)?;
+            let (before, after) = if is_alone {
+                (settings.until_end()?, None)
+            } else {
+                let [before, after] = settings.for_a_while(0)?;
+                (before, Some(after))
+            };
+            let first = self.submit(&&*before.0, &before.1)?;
             let ticket = self.submit(statement, params)?;
-            let last = self.submit(&PLAN_AFTER, &Params::new())?;
+            let last = match &after {
+                Some((sql, params)) => Some(self.submit(&&**sql, params)?),
+                None => None,
+            };
             self.sync()?;
-            self.rows(first, |_| Ok(()), &mut |_| Ok(())).await?;
-            match self.rows(ticket, check, sink).await {
-                Ok(completion) => {
-                    self.rows(last, |_| Ok(()), &mut |_| Ok(())).await?;
-                    self.ready().await?;
-                    return Ok(completion);
-                }
-                Err(error) if !again && error.can_be_healed() && self.is_idle() => again = true,
-                Err(error) => return Err(error),
+            let ran = self.answer_set(settings, first, (ticket, last), check, sink).await;
+            match ran {
+                Err(error) if tries > 0 && error.can_be_healed() && self.is_idle() => tries -= 1,
+                ran => return ran,
             }
         }
+    }
+
+    /// Reads the answers to what puts settings in force, to the statement, and to what takes them back.
+    async fn answer_set(
+        &mut self,
+        settings: &Settings,
+        first: Ticket,
+        (ticket, last): (Ticket, Option<Ticket>),
+        check: Check,
+        sink: Sink<'_>,
+    ) -> Result<Completion> {
+        let set = self.rows(first, |_| Ok(()), &mut |_| Ok(())).await;
+        set.map_err(|error| settings.refused(error))?;
+        let completion = self.rows(ticket, check, sink).await?;
+        if let Some(last) = last {
+            self.rows(last, |_| Ok(()), &mut |_| Ok(())).await?;
+        }
+        self.ready().await?;
+        Ok(completion)
     }
 }
 

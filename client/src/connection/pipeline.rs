@@ -1,6 +1,7 @@
 //! Different statements in one flush, each with its own answer.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::time::Duration;
 
 use stellata_protocol::{ColumnError, Columns, Event, FromRow, IntoParams, Params};
@@ -13,6 +14,7 @@ use crate::connection::limit::deadline;
 use crate::connection::options::{GRACE, collect, timed_out};
 use crate::connection::query::count_error;
 use crate::error::{Error, ErrorKind, Result};
+use crate::settings::Settings;
 use crate::statement::Statement;
 
 /// Statements that leave together, in one write and one round trip: see [`Connection::batch`].
@@ -67,7 +69,7 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::Closed`] when the connection can't be used any more.
     pub fn batch(&mut self) -> Result<Batch<'_>> {
-        self.begin_batch()?;
+        self.begin_ahead()?;
         Ok(Batch { connection: self, asked: VecDeque::new(), limit: None })
     }
 
@@ -114,6 +116,29 @@ impl<'c> Batch<'c> {
         let ticket = self.connection.submit(statement, params)?;
         self.asked.push_back(Asked { ticket, is_last: false });
         Ok(self)
+    }
+
+    /// Adds settings of the server: a statement of its own, with an answer of its own, that puts them in force until the end of
+    /// the transaction. That is the one that is open, or that a `begin` before it in the batch opens; else the group.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
+    /// use stellata_client::Settings;
+    ///
+    /// let mut batch = connection.batch()?;
+    /// batch.add("begin", ())?.set(&Settings::new().set("app.user", "anna"))?;
+    /// batch.add("update accounts set owner = current_setting('app.user')", ())?;
+    /// batch.send()?.end().await?;
+    /// // ... more in the same transaction, and its end
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Batch::add`]; [`ErrorKind::Usage`] where there are no settings.
+    pub fn set(&mut self, settings: &Settings) -> Result<&mut Self> {
+        let (sql, params) = settings.until_end()?;
+        self.add_statement(&&*sql, &params)
     }
 
     /// Ends a group: what fails before this point reaches no further.
@@ -296,6 +321,11 @@ impl Answers<'_> {
         let Some(asked) = self.asked.pop_front() else {
             return Err(Error::new(ErrorKind::Usage, "all answers of the batch have been read"));
         };
+        if self.connection.cancelling.is_some() {
+            poll_fn(|cx| self.connection.poll_cancelled(cx)).await?;
+            // The last Sync was put together before.
+            self.connection.close_batch();
+        }
         if self.has_failed {
             self.has_failed = !asked.is_last;
             return Err(Error::new(

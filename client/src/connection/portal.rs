@@ -33,6 +33,12 @@ struct Portion {
     is_last: bool,
 }
 
+impl Portion {
+    fn rows(&self) -> u64 {
+        u64::try_from(self.ends.len()).unwrap_or(u64::MAX)
+    }
+}
+
 impl Connection {
     /// A statement whose rows are fetched in portions, inside the transaction that is open. Between two portions the
     /// connection is free for other statements. The portal ends with the transaction.
@@ -146,19 +152,9 @@ impl Portal {
                 "a portal lives inside a transaction, and none is open",
             ));
         }
-        connection.settled().await?;
-        connection.begin_batch()?;
-        let is_first = self.name.is_none();
-        if is_first {
-            let name = format!("p_{}", connection.call);
-            connection.bind_portal(&name, &self.sql, &self.params)?;
-            self.name = Some(name.into());
-        }
-        let name = self.name.as_deref().unwrap_or_default();
-        connection.driver.conversation.execute_portal(name, most).map_err(Error::protocol)?;
-        connection.sync()?;
-        let portion = connection.read_portion(&self.sql).await?;
-        self.is_done = portion.is_last;
+        let watch = connection.trace(|| self.sql.to_string(), &self.params);
+        let fetching = self.fetch_portion(connection, most);
+        let (portion, is_first) = watch.over(fetching, |(portion, _)| portion.rows()).await?;
         if is_first {
             let key = StatementKey::Sql(&self.sql);
             let slot = connection.cache.find(key, self.params.types(), connection.call);
@@ -173,6 +169,28 @@ impl Portal {
         self.read(connection, &portion)
     }
 
+    /// Asks for a portion and waits for it; says whether it was the first.
+    async fn fetch_portion(
+        &mut self,
+        connection: &mut Connection,
+        most: u32,
+    ) -> Result<(Portion, bool)> {
+        connection.settled().await?;
+        connection.begin_batch()?;
+        let is_first = self.name.is_none();
+        if is_first {
+            let name = format!("p_{}", connection.call);
+            connection.bind_portal(&name, &self.sql, &self.params)?;
+            self.name = Some(name.into());
+        }
+        let name = self.name.as_deref().unwrap_or_default();
+        connection.driver.conversation.execute_portal(name, most).map_err(Error::protocol)?;
+        connection.sync()?;
+        let portion = connection.read_portion(&self.sql).await?;
+        self.is_done = portion.is_last;
+        Ok((portion, is_first))
+    }
+
     /// Has the server forget the portal before its transaction ends; the word of it rides with the connection's next
     /// request.
     ///
@@ -180,7 +198,7 @@ impl Portal {
     /// [`ErrorKind::Closed`] when the connection can't be used any more.
     pub fn close(self, connection: &mut Connection) -> Result<()> {
         let Some(name) = self.name else { return Ok(()) };
-        connection.begin_batch()?;
+        connection.begin_ahead()?;
         connection.driver.conversation.close_portal(&name).map_err(Error::protocol)
     }
 

@@ -1,6 +1,6 @@
 //! Preparing statements ahead of their use.
 
-use stellata_protocol::Oid;
+use stellata_protocol::{Oid, Params};
 
 use crate::connection::Connection;
 use crate::connection::batch::{Parsing, prepare};
@@ -37,6 +37,12 @@ impl Connection {
         &mut self,
         statements: impl IntoIterator<Item = (&'s str, &'s [Oid])>,
     ) -> Result<()> {
+        let statements: Vec<_> = statements.into_iter().collect();
+        let watch = self.trace(|| told(&statements), &Params::new());
+        watch.over(self.prepare_all(&statements), |()| 0).await
+    }
+
+    async fn prepare_all(&mut self, statements: &[(&str, &[Oid])]) -> Result<()> {
         self.settled().await?;
         self.begin_batch()?;
         if !self.cache.is_unnamed() {
@@ -63,4 +69,10 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// What tracers are told: the statements, each with the word that a session would write before it.
+fn told(statements: &[(&str, &[Oid])]) -> String {
+    let texts: Vec<String> = statements.iter().map(|(sql, _)| format!("prepare {sql}")).collect();
+    texts.join("; ")
 }

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::platform::{Others, is_open_to};
 use crate::tls::settings::{Pem, RootCertificates, Source, SslCertMode, SslMode, TlsSettings};
 
 /// What is needed for a handshake, read and parsed.
@@ -216,24 +217,17 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>> {
 }
 
 /// Only its owner may read a key, or root and its group: libpq's rule.
-#[cfg(unix)]
 fn is_private(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
     let about = fs::metadata(path).map_err(|error| error.to_string())?;
     if !about.is_file() {
         return Err("it is no file".to_owned());
     }
-    let forbidden = if about.uid() == 0 { 0o037 } else { 0o077 };
-    if about.mode() & forbidden == 0 {
-        Ok(())
-    } else {
-        Err("others may read it; its permissions must be 0600, or 0640 where it belongs to root"
-            .to_owned())
+    if is_open_to(Others::AllButRootsGroup, &about) {
+        return Err(
+            "others may read it; its permissions must be 0600, or 0640 where it belongs to root"
+                .to_owned(),
+        );
     }
-}
-
-#[cfg(not(unix))]
-fn is_private(_: &Path) -> Result<(), String> {
     Ok(())
 }
 

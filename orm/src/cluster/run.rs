@@ -2,13 +2,13 @@
 
 use stellata_client::replication::Lsn;
 use stellata_client::{
-    ColumnError, Columns, Completion, Connection, ErrorKind, Expect, FromRow, Params, SqlState,
-    Statement, Ticket,
+    ColumnError, Columns, Completion, Connection, ErrorKind, Expect, FromRow, Params, Settings,
+    SqlState, Statement, Ticket,
 };
 use stellata_pool::Cluster;
 
-use super::Route;
 use super::writes::{Writes, Writing};
+use super::{Choice, Route};
 use crate::error::Result;
 use crate::failure;
 use crate::model::table::Table;
@@ -19,11 +19,14 @@ const HAS: &str = "select coalesce(pg_catalog.pg_last_wal_replay_lsn() >= $1, fa
 pub(crate) const PLACE: &str = "select pg_catalog.pg_current_wal_insert_lsn()";
 
 /// A statement.
+#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) table: Option<&'static Table>,
     pub(crate) statement: &'a dyn Statement,
     pub(crate) params: &'a Params,
     pub(crate) check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
+    /// What it sets, where that is all it is for.
+    pub(crate) settings: Option<&'a Settings>,
 }
 
 /// Takes the rows of statements.
@@ -36,28 +39,44 @@ pub(crate) trait Take: Send {
 }
 
 /// Runs statements in one flush, all of them or none. Returns how many rows they touched.
-pub(crate) async fn run(route: Route<'_>, asked: &[Asked<'_>], take: &mut dyn Take) -> Result<u64> {
-    if route.reads && route.spreads {
+pub(crate) async fn run(
+    route: Route<'_>,
+    choice: Choice,
+    asked: &[Asked<'_>],
+    take: &mut dyn Take,
+) -> Result<u64> {
+    if choice.reads && choice.spreads {
         read(route, asked, take).await
     } else {
-        write(route, asked, take).await
+        // What only reads leaves nothing that a replica must have.
+        let writes = route.writes.filter(|_| !choice.reads);
+        write(Route { writes, ..route }, asked, take).await
     }
 }
 
 /// Runs one statement, whose rows are handed on as they come.
 pub(crate) async fn run_one(
     route: Route<'_>,
+    choice: Choice,
     asked: Asked<'_>,
     sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
 ) -> Result<Completion> {
-    let rows = run(route, &[asked], &mut Once { sink, has_taken: false }).await?;
+    let rows = run(route, choice, &[asked], &mut Once::new(sink)).await?;
     Ok(Completion { rows, rolled_back: false })
 }
 
 /// Hands rows on, so that none can be taken back.
-struct Once<'s> {
+pub(crate) struct Once<'s> {
     sink: &'s mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     has_taken: bool,
+}
+
+impl<'s> Once<'s> {
+    pub(crate) fn new(
+        sink: &'s mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
+    ) -> Self {
+        Self { sink, has_taken: false }
+    }
 }
 
 impl Take for Once<'_> {
@@ -105,7 +124,7 @@ async fn write(route: Route<'_>, asked: &[Asked<'_>], take: &mut dyn Take) -> Re
     let mut tries = asked.len() + 1;
     loop {
         let mut at = 0;
-        let done = match route.writes.filter(|_| !route.reads) {
+        let done = match route.writes {
             Some(writes) => tell(&mut lease, writes, asked, &mut at, take).await.map(Some),
             None => ask(&mut lease, None, asked, &mut at, take).await,
         };
@@ -242,5 +261,10 @@ fn failed(
     error: stellata_client::Error,
 ) -> crate::error::Error {
     note(route.cluster, &error);
-    failure::of_client(asked.get(at).and_then(|one| one.table), error)
+    let one = asked.get(at);
+    let error = match one.and_then(|one| one.settings) {
+        Some(settings) => settings.refused(error),
+        None => error,
+    };
+    failure::of_client(one.and_then(|one| one.table), error)
 }

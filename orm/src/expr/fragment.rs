@@ -35,7 +35,10 @@ impl Fragment {
 
     /// The first value that could not be written.
     pub(crate) fn check(&self) -> Result<()> {
-        self.fault.map_or(Ok(()), Err)
+        match &self.fault {
+            None => Ok(()),
+            Some(error) => Err(*error),
+        }
     }
 
     /// Remembers what went wrong, unless something did before.

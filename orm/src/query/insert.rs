@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::slice;
 
 use smallvec::SmallVec;
-use stellata_protocol::{Buffer, ColumnError, Columns, Oid};
+use stellata_protocol::{ColumnError, Columns, Oid};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Check, Collect, Executor, Item, Source, no_rows, run_batch};
@@ -19,21 +19,31 @@ use crate::render::statement::{Bits, Conflict, Kind, RETURNING, columns_of};
 /// Writes the statement that inserts one row behind what the fragment has.
 pub(crate) fn one<N: NewRow>(new: &N, fragment: &mut Fragment, conflict: Conflict<'_>) {
     let table = N::Model::TABLE;
-    let rows = slice::from_ref(new);
-    let mut mask = Buffer::<16>::default();
-    for (word, first) in words(table) {
-        let bits = new.mask(word);
-        mask.put_slice(&bits.to_le_bytes());
-        for bit in Bits(bits) {
-            let column = first.saturating_add(bit);
-            let oid = table.oid(column);
-            let params = fragment.params_mut();
-            let pushed = params.push_sized(oid, |out| N::write_column(rows, column, oid, out));
-            fragment.note(pushed);
-        }
+    let first = write_word(new, 0, 0, fragment);
+    if table.columns.len() <= 64 {
+        Kind::Insert { flags: RETURNING, mask: &first.to_le_bytes(), conflict }.write(fragment);
+        return;
     }
-    mask.truncate(table.columns.len().div_ceil(8));
-    Kind::Insert { flags: RETURNING, mask: mask.as_slice(), conflict }.write(fragment);
+    let mut mask = SmallVec::<[u8; 32]>::from_slice(&first.to_le_bytes());
+    for (word, first) in words(table).skip(1) {
+        mask.extend_from_slice(&write_word(new, word, first, fragment).to_le_bytes());
+    }
+    Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(fragment);
+}
+
+/// Writes the values of those of 64 columns that a row sets; returns which these are.
+#[inline(always)]
+fn write_word<N: NewRow>(new: &N, word: usize, first: u16, fragment: &mut Fragment) -> u64 {
+    let (table, rows) = (N::Model::TABLE, slice::from_ref(new));
+    let bits = new.mask(word);
+    for bit in Bits(bits) {
+        let column = first.saturating_add(bit);
+        let oid = table.oid(column);
+        let params = fragment.params_mut();
+        let pushed = params.push_sized(oid, |out| N::write_column(rows, column, oid, out));
+        fragment.note(pushed);
+    }
+    bits
 }
 
 /// The words of a mask, each with the first column that it speaks of.

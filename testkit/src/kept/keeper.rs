@@ -122,8 +122,9 @@ impl Keeper {
     /// Waits for the command and all its children to be gone; says whether they are.
     pub(crate) fn wait_until_gone(&mut self, limit: Duration) -> bool {
         let gone = self.lifeline.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected);
-        if gone && self.child.take().is_some() {
+        if gone && let Some(child) = self.child.take() {
             self.tell("gone");
+            wait_until_reaped(child);
         }
         gone
     }
@@ -198,11 +199,22 @@ fn command(log: &Path, folders: [&Path; 3], death: Death) -> Command {
     shell
 }
 
-/// Sends a signal by way of the shell: the standard library can only kill its own children.
-pub(crate) fn send_signal(pid: u32, name: &str) {
-    let _ = Command::new("/bin/sh")
+/// Waits for the keeper to have taken note of the end of its command. Until then the process counts
+/// as one that runs, and a server does not start where another one seems to run.
+fn wait_until_reaped(child: u32) {
+    let begun = Instant::now();
+    while send_signal(child, "0") && begun.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sends a signal by way of the shell: the standard library can only kill its own children. Says
+/// whether there was a process to send it to; the signal `0` does nothing else.
+pub(crate) fn send_signal(pid: u32, name: &str) -> bool {
+    Command::new("/bin/sh")
         .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid.to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .status();
+        .status()
+        .is_ok_and(|status| status.success())
 }

@@ -1,5 +1,6 @@
 //! How a private server differs from the ordinary one.
 
+use super::VERSIONS;
 use super::binaries::Binaries;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,16 @@ impl ServerOptions {
     }
 
     /// The ordinary server in this major version, 18 say, or `None` where it is neither installed
-    /// nor fetched; `cargo xtask test` fetches the newest one, and others as it is asked.
+    /// nor fetched; `cargo xtask test` fetches what is not installed.
     pub fn of_version(major: u32) -> Option<ServerOptions> {
         let binaries = Binaries::of_version(major)?;
         Some(ServerOptions::new().binaries(binaries.folder()))
+    }
+
+    /// The ordinary server in the newest version that is here, of this major version at least.
+    pub fn since(major: u32) -> Option<ServerOptions> {
+        let mut new_enough = VERSIONS.into_iter().rev().filter(|version| *version >= major);
+        new_enough.find_map(ServerOptions::of_version)
     }
 
     /// Adds a line to `postgresql.conf`; the value needs no quotes. A later one wins.

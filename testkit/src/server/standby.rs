@@ -5,6 +5,7 @@ use super::{Own, Server, configure, copy, launch, launch_somewhere};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::Error;
 use crate::kept::folder::Folder;
+use crate::roles::SUPERUSER;
 use crate::sql::{self, Session};
 use crate::unique;
 use std::fs;
@@ -100,14 +101,14 @@ impl Server {
 
 /// The last value of the last row.
 fn one(endpoint: &Endpoint, sql: &str) -> Result<String, Error> {
-    let rows = sql::run(endpoint, super::SUPERUSER, sql)?;
+    let rows = sql::run(endpoint, SUPERUSER, sql)?;
     Ok(rows.into_iter().flatten().flatten().next_back().unwrap_or_default())
 }
 
 /// Fills a folder with a copy of a running server, ready to follow it.
 fn begin_as_copy(primary: &Server, own: &Own, folder: &Folder) -> Result<(), Error> {
     let slot = format!("standby_{}", unique::word());
-    let mut session = Session::connect(&primary.endpoint, super::SUPERUSER)?;
+    let mut session = Session::connect(&primary.endpoint, SUPERUSER)?;
     session
         .run(&format!("select pg_catalog.pg_create_physical_replication_slot('{slot}', true)"))?;
     let (begin, end) = if primary.version() >= 15 {

@@ -6,6 +6,7 @@ use super::copy;
 use crate::error::Error;
 use crate::kept::folder::Folder;
 use crate::kept::keeper::{Death, Keeper};
+use crate::roles::SUPERUSER;
 use crate::shelf;
 use crate::unique;
 use std::env;
@@ -15,9 +16,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The superuser of every server made here.
-pub(super) const SUPERUSER: &str = "postgres";
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PARTIAL: &str = "partial-";

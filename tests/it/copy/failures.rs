@@ -1,8 +1,5 @@
 //! What goes wrong in the middle: bad rows, futures that are dropped, servers that go away.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use stellata_client::{Config, Connection, CopyOptions, ErrorKind, SqlState, TransactionStatus};
@@ -11,24 +8,7 @@ use stellata_testkit::{Cut, Direction, Ending, Proxy, Server, with_database};
 use tokio::io::AsyncWriteExt;
 
 use super::connect;
-
-/// Polls a future `polls` times at the most, each time it wakes, and drops it. Returns whether it had ended.
-async fn poll_and_drop<F: Future>(polls: usize, future: F) -> bool {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        let mut ended = false;
-        let once = std::future::poll_fn(|cx: &mut Context<'_>| {
-            ended = future.as_mut().poll(cx).is_ready();
-            Poll::Ready(())
-        });
-        once.await;
-        if ended {
-            return true;
-        }
-        tokio::task::yield_now().await;
-    }
-    false
-}
+use crate::dropped::poll_in_turns;
 
 #[test]
 fn the_server_names_the_row_that_it_refuses() {
@@ -150,18 +130,18 @@ fn a_copy_in_that_is_dropped_stores_nothing_and_the_connection_goes_on() {
             let rows = (0..20_000).map(|n| (n, "some text"));
             let done = if columns.len() == 1 {
                 let copy = connection.copy_in("t", columns);
-                poll_and_drop(round % 9, copy.rows((0..20_000).map(|n| (n,)))).await
+                poll_in_turns(round % 9, copy.rows((0..20_000).map(|n| (n,)))).await
             } else {
-                poll_and_drop(round % 9, connection.copy_in("t", columns).rows(rows)).await
+                poll_in_turns(round % 9, connection.copy_in("t", columns).rows(rows)).await
             };
-            unfinished += usize::from(!done);
+            unfinished += usize::from(done.is_none());
             let (answer, count): (i64, i64) = connection
                 .query_one("select $1, (select count(*) from t)", (round as i64,))
                 .await
                 .unwrap();
             assert_eq!(answer, round as i64);
             assert!(count == stored || count == stored + 20_000, "{count} after {stored}");
-            assert!(!done || count > stored);
+            assert!(done.is_none() || count > stored);
             stored = count;
             assert!(connection.is_quiet());
         }
@@ -212,7 +192,7 @@ fn a_copy_out_that_is_dropped_is_passed_over() {
                     }
                 }
             };
-            poll_and_drop(round, reading).await;
+            poll_in_turns(round, reading).await;
             let (answer,): (i64,) =
                 connection.query_one("select $1", (round as i64,)).await.unwrap();
             assert_eq!(answer, round as i64);
@@ -294,7 +274,7 @@ fn a_copy_out_that_is_dropped_while_it_stands_still_is_cancelled() {
         // A call that is dropped meanwhile leaves it to the next.
         for round in 0..12 {
             leave_huge(&mut connection, round).await;
-            poll_and_drop(round, connection.query_one::<(i32,)>("select 1", ())).await;
+            poll_in_turns(round, connection.query_one::<(i32,)>("select 1", ())).await;
             let asked = connection.query_one::<(i64,)>("select $1", (round as i64,)).await;
             assert_eq!(asked.unwrap(), (round as i64,));
         }

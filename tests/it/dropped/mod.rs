@@ -1,5 +1,6 @@
 //! Futures that are dropped before they end: every public function that waits, at every poll.
 
+mod polling;
 mod reluctant;
 
 mod answers;
@@ -12,41 +13,18 @@ mod queries;
 mod replication;
 mod unconnected;
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use stellata_client::{Config, Connection, Error, TransactionStatus};
 use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::{Database, Server, run_within};
 
+pub(crate) use polling::{poll_and_drop, poll_in_turns};
 pub(crate) use reluctant::{Reluctant, Trickle};
-
-/// Polls a future `polls` times at the most, each time it wakes, and drops it. Returns what it came to, if it did.
-pub(crate) async fn poll_and_drop<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let output = {
-        let mut future = pin!(future);
-        let mut left = polls;
-        poll_fn(|cx| {
-            if left > 0 {
-                left -= 1;
-                if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                    return Poll::Ready(Some(output));
-                }
-            }
-            if left == 0 { Poll::Ready(None) } else { Poll::Pending }
-        })
-        .await
-    };
-    if output.is_none() {
-        // Whoever calls this in a loop lets the rest of the world go on.
-        tokio::task::yield_now().await;
-    }
-    output
-}
 
 /// Whether everything is tried. The short form leaves out many of the later polls, most of which wait for one more byte of
 /// an answer.

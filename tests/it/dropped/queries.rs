@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_core::Stream;
-use stellata_client::{Oid, Params, Plan, QueryOptions};
+use stellata_client::{Oid, Params, Plan, QueryOptions, Settings};
 
 use super::{Case, Subject, poll_and_drop};
 
@@ -173,7 +173,8 @@ const CASES: &[Case] = &[
         items: &["client With::query_one"],
         work: |c| {
             Box::pin(async {
-                let planned = options().plan(Plan::Custom);
+                let settings = Settings::new().set("app.user", "anna");
+                let planned = options().plan(Plan::Custom).settings(settings);
                 c.with(planned).query_one::<(i32,)>("select $1 + 3", (1,)).await.map(drop)
             })
         },

@@ -22,7 +22,7 @@ pub(crate) struct Reluctant {
 }
 
 impl Reluctant {
-    pub(super) async fn connect(port: u16, is_slow: Arc<AtomicBool>) -> Self {
+    pub(crate) async fn connect(port: u16, is_slow: Arc<AtomicBool>) -> Self {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, is_slow, may_read: false, may_write: false }

@@ -138,7 +138,8 @@ fn rows_lent(connection: &mut Connection) -> Running<'_> {
 fn a_limit_and_a_plan(connection: &mut Connection) -> Running<'_> {
     Box::pin(async move {
         let options = QueryOptions::new().limit(LIMIT);
-        let (one,) = connection.with(options).query_one::<(i32,)>("select $1 + 0", (1,)).await?;
+        let (one,) =
+            connection.with(options.clone()).query_one::<(i32,)>("select $1 + 0", (1,)).await?;
         let options = options.plan(Plan::Custom);
         let (two,) = connection.with(options).query_one::<(i32,)>("select $1 + 0", (2,)).await?;
         Ok(format!("{one} {two}"))

@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, timeout};
 
 use super::conversations::all;
-use super::prefixes::{config, record};
+use super::recording::{config, record};
 use super::workflow::Workflow;
 
 /// How long the login may take, how long the caller waits, and how long a connection may be cleaned.

@@ -6,6 +6,7 @@
 mod case;
 mod workflow;
 mod conversations;
+mod recording;
 
 mod asynchronous;
 mod authentication;
@@ -16,7 +17,6 @@ mod extended;
 mod faults;
 mod lengths;
 mod prefixes;
-mod mutated;
 mod gone;
 mod simple;
 mod startup;

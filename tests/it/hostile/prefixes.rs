@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-use stellata_client::{Config, Connection};
-use stellata_testkit::{Database, Direction, Pipe, Proxy, Recording, with_database};
+use stellata_client::Connection;
+use stellata_testkit::{Direction, Pipe, Recording, with_database};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 
 use super::conversations::all;
+use super::recording::{config, record};
 use super::workflow::Workflow;
 
 /// The most prefixes of one recording that are tried; of longer ones not all.
 const MOST: usize = 1_500;
-
-/// The settings of every replay: time stands still, and some statements are forgotten.
-pub(super) fn config(url: &str) -> Config {
-    let config = Config::parse(url).unwrap().with_connect_timeout(Duration::MAX);
-    config.with_statement_cache(2)
-}
 
 /// Plays the server's side up to `end` bytes: each piece comes when the client has sent what it had sent before it.
 async fn play(mut stream: Pipe, recording: &Recording, mut end: usize) {
@@ -64,21 +59,6 @@ async fn replay(
             tokio::time::sleep(limit).await;
         } => panic!("the workflow hangs after {end} bytes"),
     }
-}
-
-/// Runs all workflows with a real server; returns its URL, what each came to, and what went over the wire.
-pub(super) async fn record(database: &Database) -> (String, Vec<String>, Vec<Recording>) {
-    let proxy = Proxy::start(database.tcp()).unwrap();
-    proxy.set_keeping(true);
-    let url = proxy.url(database.name());
-    let mut recorded = Vec::new();
-    for (_, workflow) in all() {
-        let mut connection = Connection::connect(&config(&url)).await.unwrap();
-        recorded.push(workflow(&mut connection).await.unwrap());
-    }
-    let recordings = proxy.recordings();
-    assert_eq!(recordings.len(), all().len());
-    (url, recorded, recordings)
 }
 
 #[test]

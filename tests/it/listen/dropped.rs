@@ -1,41 +1,19 @@
 //! Futures of a listener that are dropped at every poll.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use stellata_client::{Backoff, Connection, ListenEvent, Listener, ListenerOptions, Reconnecting};
 use stellata_testkit::with_database;
 
 use super::config;
-
-/// Polls a future `polls` times at the most, and drops it. Returns what it came to, if it did.
-async fn poll_and_drop<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        let mut ended = None;
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                ended = Some(output);
-            }
-            Poll::Ready(())
-        })
-        .await;
-        if ended.is_some() {
-            return ended;
-        }
-        tokio::time::sleep(Duration::from_micros(100)).await;
-    }
-    None
-}
+use crate::dropped::poll_in_turns;
 
 #[test]
 fn no_notification_is_lost_by_futures_that_are_given_up() {
     with_database(async |database| {
         let mut listener = None;
         for polls in 0.. {
-            listener = poll_and_drop(polls, Listener::connect(&config(database))).await;
+            listener = poll_in_turns(polls, Listener::connect(&config(database))).await;
             if listener.is_some() {
                 break;
             }
@@ -46,13 +24,13 @@ fn no_notification_is_lost_by_futures_that_are_given_up() {
         for round in 0..60_usize {
             let name = format!("channel {}", round % 5);
             // Given up at another moment each time: it is listened on from the next call that is not.
-            poll_and_drop(round % 4, listener.listen(&name)).await;
-            poll_and_drop(round % 3, listener.unlisten("channel 4")).await;
+            poll_in_turns(round % 4, listener.listen(&name)).await;
+            poll_in_turns(round % 3, listener.unlisten("channel 4")).await;
             listener.listen(&name).await.unwrap();
-            poll_and_drop(round % 4, sender.notify("channel 9", "unheard")).await;
+            poll_in_turns(round % 4, sender.notify("channel 9", "unheard")).await;
             sender.notify(&name, &round.to_string()).await.unwrap();
             let heard = loop {
-                match poll_and_drop(1, listener.next()).await {
+                match poll_in_turns(1, listener.next()).await {
                     Some(event) => break event.unwrap(),
                     None => given_up += 1,
                 }
@@ -82,7 +60,7 @@ fn a_listener_that_is_polled_once_at_a_time_connects_again() {
         while events.len() < 2 {
             polls += 1;
             assert!(polls < 100_000, "{events:?}");
-            if let Some(event) = poll_and_drop(1, listener.next()).await {
+            if let Some(event) = poll_in_turns(1, listener.next()).await {
                 events.push(event.unwrap());
             }
             tokio::time::sleep(Duration::from_micros(100)).await;
@@ -103,7 +81,7 @@ fn a_probe_is_not_begun_anew_by_each_future() {
         let mut listener = Listener::connect_with(&config(database), options).await.unwrap();
         listener.listen("c").await.unwrap();
         for round in 0..200 {
-            poll_and_drop(round % 3, listener.next()).await;
+            poll_in_turns(round % 3, listener.next()).await;
             tokio::time::sleep(Duration::from_micros(500)).await;
         }
         database.run("notify c, 'there'").unwrap();
@@ -119,17 +97,17 @@ fn idle_connections_are_given_up_at_every_poll() {
         let mut database_connection = Reconnecting::new(&config(database));
         for round in 0..50_i64 {
             let polls = usize::try_from(round % 4).unwrap();
-            poll_and_drop(polls, connection.idle()).await;
-            poll_and_drop(polls, connection.query::<(i32,)>("select 1", ())).await;
-            poll_and_drop(polls, connection.idle()).await;
+            poll_in_turns(polls, connection.idle()).await;
+            poll_in_turns(polls, connection.query::<(i32,)>("select 1", ())).await;
+            poll_in_turns(polls, connection.idle()).await;
             connection.notify("c", &round.to_string()).await.unwrap();
-            poll_and_drop(polls, connection.idle()).await;
-            let heard = match poll_and_drop(polls, connection.notification()).await {
+            poll_in_turns(polls, connection.idle()).await;
+            let heard = match poll_in_turns(polls, connection.notification()).await {
                 Some(heard) => heard.unwrap(),
                 None => connection.notification().await.unwrap(),
             };
             assert_eq!(*heard.payload, round.to_string());
-            poll_and_drop(polls, database_connection.get()).await;
+            poll_in_turns(polls, database_connection.get()).await;
             let answer = database_connection.get().await.unwrap();
             assert_eq!(answer.query_one::<(i64,)>("select $1", (round,)).await.unwrap(), (round,));
         }

@@ -1,16 +1,21 @@
 //! Futures of models and of the pool that are dropped at every poll.
 
+#![allow(clippy::print_stdout, reason = "the number of drops is part of what the tests tell")]
+
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use stellata::prelude::*;
-use stellata::{Config, Error, PoolOptions};
+use stellata::{Config, Error, PoolOptions, Settings};
+use stellata_client::Connection;
+use stellata_pool::Pool;
 use stellata_testkit::{Database, Server, run_within};
 
 use super::models::*;
-use crate::dropped::{Trickle, is_long, next, poll_and_drop};
+use crate::dropped::{Reluctant, Trickle, is_long, next, poll_and_drop};
 
 type Running<'d> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'd>>;
 
@@ -21,10 +26,13 @@ pub(crate) struct Case {
     work: for<'d> fn(&'d Db) -> Running<'d>,
 }
 
+/// What the names of rows begin with that a call has stored.
+const NEW: &str = "new ";
+
 /// A name that no row has yet.
 fn fresh() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("name {}", COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{NEW}{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) const CASES: &[Case] = &[
@@ -87,7 +95,7 @@ pub(crate) const CASES: &[Case] = &[
                 let mut label = new!(Label { name: fresh() }).insert(db).await?;
                 label.name = fresh();
                 label.save(db).await?;
-                label.update(|l| l.name.set("other"), db).await?;
+                label.update(|l| l.name.set(format!("{NEW}and other")), db).await?;
                 label.reload(db).await?;
                 Label::get(label.id, db).await?;
                 label.delete(db).await?;
@@ -119,6 +127,24 @@ pub(crate) const CASES: &[Case] = &[
                         .await;
                     assert!(undone.is_err());
                     new!(Label { name: fresh() }).insert(tx).await.map(drop)
+                })
+                .await
+            })
+        },
+    },
+    Case {
+        items: &["orm Configured::transaction"],
+        work: |db| {
+            Box::pin(async {
+                let set = db.with_settings(Settings::new().set("app.user", "anna"));
+                set.sql("select current_setting('app.user')").one::<(String,)>().await?;
+                Artist::query().include(|a| a.albums()).all(&set).await?;
+                set.transaction(async |tx| {
+                    let nested = tx.with_settings(Settings::new().set("app.user", "berta"));
+                    nested
+                        .transaction(async |inner| Label::query().count(inner).await.map(drop))
+                        .await?;
+                    Label::query().count(&nested).await.map(drop)
                 })
                 .await
             })
@@ -192,58 +218,117 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// The pool gives the answer to the question, with as many connections as before.
-async fn is_whole(db: &Db, question: i32) {
-    let (answer,): (i32,) = db.sql("select $1 + 0").bind(question).one().await.unwrap();
+/// A pool that lends two connections, and has one for each lane, whose streams are slow while that is set.
+fn pool(database: &Database, lanes: usize, statements: usize) -> (Db, Arc<AtomicBool>) {
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let config = Config::parse(&database.tcp_url()).unwrap().with_statement_cache(statements);
+    let (port, slow) = (database.tcp().port(), Arc::clone(&is_slow));
+    let open = move || {
+        let (config, slow) = (config.clone(), Arc::clone(&slow));
+        async move { Connection::over(Reluctant::connect(port, slow).await, &config).await }
+    };
+    // What was dropped is read to its end: such a stream does not tell where to cancel it.
+    let patience = Duration::from_secs(60);
+    let options = PoolOptions::new().max(2 + lanes).lanes(lanes);
+    let options = options.acquire_timeout(patience).clean_timeout(patience);
+    (Db::from(Pool::opened_by(open, options)), is_slow)
+}
+
+/// The pool gives the answer to the question. What a call has stored is taken away, so that the answers to come are not
+/// longer than those before: each of their bytes is a poll.
+async fn is_whole(db: &Db, question: i64) {
+    let (answer,): (i64,) = db.sql("select $1 + 0").bind(question).one().await.unwrap();
     assert_eq!(answer, question);
+    Label::query().filter(|l| l.name.startswith(NEW)).delete().exec(db).await.unwrap();
+}
+
+/// Drops every case at every poll, and tells how many drops there were.
+async fn drop_all(database: &Database, lanes: usize, statements: usize) {
+    drop(filled(database).await);
+    let (db, is_slow) = pool(database, lanes, statements);
+    let mut question = 0;
+    for case in CASES {
+        let (mut polls, before) = (0, question);
+        loop {
+            is_slow.store(true, Ordering::Relaxed);
+            let ended = poll_and_drop(polls, (case.work)(&db)).await;
+            is_slow.store(false, Ordering::Relaxed);
+            question += 1;
+            is_whole(&db, question).await;
+            if let Some(ended) = ended {
+                ended.unwrap();
+                break;
+            }
+            polls = next(polls);
+        }
+        (case.work)(&db).await.unwrap();
+        is_whole(&db, question).await;
+        println!("{} drops of {:?}", question - before, case.items);
+    }
+    let metrics = db.pool().metrics();
+    println!("{question} drops with {lanes} lanes and {statements} statements kept");
+    assert_eq!(metrics.opened, 2 + lanes as u64, "none was lost: {metrics:?}");
+    assert!(question > 50, "{question}");
+    // A lane counts as lent.
+    assert!(db.pool().status().lent <= lanes);
+    assert_eq!(db.pool().drain(Duration::from_secs(5)).await, 0);
+}
+
+fn within(test: impl AsyncFnOnce(&Database)) {
+    let database = Database::create(Server::shared().unwrap()).unwrap();
+    let limit = Duration::from_secs(if is_long() { 3600 } else { 120 });
+    run_within(limit, test(&database));
 }
 
 #[test]
 fn every_call_on_a_pool_is_dropped_at_every_poll() {
-    let database = Database::create(Server::shared().unwrap()).unwrap();
-    run_within(Duration::from_secs(if is_long() { 3600 } else { 120 }), async {
-        drop(filled(&database).await);
-        let slow = Trickle::start(&database).await;
+    within(async |database| drop_all(database, 0, 256).await);
+}
+
+#[test]
+fn every_call_on_a_pool_with_lanes_is_dropped_at_every_poll() {
+    within(async |database| drop_all(database, 1, 256).await);
+}
+
+/// Nearly every statement is prepared anew, so that there is more to be dropped in.
+#[test]
+fn every_call_on_a_pool_that_keeps_one_statement_is_dropped_at_every_poll() {
+    within(async |database| drop_all(database, 0, 1).await);
+}
+
+#[test]
+fn opening_a_pool_and_closing_it_is_dropped_at_every_poll() {
+    within(async |database| {
+        let slow = Trickle::start(database).await;
         let config = Config::parse(&database.tcp_url())
             .unwrap()
             .with_port(slow.port)
             .with_setting("application_name", "dropped_pool");
         let options = PoolOptions::new().max(2);
-        let db = Db::connect_with(config.clone(), options.clone()).await.unwrap();
-        let with_lanes = Db::connect_with(config.clone(), options.clone().lanes(1)).await.unwrap();
-        let mut question = 0;
-        for (case, db) in CASES.iter().flat_map(|case| [(case, &db), (case, &with_lanes)]) {
-            let mut polls = 0;
-            loop {
-                slow.set(true);
-                let ended = poll_and_drop(polls, (case.work)(db)).await;
-                slow.set(false);
-                question += 1;
-                is_whole(db, question).await;
-                if let Some(ended) = ended {
-                    ended.unwrap();
-                    break;
-                }
-                polls = next(polls);
-            }
-            (case.work)(db).await.unwrap();
-        }
-        assert_eq!(with_lanes.pool().drain(Duration::from_secs(5)).await, 0);
-        for polls in 0..12 {
-            poll_and_drop(polls, Db::connect_with(config.clone(), options.clone())).await;
+        let mut polls = 0;
+        loop {
+            slow.set(true);
+            let opened =
+                poll_and_drop(polls, Db::connect_with(config.clone(), options.clone())).await;
+            slow.set(false);
             let one = Db::connect_with(config.clone(), options.clone()).await.unwrap();
             poll_and_drop(polls, one.pool().drain(Duration::from_secs(5))).await;
             assert_eq!(one.pool().drain(Duration::from_secs(5)).await, 0);
             poll_and_drop(polls, Db::connect(&database.url())).await;
+            if let Some(opened) = opened {
+                opened.unwrap();
+                break;
+            }
+            polls = next(polls);
         }
+        println!("{polls} polls of opening a pool");
         let busy = "select state, query from pg_stat_activity \
                     where application_name = 'dropped_pool' and state <> 'idle'";
         let quiet = async {
-            while !database.run(busy).unwrap().is_empty() || db.pool().status().lent > 0 {
+            while !database.run(busy).unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(2), quiet).await.unwrap();
-        assert!(question > 50, "{question}");
     });
 }

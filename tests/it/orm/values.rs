@@ -110,9 +110,6 @@ fn numbers_that_a_decimal_can_not_hold_are_refused_and_never_changed() {
             "-1e-29",
         ];
         for value in odd {
-            if value.contains("Infinity") && database.version() < 140_000 {
-                continue;
-            }
             database.run(&format!("insert into reading values (1, {value})")).unwrap();
             let error = Reading::get(1, &db).await.unwrap_err();
             assert_eq!(

@@ -3,6 +3,7 @@
 mod cleaning;
 mod crowd;
 mod deadlines;
+mod idle;
 mod lending;
 mod limits;
 mod metrics;

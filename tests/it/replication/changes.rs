@@ -5,7 +5,7 @@ use stellata_client::replication::{
 };
 use stellata_client::{Config, Connection, ErrorKind};
 
-use super::{connect, one, with_notes, with_slot};
+use super::{connect, one, released, with_notes, with_slot};
 
 #[test]
 fn rows_are_read_as_what_they_are() {
@@ -271,6 +271,7 @@ fn changes_tell_their_origin_and_can_be_left_out_by_it() {
         stream.finish().await.unwrap();
         if database.version() >= 16 {
             let options = options.with_origins(Origins::Local);
+            released(database).await;
             let mut replication = connect(&database.url()).await;
             let mut stream = replication.start_logical(&options).await.unwrap();
             loop {

@@ -1,8 +1,5 @@
 //! Futures of replication that are dropped at every poll.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use stellata_client::Config;
@@ -11,26 +8,7 @@ use stellata_client::replication::{
 };
 
 use super::{connect, slot_name, with_notes};
-
-/// Polls a future `polls` times at the most, and drops it. Returns what it came to, if it did.
-async fn poll_and_drop<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        let mut ended = None;
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                ended = Some(output);
-            }
-            Poll::Ready(())
-        })
-        .await;
-        if ended.is_some() {
-            return ended;
-        }
-        tokio::time::sleep(Duration::from_micros(200)).await;
-    }
-    None
-}
+use crate::dropped::poll_in_turns;
 
 #[test]
 fn commands_are_dropped_at_every_poll() {
@@ -44,18 +22,18 @@ fn commands_are_dropped_at_every_poll() {
         for polls in 0..8 {
             let kept = slot_name();
             let new = NewSlot::physical(&kept, false).temporary();
-            poll_and_drop(polls, replication.identify_system()).await;
-            poll_and_drop(polls, replication.show("wal_level")).await;
-            poll_and_drop(polls, replication.timeline_history(1)).await;
-            poll_and_drop(polls, replication.simple("select 1")).await;
-            poll_and_drop(polls, replication.read_slot("none")).await;
-            poll_and_drop(polls, replication.create_slot(&new)).await;
+            poll_in_turns(polls, replication.identify_system()).await;
+            poll_in_turns(polls, replication.show("wal_level")).await;
+            poll_in_turns(polls, replication.timeline_history(1)).await;
+            poll_in_turns(polls, replication.simple("select 1")).await;
+            poll_in_turns(polls, replication.read_slot("none")).await;
+            poll_in_turns(polls, replication.create_slot(&new)).await;
             let change = SlotChange::new().failover(true);
-            poll_and_drop(polls, replication.alter_slot(&kept, &change)).await;
-            poll_and_drop(polls, replication.drop_slot(&kept, false)).await;
-            poll_and_drop(polls, replication.start_logical(&options)).await;
-            poll_and_drop(polls, replication.start_physical(&start)).await;
-            poll_and_drop(polls, replication.drain(Duration::from_secs(5))).await;
+            poll_in_turns(polls, replication.alter_slot(&kept, &change)).await;
+            poll_in_turns(polls, replication.drop_slot(&kept, false)).await;
+            poll_in_turns(polls, replication.start_logical(&options)).await;
+            poll_in_turns(polls, replication.start_physical(&start)).await;
+            poll_in_turns(polls, replication.drain(Duration::from_secs(5))).await;
             // An answer never reaches the wrong question.
             let identity = replication.identify_system().await.unwrap();
             assert_eq!(identity.system_id, system_id);
@@ -63,11 +41,11 @@ fn commands_are_dropped_at_every_poll() {
         }
         let config = Config::parse(&database.url()).unwrap();
         for polls in 0..12 {
-            poll_and_drop(polls, ReplicationConnection::connect(&config)).await;
-            poll_and_drop(polls, ReplicationConnection::connect_physical(&config)).await;
+            poll_in_turns(polls, ReplicationConnection::connect(&config)).await;
+            poll_in_turns(polls, ReplicationConnection::connect_physical(&config)).await;
         }
         let closing = connect(&database.url()).await;
-        poll_and_drop(1, closing.close()).await;
+        poll_in_turns(1, closing.close()).await;
     });
 }
 
@@ -92,12 +70,12 @@ fn a_streams_futures_are_dropped_at_every_poll_and_no_message_is_lost() {
             let (mut next, mut calls, mut given_up) = (first, 0, 0);
             loop {
                 calls += 1;
-                poll_and_drop(
+                poll_in_turns(
                     calls % 3,
                     stream.tend(tokio::time::sleep(Duration::from_micros(300))),
                 )
                 .await;
-                let Some(message) = poll_and_drop(calls % 4, stream.next()).await else {
+                let Some(message) = poll_in_turns(calls % 4, stream.next()).await else {
                     given_up += 1;
                     continue;
                 };
@@ -122,7 +100,7 @@ fn a_streams_futures_are_dropped_at_every_poll_and_no_message_is_lost() {
             assert_eq!(next, first + 300);
             assert!(given_up > 50, "{given_up}");
             // The end is given up as well; the next command reads over what still comes.
-            poll_and_drop(usize::try_from(round).unwrap(), stream.finish()).await;
+            poll_in_turns(usize::try_from(round).unwrap(), stream.finish()).await;
             assert_eq!(replication.show("wal_level").await.unwrap(), "logical");
             replication.close().await;
         }
@@ -130,9 +108,9 @@ fn a_streams_futures_are_dropped_at_every_poll_and_no_message_is_lost() {
         for polls in 0..6 {
             let options = PhysicalOptions::new(position);
             let mut stream = replication.start_physical(&options).await.unwrap();
-            poll_and_drop(polls, stream.next()).await;
-            poll_and_drop(polls, stream.tend(tokio::time::sleep(Duration::from_micros(300)))).await;
-            poll_and_drop(polls, stream.finish()).await;
+            poll_in_turns(polls, stream.next()).await;
+            poll_in_turns(polls, stream.tend(tokio::time::sleep(Duration::from_micros(300)))).await;
+            poll_in_turns(polls, stream.finish()).await;
             assert_eq!(replication.show("wal_level").await.unwrap(), "logical");
         }
     });

@@ -7,7 +7,7 @@ use stellata_client::replication::{
 };
 use stellata_testkit::Database;
 
-use super::{connect, slot_name, with_notes};
+use super::{connect, slot_name, with_notes, with_notes_since};
 
 /// What a consumer keeps of streamed transactions until they are committed: by transaction, each change with the
 /// subtransaction that made it.
@@ -111,20 +111,14 @@ fn large_transactions_are_streamed_while_they_are_open() {
 
 #[test]
 fn a_rollback_is_told_with_its_place_in_parallel_mode() {
-    with_notes(async |database| {
-        if database.version() < 16 {
-            return stellata_testkit::skip("streaming in parallel came with server 16");
-        }
+    with_notes_since(16, async |database| {
         streams_open_transactions(database, StreamingMode::Parallel).await;
     });
 }
 
 #[test]
 fn transactions_in_two_phases_are_told_when_they_are_prepared() {
-    with_notes(async |database| {
-        if database.version() < 15 {
-            return stellata_testkit::skip("two phases came with server 15");
-        }
+    with_notes_since(15, async |database| {
         let mut replication = connect(&database.url()).await;
         let slot = slot_name();
         replication.create_slot(&NewSlot::logical(&slot).two_phase()).await.unwrap();

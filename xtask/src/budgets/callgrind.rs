@@ -21,7 +21,7 @@ pub(super) fn run(
     out: &Path,
     long_lists: bool,
 ) -> Result<Cost, Failure> {
-    let mut valgrind = Command::new("valgrind");
+    let mut valgrind = shell::limited("valgrind");
     if long_lists {
         valgrind.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=10000");
     }
@@ -31,7 +31,7 @@ pub(super) fn run(
 
 /// Runs `program` with `arguments` under massif; returns the most bytes that were on the heap at once.
 pub(super) fn heap(program: &Path, arguments: &[&str], out: &Path) -> Result<u64, Failure> {
-    let report = report(Command::new("valgrind"), "massif", program, arguments, out)?;
+    let report = report(shell::limited("valgrind"), "massif", program, arguments, out)?;
     let sizes = report.lines().filter_map(|line| line.strip_prefix("mem_heap_B="));
     sizes
         .filter_map(|bytes| bytes.parse().ok())

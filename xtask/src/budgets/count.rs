@@ -1,7 +1,6 @@
 //! Counting one operation: each count is the difference between two runs.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 
 use super::callgrind::{self, Cost};
@@ -99,7 +98,7 @@ impl<'p> Counter<'p> {
         let mut seen = [0; 2];
         for (times, seen) in [1, 2].into_iter().zip(&mut seen) {
             let times = (operation.times * times).to_string();
-            let mut ops = Command::new(&self.programs.ops);
+            let mut ops = shell::limited(&self.programs.ops);
             ops.args([operation.name, &times, &urls.counted]);
             *seen = self.stage.trips(|| shell::succeed(&mut ops))?;
         }

@@ -1,7 +1,6 @@
 //! Counting system calls by strace.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::{Failure, shell};
 
@@ -17,7 +16,7 @@ pub(super) struct Calls {
 
 /// Runs `program` with `arguments` under strace; `out` takes its report.
 pub(super) fn run(program: &Path, arguments: &[&str], out: &Path) -> Result<Calls, Failure> {
-    let mut strace = Command::new("strace");
+    let mut strace = shell::limited("strace");
     // Each thread's calls, no signals, no texts; a file of our own, since the program uses both standard streams.
     strace.args(["-f", "-qq", "--signal=none", "-s", "0", "-o"]);
     strace.arg(out).arg(program).args(arguments);

@@ -5,7 +5,7 @@ mod release;
 mod pgvector;
 
 pub(crate) use self::pgvector::ensure as ensure_pgvector;
-pub(crate) use self::release::{obtain, obtain_newest, versions};
+pub(crate) use self::release::{obtain, obtain_all, versions};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
