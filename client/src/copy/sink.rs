@@ -73,15 +73,14 @@ impl<'c> CopyIn<'c> {
     /// taken already: then it may be done all the same. The connection stays usable.
     pub async fn rows<R: CopyRow>(self, rows: impl IntoIterator<Item = R>) -> Result<u64> {
         let mut writer = self.row_writer().await?;
-        for row in rows {
-            if let Err(error) = writer.add(&row) {
-                return Err(writer.refused(error).await);
-            }
-            if writer.is_full() {
-                poll_fn(|cx| writer.poll_send(cx)).await?;
+        let mut rows = rows.into_iter();
+        loop {
+            match writer.fill(&mut rows) {
+                Ok(true) => poll_fn(|cx| writer.poll_send(cx)).await?,
+                Ok(false) => return writer.finish().await,
+                Err(error) => return Err(writer.refused(error).await),
             }
         }
-        writer.finish().await
     }
 
     /// Copies the rows of a stream: of a `futures` stream `next` is `|cx| stream.poll_next_unpin(cx)`, of a channel
@@ -257,7 +256,19 @@ impl CopyRowWriter<'_> {
         self.inflow.fail("the program gave the COPY up").await
     }
 
-    #[inline]
+    /// Adds rows until enough has come together; false when there are no more. Nothing here waits, so that rows pass in few
+    /// instructions.
+    fn fill<R: CopyRow>(&mut self, rows: &mut impl Iterator<Item = R>) -> Result<bool> {
+        for row in rows {
+            self.add(&row)?;
+            if self.is_full() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    #[inline(always)]
     fn add<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
         let mut added = self.rows.row(row);
         if let Some(lines) = &mut self.lines {
