@@ -270,7 +270,18 @@ impl CopyRowWriter<'_> {
 
     #[inline(always)]
     fn add<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
-        let mut added = self.rows.row(row);
+        let added = self.rows.row(row);
+        if added.is_ok() && self.lines.is_none() {
+            self.inflow.report.progress.rows += 1;
+            return Ok(());
+        }
+        self.add_line(added)
+    }
+
+    /// Makes a line of a row that was written in binary, or an error of one that was not.
+    #[inline(never)]
+    fn add_line(&mut self, added: stellata_protocol::Result<()>) -> Result<()> {
+        let mut added = added;
         if let Some(lines) = &mut self.lines {
             added = added.and_then(|()| lines.append(self.rows.piece()));
             self.rows.clear();

@@ -64,6 +64,8 @@ struct Stage(Box<[u8; STAGE]>);
 const COUNT: usize = 2;
 /// The bytes of a stage.
 const STAGE: usize = 4096;
+/// The bytes of a short value with its length: a `uuid` and all that is smaller.
+const SHORT: usize = 4 + 16;
 /// Stands for no place on the stage.
 const BEGUN: usize = usize::MAX;
 
@@ -82,15 +84,8 @@ impl BinaryCopyWriter {
         piece.put_slice(&SIGNATURE);
         piece.put_slice(&[0; 8]); // flags, length of the extension
         let alike = types.iter().map(|&oid| alike(oid)).collect();
-        let rest = Rest {
-            piece,
-            types,
-            staged: 0,
-            whole: 0,
-            full: false,
-            finished: false,
-            failed: None,
-        };
+        let rest =
+            Rest { piece, types, staged: 0, whole: 0, full: false, finished: false, failed: None };
         Ok(Self { stage: Stage(Box::new([0; STAGE])), alike, count: count.to_be_bytes(), rest })
     }
 
@@ -348,6 +343,8 @@ impl CopyFields<'_> {
     pub fn push<T: Encode + ?Sized>(&mut self, value: &T) -> Result<()> {
         if let [oid, left @ ..] = self.alike
             && *oid == T::TYPE.oid
+            // With so much place, a short value need not ask whether there is enough of it.
+            && self.at <= STAGE.wrapping_sub(SHORT)
             && let Some(place) = self.stage.get_mut(self.at..)
             && let Some(count) = value.encode_in_place(place)
         {
@@ -372,18 +369,18 @@ impl CopyFields<'_> {
     }
 
     #[inline(always)]
+    fn go_on(&mut self, at: usize) {
+        self.at = at;
+        self.alike = self.alike.get(1..).unwrap_or_default();
+    }
+
+    #[inline(always)]
     fn end(self, done: Result<()>) -> Result<()> {
         if done.is_ok() && self.alike.is_empty() && self.at != BEGUN {
             self.rest.staged = self.at;
             return Ok(());
         }
         Err(self.rest.refuse(done.err(), self.at))
-    }
-
-    #[inline(always)]
-    fn go_on(&mut self, at: usize) {
-        self.at = at;
-        self.alike = self.alike.get(1..).unwrap_or_default();
     }
 
     /// How many columns are to follow.

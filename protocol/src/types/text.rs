@@ -162,27 +162,31 @@ fn put_long(text: &[u8], out: &mut Buffer) -> Result<IsNull> {
 
 /// Writes text with its length in front to the beginning of `place`. Most texts are short: of them the first and the last word are
 /// written, which may overlap.
-#[inline]
+#[inline(always)]
 fn put_in_place(text: &[u8], place: &mut [u8]) -> Option<usize> {
     let len = text.len();
-    if len > 16 || place.len() < SHORT {
-        return if holds_nul(text) { None } else { bytes_in_place(text, place) };
+    if len > LONGEST || place.len() < SHORT {
+        return long_in_place(text, place);
     }
     let (length, body) = place.split_first_chunk_mut()?;
-    let body: &mut [u8; 16] = body.first_chunk_mut()?;
+    let body: &mut [u8; LONGEST] = body.first_chunk_mut()?;
+    // A length below 256 fits in the last of its four bytes.
+    let [low, ..] = len.to_le_bytes();
+    *length = u32::from(low).to_be_bytes();
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        if zero_in(u64::from_le_bytes(*first)) | zero_in(u64::from_le_bytes(*last)) != 0 {
+        let both = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        if zero_in(both.0) | zero_in(both.1) != 0 {
             return None;
         }
         *body.first_chunk_mut()? = *first;
-        *body.get_mut(len.wrapping_sub(8)..)?.first_chunk_mut()? = *last;
+        *body.get_mut(len.wrapping_sub(first.len())..)?.first_chunk_mut()? = *last;
     } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        let (one, other) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        if zero_in(u64::from(one) | u64::from(other) << 32) != 0 {
+        let both = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        if zero_in(u64::from(both.0) | u64::from(both.1) << 32) != 0 {
             return None;
         }
         *body.first_chunk_mut()? = *first;
-        *body.get_mut(len.wrapping_sub(4)..)?.first_chunk_mut()? = *last;
+        *body.get_mut(len.wrapping_sub(first.len())..)?.first_chunk_mut()? = *last;
     } else {
         for (byte, place) in text.iter().zip(body) {
             if *byte == 0 {
@@ -191,12 +195,19 @@ fn put_in_place(text: &[u8], place: &mut [u8]) -> Option<usize> {
             *place = *byte;
         }
     }
-    *length = u32::try_from(len).ok()?.to_be_bytes();
     Some(len.wrapping_add(4))
 }
 
-/// A length and the longest text that is written as words.
-const SHORT: usize = 4 + 16;
+/// Apart, so that the way of a short text is short.
+#[inline(never)]
+fn long_in_place(text: &[u8], place: &mut [u8]) -> Option<usize> {
+    if holds_nul(text) { None } else { bytes_in_place(text, place) }
+}
+
+/// The longest text that is written as two words.
+const LONGEST: usize = 16;
+/// The same with its length.
+const SHORT: usize = 4 + LONGEST;
 
 #[inline]
 fn without_nul(text: &[u8]) -> Result<&[u8]> {
