@@ -221,7 +221,7 @@ impl<'c> RawRows<'c> {
         };
         let form = match forms {
             None => Form::Binary(BinaryCopyReader::new(types)),
-            Some(forms) => Form::Lines(Box::new(LineReader::new(options, types, forms))),
+            Some(forms) => Form::Lines(Box::new(LineReader::new(options, forms))),
         };
         Self { outflow, form, fields }
     }

@@ -92,7 +92,7 @@
 //! the server makes of them (`relacl::text[]`).
 
 mod name;
-mod nesting;
+pub(crate) mod nesting;
 pub(crate) mod catalog;
 pub(crate) mod array;
 pub(crate) mod params;
@@ -129,7 +129,7 @@ pub mod geometry;
 pub mod text_search;
 pub mod system;
 pub(crate) mod range;
-mod multirange;
+pub(crate) mod multirange;
 mod raw;
 pub(crate) mod composite;
 mod record;
