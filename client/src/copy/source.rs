@@ -55,9 +55,9 @@ impl Connection {
 /// many rows there are.
 ///
 /// When what is made of it is dropped before its end, the connection's next use reads a little more of it, 1 MiB or for a second
-/// at most, and then has the server cancel it. Within a transaction, which a cancellation would fail, it is read to its end instead,
-/// or cancelled by [`Connection::drain`]; so it is by calls that can't wait, [`Connection::batch`] and
-/// [`CopyIn::writer`](crate::CopyIn::writer).
+/// at most, and then has the server cancel it. Within a transaction, which a cancellation fails, it reads 64 MiB or for ten seconds
+/// first; where there is more, the transaction has failed then, and the server's error for its next statement says why. Calls that
+/// can't wait, [`Connection::batch`] and [`CopyIn::writer`](crate::CopyIn::writer), read it to its end.
 #[derive(Debug)]
 #[must_use = "nothing is copied until it is said into what"]
 pub struct CopyOut<'c> {

@@ -302,7 +302,7 @@ fn a_copy_out_that_is_dropped_while_it_stands_still_is_cancelled() {
 }
 
 #[test]
-fn a_copy_out_that_is_dropped_in_a_transaction_leaves_that_alone() {
+fn a_copy_out_of_which_little_is_left_is_dropped_and_leaves_its_transaction_alone() {
     with_database(async |database| {
         database.run("create table t (n int)").unwrap();
         let mut connection = connect(database).await;
@@ -319,6 +319,40 @@ fn a_copy_out_that_is_dropped_in_a_transaction_leaves_that_alone() {
             connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap(),
             (2,)
         );
+    });
+}
+
+#[test]
+fn a_huge_copy_out_that_is_dropped_in_a_transaction_is_cancelled_and_says_so() {
+    with_database(async |database| {
+        database.run("create table t (n int)").unwrap();
+        let proxy = Proxy::start(Server::shared().unwrap().tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let process = connection.process_id();
+        for way in 0..3 {
+            connection.simple("begin; insert into t values (1)").await.unwrap();
+            proxy.reset_counts();
+            leave_huge(&mut connection, way).await;
+            let error = connection.execute("insert into t values (2)", ()).await.unwrap_err();
+            let most = proxy.counts().bytes_to_client;
+            assert!((64 << 20..256 << 20).contains(&most), "{most} bytes have come");
+            assert_eq!(error.sqlstate(), SqlState::from_text("25P02"));
+            assert!(error.to_string().contains("a COPY out was dropped"), "{error}");
+            // It is told once.
+            let error = connection.execute("insert into t values (2)", ()).await.unwrap_err();
+            assert!(!error.to_string().contains("COPY"), "{error}");
+            connection.execute("rollback", ()).await.unwrap();
+            assert_eq!(connection.process_id(), process);
+        }
+        // The end of the transaction may be what comes next.
+        connection.simple("begin; insert into t values (1)").await.unwrap();
+        leave_huge(&mut connection, 0).await;
+        connection.execute("rollback", ()).await.unwrap();
+        let error = connection.execute("select 1 / 0", ()).await.unwrap_err();
+        assert!(!error.to_string().contains("COPY"), "{error}");
+        let count = "select count(*) from t";
+        assert_eq!(connection.query_one::<(i64,)>(count, ()).await.unwrap(), (0,));
     });
 }
 
