@@ -136,8 +136,11 @@ impl Connection {
     pub(super) fn may_leave(&mut self) {
         if self.cancel.has_origin() {
             let is_within = !self.is_idle();
-            let (left, wait) =
-                if is_within { (BEFORE_FAILING, WAIT_BEFORE_FAILING) } else { (WORTH_READING, WORTH_WAITING) };
+            let (left, wait) = if is_within {
+                (BEFORE_FAILING, WAIT_BEFORE_FAILING)
+            } else {
+                (WORTH_READING, WORTH_WAITING)
+            };
             self.leaving = Some(Leaving { is_within, left, wait, patience: None });
             self.open = true;
         }

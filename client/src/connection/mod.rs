@@ -425,4 +425,5 @@ impl Connection {
     }
 }
 
-const COPY_CANCELLED: &str = "a COPY out was dropped within the transaction when much was left of it, and was cancelled";
+const COPY_CANCELLED: &str =
+    "a COPY out was dropped within the transaction when much was left of it, and was cancelled";

@@ -81,11 +81,8 @@ macro_rules! printed {
                     out.put_slice(&Scan::new(text).value::<u64>(&[])?.to_be_bytes());
                     Ok(())
                 }
-                Oid::INT2VECTOR => Int2Vector(numbers(text)?).encode(oid, out).map(|_: IsNull| ()),
-                Oid::OIDVECTOR => {
-                    let numbers = numbers(text)?.into_iter().map(Oid).collect();
-                    OidVector(numbers).encode(oid, out).map(|_: IsNull| ())
-                }
+                Oid::INT2VECTOR => numbers::<i16>(text, out),
+                Oid::OIDVECTOR => numbers::<u32>(text, out),
                 Oid::PG_SNAPSHOT | Oid::TXID_SNAPSHOT => {
                     snapshot(text)?.encode(oid, out).map(|_: IsNull| ())
                 }
@@ -445,9 +442,21 @@ fn character(text: &str) -> Result<u8> {
     }
 }
 
-/// Numbers with blanks between them, perhaps none.
-fn numbers<T: FromStr>(text: &str) -> Result<Vec<T>> {
-    text.split_terminator(' ').map(|number| number.parse().map_err(|_| no_such_value())).collect()
+/// Appends numbers with blanks between them, perhaps none, as the vectors of the catalogue have them: arrays that begin at 0. That
+/// the server takes no empty one in binary is no matter here: it prints them.
+fn numbers<T: FromStr + Encode>(text: &str, out: &mut Buffer) -> Result<()> {
+    let numbers =
+        text.split_terminator(' ').map(|number| number.parse().map_err(|_| no_such_value()));
+    let numbers: Vec<T> = numbers.collect::<Result<_>>()?;
+    out.put_i32(1);
+    out.put_i32(0);
+    out.put_u32(T::TYPE.oid.0);
+    out.put_len32(numbers.len())?;
+    out.put_i32(0);
+    for number in numbers {
+        let _: IsNull = number.encode_sized(T::TYPE.oid, out)?;
+    }
+    Ok(())
 }
 
 /// `10:20:12,15`.

@@ -48,6 +48,14 @@ const TEXTLESS: [&str; 13] = [
     "regtype",
 ];
 
+/// Values of which no text is the same to all servers: before server 16 a `"char"` above 127 is a byte that is no UTF-8, and before
+/// 17 the largest interval is no infinity.
+const UNPRINTED: [(&str, &str); 3] = [
+    ("char", "\\200"),
+    ("char", "\\377"),
+    ("interval", "2147483647 months 2147483647 days 2562047788:00:54.775807"),
+];
+
 /// What the server does with its own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Oddity {
@@ -303,6 +311,7 @@ impl Learned<'_> {
             return;
         }
         for Case { literal, printed, bytes } in &*cases {
+            let is_printed = !UNPRINTED.contains(&(name, literal.as_str()));
             let name = format!("{name} {literal:?} as text");
             let mut read = Buffer::new();
             match from_text(*oid, &catalog, printed, &mut read) {
@@ -320,6 +329,10 @@ impl Learned<'_> {
                 }
             }
             let mut ours = String::new();
+            oracle.tally.texts += 1;
+            if !is_printed {
+                continue;
+            }
             if let Err(error) = to_text(*oid, &catalog, bytes, &mut ours) {
                 oracle.tally.faults.push(format!("{name}: it was not printed: {error}"));
             } else if ours != *printed {
@@ -334,7 +347,6 @@ impl Learned<'_> {
                     oracle.tally.faults.push(fault);
                 }
             }
-            oracle.tally.texts += 1;
         }
     }
 
