@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use stellata_protocol::copy::{BinaryCopyWriter, CopyPiece, CopyRow};
-use stellata_protocol::{FieldDescription, Oid};
+use stellata_protocol::{ErrorKind as Wire, FieldDescription, Oid};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
@@ -138,7 +138,9 @@ impl<'c> CopyIn<'c> {
                 Some(lines)
             }
         };
-        let inflow = self.start(described.as_ref())?;
+        let is_binary = lines.is_none();
+        let mut inflow = self.start(described.as_ref())?;
+        inflow.of_rows(is_binary);
         let fields = described.map(|described| described.fields).unwrap_or_default();
         Ok(CopyRowWriter { inflow, rows, lines, fields })
     }
@@ -317,14 +319,30 @@ impl CopyRowWriter<'_> {
     fn encode_error(&self, error: stellata_protocol::Error) -> Error {
         let row = self.inflow.report.progress.rows.saturating_add(1);
         let of_line = self.lines.as_ref().and_then(|lines| lines.failed);
+        let types = self.rows.types();
+        let kind = error.kind();
         let message = match of_line.or(self.rows.failed_column()) {
+            // Not one that is inside a value.
+            column
+                if kind == Wire::ColumnCount
+                    && column.is_none_or(|column| column >= types.len()) =>
+            {
+                let names = self.fields.iter().map(|field| format!("`{}`", field.name));
+                let mut names = names.collect::<Vec<_>>().join(", ");
+                if !names.is_empty() {
+                    names = format!(": {names}");
+                }
+                format!("{error}, of which the COPY has {}{names}", types.len())
+            }
             None => error.to_string(),
             Some(column) => {
                 let name = self.fields.get(column).map(|field| format!(" `{}`", field.name));
-                let oid = self.rows.types().get(column).copied().unwrap_or(Oid::UNSPECIFIED);
+                let oid = types.get(column).copied().unwrap_or(Oid::UNSPECIFIED);
                 let of_type = oid.name().map(|name| format!(" of type {name}"));
+                let from = self.rows.failed_type().filter(|_| kind == Wire::WrongType);
+                let from = from.map(|rust| format!(" from `{rust}`")).unwrap_or_default();
                 format!(
-                    "column {}{}{} can't be written: {error}",
+                    "column {}{}{} can't be written{from}: {error}",
                     column + 1,
                     name.unwrap_or_default(),
                     of_type.unwrap_or_default(),

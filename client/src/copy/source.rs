@@ -1,5 +1,6 @@
 //! COPY TO STDOUT: rows and bytes out.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -451,6 +452,21 @@ fn nameless(type_oid: Oid) -> FieldDescription {
 /// Says which row, which column, which types, and what is wrong.
 #[cold]
 fn column_error(error: ColumnError, fields: &[FieldDescription], row: Option<u64>) -> Error {
+    // Not one that is inside a value.
+    let is_about_all = error.index >= fields.len() || error.rust_type == type_name::<()>();
+    if is_about_all && error.error.kind() == stellata_protocol::ErrorKind::ColumnCount {
+        let names = fields.iter().filter(|field| !field.name.is_empty());
+        let mut names =
+            names.map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ");
+        if !names.is_empty() {
+            names = format!(": {names}");
+        }
+        let message = format!(
+            "the type of a row has another number of fields than the COPY has columns, which are {}{names}",
+            fields.len()
+        );
+        return Error::new(ErrorKind::Decode, message).with_row(row);
+    }
     let field = fields.get(error.index);
     let name = field.filter(|field| !field.name.is_empty());
     let name = name.map(|field| format!(" `{}`", field.name)).unwrap_or_default();

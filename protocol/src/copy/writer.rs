@@ -1,5 +1,6 @@
 //! Rows into the data of a COPY FROM STDIN.
 
+use core::any::type_name;
 use core::fmt;
 
 use crate::copy::SIGNATURE;
@@ -52,8 +53,16 @@ struct Rest {
     whole: usize,
     full: bool,
     finished: bool,
-    /// The error of the last row that was refused, and the column at which it failed.
-    failed: Option<(Error, usize)>,
+    /// What was wrong with the last row that was refused, where it was one of its values.
+    failed: Option<Failed>,
+}
+
+/// A value that could not be written.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    error: Error,
+    column: usize,
+    rust_type: &'static str,
 }
 
 /// Rows on their way to the piece: a place whose size the compiler knows, and which stays near the processor, so that a short
@@ -140,7 +149,13 @@ impl BinaryCopyWriter {
     /// The column at which the last row that was refused failed, counted from 0; `None` where it failed as a whole.
     #[must_use]
     pub fn failed_column(&self) -> Option<usize> {
-        self.rest.failed.map(|(_, column)| column)
+        self.rest.failed.map(|failed| failed.column)
+    }
+
+    /// The Rust type of the value at which the last row that was refused failed.
+    #[must_use]
+    pub fn failed_type(&self) -> Option<&'static str> {
+        self.rest.failed.map(|failed| failed.rust_type)
     }
 
     /// Ends the data with its trailer. The last piece is to be sent, and CopyDone after it.
@@ -240,7 +255,7 @@ impl Rest {
         left: usize,
         value: &T,
     ) -> (usize, Result<()>) {
-        self.place(at, left, |rest, oid| {
+        self.place(at, left, type_name::<T>(), |rest, oid| {
             let own = match oid {
                 Oid::UNSPECIFIED => T::TYPE.oid,
                 oid if oid == T::TYPE.oid || T::accepts(oid) => oid,
@@ -265,7 +280,7 @@ impl Rest {
         left: usize,
         value: Option<&[u8]>,
     ) -> (usize, Result<()>) {
-        self.place(at, left, |rest, _| {
+        self.place(at, left, "[u8]", |rest, _| {
             rest.leave(stage, at)?;
             match value {
                 None => rest.piece.out.null(),
@@ -281,12 +296,13 @@ impl Rest {
         &mut self,
         at: usize,
         left: usize,
+        rust_type: &'static str,
         write: impl FnOnce(&mut Self, Oid) -> Result<usize>,
     ) -> (usize, Result<()>) {
         if at == BEGUN
-            && let Some((error, _)) = self.failed
+            && let Some(failed) = self.failed
         {
-            return (BEGUN, Err(error));
+            return (BEGUN, Err(failed.error));
         }
         let column = self.types.len().wrapping_sub(left);
         let written = match self.types.get(column) {
@@ -296,7 +312,7 @@ impl Rest {
         match written {
             Ok(at) => (at, Ok(())),
             Err(error) => {
-                self.failed = Some((error, column));
+                self.failed = Some(Failed { error, column, rust_type });
                 (BEGUN, Err(error))
             }
         }
@@ -313,7 +329,7 @@ impl Rest {
             self.failed = None;
         }
         // Whoever writes the row may have passed over an error, or returned one of their own.
-        error.or(self.failed.map(|(error, _)| error)).unwrap_or_else(too_few)
+        error.or(self.failed.map(|failed| failed.error)).unwrap_or_else(too_few)
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
-use crate::textual::{from_text, no_such_value, to_text};
+use crate::textual::{base, from_text, is_blank, is_other, no_such_value, to_text};
 use crate::types::catalog::Catalog;
 use crate::types::nesting::Nesting;
 use crate::wire::buffer::Buffer;
@@ -19,7 +19,7 @@ pub(super) fn print(element: Oid, catalog: &Catalog, raw: &[u8], out: &mut Strin
     let mut reader = Reader::new(raw);
     let count = usize::try_from(reader.i32()?).map_err(|_| no_such_value())?;
     reader.i32()?;
-    if Oid(reader.u32()?) != element {
+    if is_other(Oid(reader.u32()?), element) {
         return Err(Error::new(ErrorKind::WrongType, "a value inside it is of another type"));
     }
     if count > DIMENSIONS {
@@ -53,7 +53,7 @@ pub(super) fn print(element: Oid, catalog: &Catalog, raw: &[u8], out: &mut Strin
 
 /// What stands between the elements: a comma, but for boxes, which hold commas themselves.
 fn delimiter(element: Oid, catalog: &Catalog) -> char {
-    if super::base(element, catalog) == Oid::BOX { ';' } else { ',' }
+    if base(element, catalog) == Oid::BOX { ';' } else { ',' }
 }
 
 /// How the elements of an array are printed.
@@ -92,9 +92,7 @@ impl Elements<'_> {
     /// An element in quotes, where it could be taken for something else without.
     fn quote(&self, text: &str, out: &mut String) {
         let is_special = |char: char| {
-            matches!(char, '"' | '\\' | '{' | '}')
-                || char == self.delimiter
-                || super::is_blank(char)
+            matches!(char, '"' | '\\' | '{' | '}') || char == self.delimiter || is_blank(char)
         };
         if !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.contains(is_special) {
             out.push_str(text);

@@ -510,6 +510,13 @@ fn bytes(text: &str, out: &mut Buffer) -> Result<()> {
     Ok(())
 }
 
+/// Whether a value inside another one, of the type `found`, can't be of the type that is `wanted` there. As the server does it
+/// (`array_recv`, `record_recv` of its source), this is asked of built-in types alone: of the others whoever writes a value need
+/// not know the number.
+const fn is_other(found: Oid, wanted: Oid) -> bool {
+    found.0 != wanted.0 && !found.is_user_defined() && !wanted.is_user_defined()
+}
+
 /// What the server takes for a blank (`array_isspace` of its source).
 fn is_blank(char: char) -> bool {
     char.is_ascii_whitespace() || char == '\x0b'

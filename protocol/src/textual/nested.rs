@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::textual::scan::Scan;
-use crate::textual::{from_text, is_blank, no_such_value, to_text, utf8, without_nul};
+use crate::textual::{from_text, is_blank, is_other, no_such_value, to_text, utf8, without_nul};
 use crate::types::catalog::{Attribute, Catalog};
 use crate::types::nesting::Nesting;
 use crate::types::range::flags;
@@ -165,7 +165,7 @@ pub(super) fn print_composite(
         if index > 0 {
             out.push(',');
         }
-        if Oid(reader.u32()?) != attribute.oid {
+        if is_other(Oid(reader.u32()?), attribute.oid) {
             return Err(other_attributes());
         }
         if let Some(raw) = reader.value()? {

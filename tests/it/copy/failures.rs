@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use stellata_client::{Config, Connection, CopyOptions, ErrorKind, SqlState, TransactionStatus};
+use stellata_protocol::Oid;
 use stellata_testkit::{Cut, Direction, Ending, Proxy, Server, with_database};
 
 use tokio::io::AsyncWriteExt;
@@ -134,6 +135,46 @@ fn what_can_t_be_read_is_named_with_its_row() {
         assert_eq!(error.sqlstate().unwrap().to_string(), "22012");
         drop(rows);
         assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+    });
+}
+
+#[test]
+fn rows_that_do_not_fit_their_columns_are_told_what_would() {
+    with_database(async |database| {
+        database.run("create table t (n int, s text)").unwrap();
+        let mut connection = connect(database).await;
+        let few = connection.copy_in("t", &[]).rows([(1,)]).await.unwrap_err();
+        let many = connection.copy_in("t", &[]).rows([(1, "a", 2)]).await.unwrap_err();
+        for (error, what) in [(few, "fewer"), (many, "more")] {
+            let wanted = format!(
+                "a row has {what} values than columns, of which the COPY has 2: `n`, `s` (row 1 of the COPY)"
+            );
+            assert_eq!((error.kind(), error.to_string()), (ErrorKind::Encode, wanted));
+        }
+        let error = connection.copy_in("t", &[]).rows([(1_i64, "a")]).await.unwrap_err();
+        let begins = "column 1 `n` of type int4 can't be written from `i64`: ";
+        assert!(error.to_string().starts_with(begins), "{error}");
+        let outcomes = [
+            connection.copy_out("t", &[]).rows::<(i32,)>().await.map(drop),
+            connection.copy_out("t", &[]).rows::<(i32, String, i32)>().await.map(drop),
+        ];
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode);
+            assert!(error.to_string().ends_with("which are 2: `n`, `s`"), "{error}");
+        }
+
+        // A command of one's own that takes another form than the rows have.
+        let types = [Oid::INT4, Oid::TEXT];
+        let copy = connection.copy_in_sql("copy t from stdin").types(types);
+        let error = copy.rows([(1, "a")]).await.unwrap_err();
+        assert!(error.to_string().contains("the rows came in binary"), "{error}");
+        let copy = connection.copy_in_sql("copy t from stdin (format binary)").types(types);
+        let error = copy.options(CopyOptions::csv()).rows([(1, "a")]).await.unwrap_err();
+        assert!(error.to_string().contains("the rows came as text"), "{error}");
+        let copy = connection.copy_in_sql("copy t from stdin (format csv)").types(types);
+        assert_eq!(copy.options(CopyOptions::csv()).rows([(1, "a")]).await.unwrap(), 1);
+        assert!(connection.is_quiet());
     });
 }
 
