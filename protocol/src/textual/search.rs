@@ -172,7 +172,7 @@ fn term(scan: &mut Scan<'_>) -> Result<Term> {
         }
         let mut weights = Weights::default();
         while let Some(weight) = weight(scan) {
-            weights = weights | weight;
+            weights |= weight;
         }
         term = term.weights(weights);
     }
