@@ -3,9 +3,12 @@
 use super::*;
 use proptest::prelude::*;
 
-use crate::types::ArrayRef;
-use crate::types::catalog::{Attribute, UserType};
+use crate::types::catalog::UserType;
+use crate::types::numeric::Numeric;
 use crate::types::proof::encode;
+use crate::types::times::date::Date;
+use crate::types::times::interval::Interval;
+use crate::types::{ArrayRef, Encode, IsNull};
 
 #[track_caller]
 fn is_text<T: Encode>(oid: Oid, text: &str, value: &T) {
