@@ -106,6 +106,11 @@ impl<M, T: Encode> Encode for Id<M, T> {
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> stellata_protocol::Result<IsNull> {
         self.value.encode_sized(oid, out)
     }
+
+    #[inline]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        self.value.encode_in_place(place)
+    }
 }
 
 impl<'a, M, T: Decode<'a>> Decode<'a> for Id<M, T> {
