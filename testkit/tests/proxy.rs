@@ -326,8 +326,8 @@ fn a_dropped_proxy_closes_everything() {
 
 #[test]
 fn round_trips_to_a_real_server_are_counted() {
-    let server = Server::shared().unwrap();
-    let database = Database::create(server).unwrap();
+    let server = Server::start(ServerOptions::new()).unwrap();
+    let database = Database::create(&server).unwrap();
     for target in [server.endpoint(), server.tcp()] {
         let proxy = Proxy::start(target).unwrap();
         let mut session = Session::connect(&proxy.endpoint(), database.name()).unwrap();
@@ -376,7 +376,7 @@ fn a_login_with_a_password_is_seen_message_by_message() {
 /// waits: with a delay towards the client the proxy tells them apart for sure.
 #[test]
 fn whether_a_client_waits_for_an_answer_can_be_proven() {
-    let server = Server::shared().unwrap();
+    let server = Server::start(ServerOptions::new()).unwrap();
     let query = |sql: &str| {
         let length = u32::try_from(sql.len() + 5).unwrap().to_be_bytes();
         [b"Q", &length[..], sql.as_bytes(), b"\0"].concat()
