@@ -185,7 +185,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "client-w7-in",
         "W7 COPY 10 000 rows in",
         2,
-        &[allocations(COPY), Limit::a_row(Measure::Instructions, 230.0, 10_000.0)],
+        &[allocations(COPY), Limit::a_row(Measure::Instructions, 165.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
