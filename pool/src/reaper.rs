@@ -73,9 +73,11 @@ async fn run(pool: Weak<Shared>, vigil: Arc<Vigil>, pause: Duration) {
                 (false, Look::News) => next.or(Some(now + LOOK)),
                 (false, _) => Some(now + LOOK),
             };
+            if look != Look::News {
+                shared.tend_lanes();
+            }
             if look == Look::Thorough {
                 due = now + pause;
-                shared.tend_lanes();
                 // Where the runtime of who should have seen to it is gone.
                 shared.open_overlooked(false);
             }

@@ -33,8 +33,9 @@ pub(crate) struct Journal {
     spans: AtomicU64,
 }
 
-/// Keeps what this process tells from now on, if `STELLATA_JOURNAL` names a folder. Whatever a test begins with comes by here.
-pub(crate) fn begin() {
+/// Keeps what this process tells tracers and loggers from now on, in a file of the folder that `STELLATA_JOURNAL` names, if it
+/// does. All runners, servers, proxies and streams of the testkit begin with it: only a test that uses none of them has to.
+pub fn begin() {
     kept();
 }
 

@@ -47,6 +47,7 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use endpoint::{Endpoint, Host};
 pub use error::Error;
+pub use journal::begin as keep_journal;
 pub use pipe::{Fault, Operation, Operations, Pipe, PipeControl};
 pub use proxy::{Counts, Cut, Direction, Ending, Proxy, Recording, Sent};
 pub use roles::{MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER};
@@ -55,7 +56,7 @@ pub use run::{
 };
 pub use scripted::{Column, Reply, Request, ScramServer, Script, ScriptedServer};
 pub use search::{Leak, Told};
-pub use sentinel::MARKER;
+pub use sentinel::{MARKER, SECRET};
 pub use server::{Server, ServerOptions, Shutdown, VERSIONS};
 pub use skip::skip;
 pub use stellata_testkit_macros::test;

@@ -160,14 +160,24 @@ impl Needles {
     }
 
     /// Where one begins, and which: of several the longest.
-    fn found_in<'n>(&'n self, bytes: &'n [u8]) -> impl Iterator<Item = (usize, &'n str)> {
-        let starts = bytes.windows(2).enumerate();
-        starts.filter_map(|(at, pair)| {
-            let starting = &self.starting[place(pair[0], pair[1])];
+    fn found_in(&self, bytes: &[u8]) -> Vec<(usize, &str)> {
+        let mut found = Vec::new();
+        let mut first = 0;
+        // A plain loop: there are very many bytes, and tests are not optimised.
+        for (behind, &second) in bytes.iter().enumerate() {
+            let starting = &self.starting[place(first, second)];
+            first = second;
+            if starting.is_empty() || behind == 0 {
+                continue;
+            }
+            let here = &bytes[behind - 1..];
             let forms = starting.iter().map(|index| &self.forms[*index]);
-            let found = forms.filter(|form| bytes[at..].starts_with(&form.bytes));
-            found.max_by_key(|form| form.bytes.len()).map(|form| (at, &*form.what))
-        })
+            let whole = forms.filter(|form| here.starts_with(&form.bytes));
+            if let Some(form) = whole.max_by_key(|form| form.bytes.len()) {
+                found.push((behind - 1, &*form.what));
+            }
+        }
+        found
     }
 }
 

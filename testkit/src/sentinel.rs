@@ -15,6 +15,9 @@ pub(crate) const SENTINEL: &str = "s3ntinel: 'of' all @ 7 tests/100%";
 /// A value for parameters that no journal may hold: spans tell none unless they are asked to.
 pub const MARKER: &str = "marker-4c1f09b7-of-a-parameter";
 
+/// A password or a token that tests use where a login does not come to pass, or which a hostile server throws back at us.
+pub const SECRET: &str = "hunter2-SENTINEL-s3ntinel-Passw0rd";
+
 /// The salt and the rounds of the sentinel's verifier: with others nobody could tell what a login makes of it.
 const SALT: &[u8; 16] = b"salt of all logs";
 const ROUNDS: u32 = 64;
@@ -62,6 +65,7 @@ pub(crate) fn forms() -> Vec<Form> {
     for (name, secret, users) in [
         ("the sentinel", SENTINEL, &[SUPERUSER][..]),
         ("the password", PASSWORD, &[MD5_USER, SCRAM_USER, PASSWORD_USER]),
+        ("the secret", SECRET, &["me", SCRAM_USER]),
         ("the marker", MARKER, &[]),
     ] {
         forms.extend(encoded(name, secret.as_bytes()));

@@ -8,7 +8,7 @@ use stellata_client::{
     Config, Connection, Endpoint, Error, ErrorKind, Keepalive, PhaseLimits, ProtocolVersion,
     SqlState, SslMode, TlsSettings,
 };
-use stellata_testkit::{Database, PASSWORD, SCRAM_USER, Server, run, with_database};
+use stellata_testkit::{Database, PASSWORD, SCRAM_USER, SECRET, Server, run, with_database};
 
 fn at(port: u16) -> Config {
     Config::new("127.0.0.1", "postgres").with_port(port).with_database("postgres")
@@ -239,9 +239,6 @@ fn a_newer_protocol_is_asked_for_and_may_be_demanded() {
     });
 }
 
-/// A password that must not be seen.
-const SENTINEL: &str = "hunter2-SENTINEL";
-
 #[test]
 fn a_password_stays_out_of_errors_whatever_way_it_came() {
     use std::os::unix::fs::PermissionsExt;
@@ -254,27 +251,27 @@ fn a_password_stays_out_of_errors_whatever_way_it_came() {
     let home = std::env::temp_dir().join(format!("stellata-home-{}", std::process::id()));
     std::fs::create_dir_all(&home).unwrap();
     let file = home.join("pgpass");
-    std::fs::write(&file, format!("*:*:*:*:{SENTINEL}")).unwrap();
+    std::fs::write(&file, format!("*:*:*:*:{SECRET}")).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::write(home.join(".pg_service.conf"), format!("[s]\npassword={SENTINEL}\n")).unwrap();
+    std::fs::write(home.join(".pg_service.conf"), format!("[s]\npassword={SECRET}\n")).unwrap();
     let surroundings = |name: &str| match name {
         "HOME" => home.to_str().map(str::to_owned),
         _ => None,
     };
-    let variable = |name: &str| (name == "PGPASSWORD").then(|| SENTINEL.to_owned());
+    let variable = |name: &str| (name == "PGPASSWORD").then(|| SECRET.to_owned());
     let place = format!("host=127.0.0.1 port={} user={SCRAM_USER}", server.port());
-    let url = format!("postgres://{SCRAM_USER}:{SENTINEL}@127.0.0.1:{}/x", server.port());
+    let url = format!("postgres://{SCRAM_USER}:{SECRET}@127.0.0.1:{}/x", server.port());
     let file = format!("{place} passfile={}", file.display());
     let configs = [
         Config::parse_with(&url, &surroundings).unwrap(),
-        Config::parse_with(&format!("{place} password={SENTINEL}"), &surroundings).unwrap(),
+        Config::parse_with(&format!("{place} password={SECRET}"), &surroundings).unwrap(),
         Config::parse_with(&place, &variable).unwrap(),
         Config::parse_with(&file, &surroundings).unwrap(),
         Config::parse_with(&format!("{place} service=s"), &surroundings).unwrap(),
-        at(server.port()).with_user(SCRAM_USER).with_password(SENTINEL),
+        at(server.port()).with_user(SCRAM_USER).with_password(SECRET),
         at(server.port())
             .with_user(SCRAM_USER)
-            .with_password_provider(async |_| Ok::<_, Error>(SENTINEL.to_owned())),
+            .with_password_provider(async |_| Ok::<_, Error>(SECRET.to_owned())),
     ];
     std::fs::remove_dir_all(&home).unwrap();
     run(async {
@@ -283,7 +280,7 @@ fn a_password_stays_out_of_errors_whatever_way_it_came() {
             // The password was sent, and is wrong.
             assert_eq!(error.sqlstate(), Some(SqlState::INVALID_PASSWORD), "{number}: {error}");
             let told = format!("{error} {error:?} {error:#} {config:?} {config:#?}");
-            assert!(!told.contains("SENTINEL"), "{number}: {told}");
+            assert!(!told.contains(SECRET), "{number}: {told}");
         }
     });
 }

@@ -254,6 +254,7 @@ pub(crate) struct Simulated {
 
 /// Lets callers use models while things go wrong; then holds what they were told against what is there.
 pub(crate) fn simulate(seed: u64) -> Simulated {
+    stellata_testkit::keep_journal();
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let local = LocalSet::new();
     local.block_on(&runtime, async {

@@ -80,8 +80,8 @@ impl QueryOptions {
     /// settings are gone. In a transaction a third goes behind the statement that sets them back to what they were; where
     /// the statement fails, the rollback does so.
     ///
-    /// Not for statements that can't run in a transaction (`vacuum`, `create database`): newer servers refuse them (25001),
-    /// older ones run them without the settings. Nor for `begin` and `commit`.
+    /// Not for statements that can't run in a transaction (`vacuum`, `create database`): the server refuses them (25001), but
+    /// for old minor releases, which run them without the settings. Nor for `begin` and `commit`.
     ///
     /// What the server does not let be set is an error of the statement, which names the setting; the statement is not run.
     #[must_use]

@@ -38,8 +38,8 @@ use crate::failure;
 /// ```
 ///
 /// A setting that the server refuses is the statement's error, which names the setting; nothing of the statement is done.
-/// Statements that can't run in a transaction (`vacuum`, `create database`) are not for this: newer servers refuse them
-/// (25001), older ones may run them without the settings.
+/// Statements that can't run in a transaction (`vacuum`, `create database`) are not for this: the server refuses them
+/// (25001), but for old minor releases, which run them without the settings.
 #[derive(Clone, Debug)]
 pub struct Configured<'a> {
     source: Source<'a>,

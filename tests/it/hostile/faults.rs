@@ -27,7 +27,9 @@ async fn pipe(server: &Endpoint) -> Pipe<TcpStream> {
 }
 
 async fn connect(pipe: Pipe<TcpStream>, database: &Database) -> Result<Connection, Error> {
-    let config = Config::parse(&database.tcp_url()).unwrap().with_statement_cache(2);
+    // A login in several steps would only be tried again and again.
+    let url = database.unguarded_tcp().url(database.name());
+    let config = Config::parse(&url).unwrap().with_statement_cache(2);
     Connection::over(pipe, &config).await
 }
 

@@ -4,11 +4,9 @@
 use std::error::Error as _;
 
 use stellata_client::{BearerToken, Config, Connection, Error};
-use stellata_testkit::{Column, Reply, ScramServer, Script, ScriptedServer};
+use stellata_testkit::{Column, Reply, SECRET, ScramServer, Script, ScriptedServer};
 
 use super::plain;
-
-const SENTINEL: &str = "s3ntinel-Passw0rd";
 
 /// Whether bytes show in a text: as they are, percent-encoded, as a list of numbers, in hexadecimal.
 fn shows(text: &str, secret: &[u8]) -> bool {
@@ -26,7 +24,7 @@ fn shows(text: &str, secret: &[u8]) -> bool {
 
 #[track_caller]
 fn is_silent(text: &str) {
-    assert!(!shows(text, SENTINEL.as_bytes()), "{text}");
+    assert!(!shows(text, SECRET.as_bytes()), "{text}");
 }
 
 #[track_caller]
@@ -44,7 +42,7 @@ fn is_silent_error(error: &Error) {
 
 fn echo() -> Reply {
     let fields = ["SFATAL", "C28P01"].map(str::to_owned).into_iter().chain(
-        "MDHWstcdnFRqYZ".chars().map(|letter| format!("{letter}you said {SENTINEL}, did you?")),
+        "MDHWstcdnFRqYZ".chars().map(|letter| format!("{letter}you said {SECRET}, did you?")),
     );
     let body: Vec<u8> =
         fields.flat_map(|field| [field.as_bytes(), b"\0"].concat()).chain([0]).collect();
@@ -60,22 +58,19 @@ fn servers() -> Vec<(&'static str, Script)> {
     let refused =
         || Reply::new().error("FATAL", "28P01", "password authentication failed for user \"me\"");
     let proof = |last: fn(String) -> String| {
-        Script::new().scram(ScramServer::new(SENTINEL, 16), |first| first, last)
+        Script::new().scram(ScramServer::new(SECRET, 16), |first| first, last)
     };
     vec![
         ("clear, refused", ask(3, b"").expect("p").send(refused())),
         ("clear, echoed", ask(3, b"").expect("p").send(echo())),
-        (
-            "clear, a notice",
-            ask(3, b"").expect("p").send(Reply::new().notice(SENTINEL).then(echo())),
-        ),
+        ("clear, a notice", ask(3, b"").expect("p").send(Reply::new().notice(SECRET).then(echo()))),
         (
             "clear, twice",
             ask(3, b"").expect("p").send(Reply::new().authentication(3, b"")).read_to_end(),
         ),
         (
             "clear, garbage",
-            ask(3, b"").expect("p").send(Reply::new().raw(SENTINEL.as_bytes())).read_to_end(),
+            ask(3, b"").expect("p").send(Reply::new().raw(SECRET.as_bytes())).read_to_end(),
         ),
         ("clear, closed", ask(3, b"").expect("p")),
         ("md5, refused", ask(5, b"salt").expect("p").send(refused())),
@@ -94,7 +89,7 @@ fn servers() -> Vec<(&'static str, Script)> {
                 .expect("p")
                 .send(Reply::new().authentication(
                     11,
-                    format!("{{\"status\":\"{SENTINEL}\",\"scope\":\"{SENTINEL}\"}}").as_bytes(),
+                    format!("{{\"status\":\"{SECRET}\",\"scope\":\"{SECRET}\"}}").as_bytes(),
                 ))
                 .expect("p")
                 .send(echo()),
@@ -103,7 +98,7 @@ fn servers() -> Vec<(&'static str, Script)> {
             "token, garbage",
             ask(10, b"OAUTHBEARER\0\0")
                 .expect("p")
-                .send(Reply::new().authentication(11, SENTINEL.as_bytes()))
+                .send(Reply::new().authentication(11, SECRET.as_bytes()))
                 .read_to_end(),
         ),
         ("unsupported", ask(9, b"").read_to_end()),
@@ -115,9 +110,9 @@ fn no_login_that_fails_shows_the_password_or_the_token() {
     for (name, script) in servers() {
         let server = ScriptedServer::start([script]).unwrap();
         let config = plain(server.port())
-            .with_password(SENTINEL)
+            .with_password(SECRET)
             .with_cleartext_password(true)
-            .with_token_provider(|_| async { BearerToken::new(SENTINEL).map(Some) });
+            .with_token_provider(|_| async { BearerToken::new(SECRET).map(Some) });
         is_silent(&format!("{config:?}|{config:#?}"));
         let error =
             stellata_testkit::run(async { Connection::connect(&config).await.unwrap_err() });
@@ -130,12 +125,12 @@ fn no_login_that_fails_shows_the_password_or_the_token() {
 #[test]
 fn no_login_that_passes_shows_the_password_in_what_is_printed_of_the_connection() {
     let scram = Script::new()
-        .scram(ScramServer::new(SENTINEL, 16), |first| first, |last| last)
+        .scram(ScramServer::new(SECRET, 16), |first| first, |last| last)
         .send(Reply::logged_in())
         .serve();
-    for script in [Script::new().password_login(SENTINEL).serve(), scram] {
+    for script in [Script::new().password_login(SECRET).serve(), scram] {
         let server = ScriptedServer::start([script]).unwrap();
-        let config = plain(server.port()).with_password(SENTINEL).with_cleartext_password(true);
+        let config = plain(server.port()).with_password(SECRET).with_cleartext_password(true);
         stellata_testkit::run(async {
             let mut connection = Connection::connect(&config).await.unwrap();
             is_silent(&format!("{connection:?}|{connection:#?}"));
@@ -149,18 +144,18 @@ fn no_login_that_passes_shows_the_password_in_what_is_printed_of_the_connection(
 #[test]
 fn connection_strings_that_can_not_be_used_do_not_show_their_password() {
     for url in [
-        format!("postgres://me:{SENTINEL}@host:0/x"),
-        format!("postgres://me:{SENTINEL}@host:port/x"),
-        format!("postgres://me:{SENTINEL}%@host/x"),
-        format!("postgres://me:{SENTINEL}%00@host/x"),
-        format!("postgres://me:{SENTINEL}@[::1/x"),
-        format!("postgres://me@host/x?password={SENTINEL}&colour=red"),
-        format!("postgres://me@host/x?password={SENTINEL}%zz"),
-        format!("mysql://me:{SENTINEL}@host/x"),
+        format!("postgres://me:{SECRET}@host:0/x"),
+        format!("postgres://me:{SECRET}@host:port/x"),
+        format!("postgres://me:{SECRET}%@host/x"),
+        format!("postgres://me:{SECRET}%00@host/x"),
+        format!("postgres://me:{SECRET}@[::1/x"),
+        format!("postgres://me@host/x?password={SECRET}&colour=red"),
+        format!("postgres://me@host/x?password={SECRET}%zz"),
+        format!("mysql://me:{SECRET}@host/x"),
     ] {
         is_silent_error(&Config::parse(&url).unwrap_err());
     }
-    let config = Config::parse(&format!("postgres://me:{SENTINEL}@host/x")).unwrap();
+    let config = Config::parse(&format!("postgres://me:{SECRET}@host/x")).unwrap();
     is_silent(&format!("{config:?}|{config:#?}"));
 }
 
@@ -169,7 +164,7 @@ fn connection_strings_that_can_not_be_used_do_not_show_their_password() {
 fn no_row_and_no_parameter_shows_in_what_is_printed_of_a_connection_or_an_error() {
     let rows = |type_oid| {
         let columns = [Column::new("c", type_oid)];
-        let row: [&[Option<&[u8]>]; 1] = [&[Some(SENTINEL.as_bytes())]];
+        let row: [&[Option<&[u8]>]; 1] = [&[Some(SECRET.as_bytes())]];
         Reply::rows(&columns, &row)
     };
     // What is read is another type than what comes; the rows stop in the middle; the server knows nothing of a type that
@@ -189,9 +184,9 @@ fn no_row_and_no_parameter_shows_in_what_is_printed_of_a_connection_or_an_error(
             let mut connection = Connection::connect(&config).await.unwrap();
             let asked = async {
                 if is_given_up {
-                    connection.query::<(String,)>("select $1", (SENTINEL,)).await.map(drop)
+                    connection.query::<(String,)>("select $1", (SECRET,)).await.map(drop)
                 } else {
-                    connection.query::<(i32,)>("select $1", (SENTINEL,)).await.map(drop)
+                    connection.query::<(i32,)>("select $1", (SECRET,)).await.map(drop)
                 }
             };
             let wait = std::time::Duration::from_millis(200);

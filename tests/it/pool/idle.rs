@@ -104,6 +104,21 @@ fn an_encrypted_session_that_ends_is_noticed_too_and_so_is_a_restart() {
     });
 }
 
+#[test]
+fn a_lane_that_ends_while_nobody_uses_it_is_noticed() {
+    with_database(async |database| {
+        let pool = Pool::new(config(database), PoolOptions::new().max(2).lanes(1));
+        for round in 1..=2 {
+            let process: Vec<(i32,)> =
+                pool.query_shared("select pg_backend_pid()", ()).await.unwrap();
+            assert_eq!(pool.lanes(), 1);
+            database.run(&format!("select pg_terminate_backend({})", process[0].0)).unwrap();
+            eventually("it was noticed", || pool.metrics().closed.broken == round).await;
+            assert_eq!((pool.lanes(), pool.status().lent), (0, 0));
+        }
+    });
+}
+
 /// A server in memory whose sessions say what they are told to.
 #[derive(Clone, Default)]
 struct World {
