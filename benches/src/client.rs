@@ -1,5 +1,7 @@
 //! The workloads by the connection itself, without a model.
 
+use std::hint::black_box;
+
 use chrono::{DateTime, Utc};
 use stellata_client::{ColumnError, Columns, Connection, Expect, FromRow, Params, Result};
 use stellata_protocol::{Oid, TimestampTz};
@@ -168,10 +170,12 @@ pub const COPY_COLUMNS: [&str; 4] = ["id", "name", "hair_color", "created_at"];
 /// # Cancel safety
 /// That of [`CopyIn::rows`](stellata_client::CopyIn::rows).
 pub async fn copy_in(connection: &mut Connection, rows: i32) -> Result<u64> {
+    // Where the compiler knows the texts, it encodes them.
+    let (name, brown) = black_box(("user 12345", "brown"));
     let row = |id: i32| -> Copied {
-        let color = (id % 2 == 0).then_some("brown");
+        let color = (id % 2 == 0).then_some(brown);
         let created_at = TimestampTz::from_unix_microseconds(i64::from(id));
-        (id, "user 12345", color, created_at.unwrap_or(TimestampTz::INFINITY))
+        (id, name, color, created_at.unwrap_or(TimestampTz::INFINITY))
     };
     connection.copy_in("copies", &COPY_COLUMNS).rows((0..rows).map(row)).await
 }

@@ -22,6 +22,13 @@ const FAILURES: &str = "db.client.connection.open_failures";
 const CLOSED: &str = "db.client.connection.closed";
 const STATEMENTS: &str = "db.client.statements";
 const REUSED: &str = "db.client.statements.reused";
+const LANES: &str = "db.client.lane.count";
+const LANE_STATEMENTS: &str = "db.client.lane.statements";
+const LANE_WRITES: &str = "db.client.lane.writes";
+const LANE_SYNCS_SAVED: &str = "db.client.lane.syncs_saved";
+const LANE_READ_BY_OTHERS: &str = "db.client.lane.read_by_others";
+const LANE_SENT_AGAIN: &str = "db.client.lane.sent_again";
+const LANE_MOVED: &str = "db.client.lane.moved";
 
 const POOL: &str = "db.client.connection.pool.name";
 const STATE: &str = "db.client.connection.state";
@@ -71,6 +78,12 @@ impl Export {
             (TIMEOUTS, metrics.timed_out, before.timed_out),
             (STATEMENTS, metrics.statements.sent, before.statements.sent),
             (REUSED, metrics.statements.reused, before.statements.reused),
+            (LANE_STATEMENTS, metrics.lanes.statements, before.lanes.statements),
+            (LANE_WRITES, metrics.lanes.writes, before.lanes.writes),
+            (LANE_SYNCS_SAVED, metrics.lanes.syncs_saved, before.lanes.syncs_saved),
+            (LANE_READ_BY_OTHERS, metrics.lanes.read_by_others, before.lanes.read_by_others),
+            (LANE_SENT_AGAIN, metrics.lanes.sent_again, before.lanes.sent_again),
+            (LANE_MOVED, metrics.lanes.moved, before.lanes.moved),
         ] {
             counter!(name, self.labels.iter()).increment(now.saturating_sub(before));
         }
@@ -93,6 +106,7 @@ impl Export {
         }
         gauge!(MAX, self.labels.iter()).set(status.max as f64);
         gauge!(PENDING, self.labels.iter()).set(status.waiting as f64);
+        gauge!(LANES, self.labels.iter()).set(status.lanes as f64);
         *told = Some(metrics);
     }
 
@@ -117,4 +131,11 @@ fn describe() {
     describe_counter!(CLOSED, Unit::Count, "Connections that were closed, by reason.");
     describe_counter!(STATEMENTS, Unit::Count, "Statements that were sent.");
     describe_counter!(REUSED, Unit::Count, "Statements that the server had prepared before.");
+    describe_gauge!(LANES, Unit::Count, "Connections that statements share.");
+    describe_counter!(LANE_STATEMENTS, Unit::Count, "Statements that went over lanes.");
+    describe_counter!(LANE_WRITES, Unit::Count, "Writes that they were sent in.");
+    describe_counter!(LANE_SYNCS_SAVED, Unit::Count, "Statements under the Sync of another.");
+    describe_counter!(LANE_READ_BY_OTHERS, Unit::Count, "Answers that another caller read.");
+    describe_counter!(LANE_SENT_AGAIN, Unit::Count, "Statements sent again beside a failure.");
+    describe_counter!(LANE_MOVED, Unit::Count, "Statements that were moved off a lane.");
 }

@@ -23,6 +23,7 @@ mod opening;
 mod returning;
 mod lookout;
 mod reaper;
+mod usher;
 mod lease;
 mod pool;
 mod sharing;
@@ -35,10 +36,15 @@ pub use lease::Lease;
 pub use options::{HookFuture, PoolOptions};
 pub use pool::Pool;
 pub use sharing::SharedError;
-pub use status::{Closures, PoolMetrics, PoolStatus, Waits};
+pub use status::{Closures, LaneCounts, PoolMetrics, PoolStatus, Waits};
 pub use stellata_client::{Config, Endpoint, StatementCounts};
 
 /// The examples of the guide are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/pool.md")]
 struct Guide;
+
+/// As above.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/lanes.md")]
+struct LanesGuide;

@@ -1,6 +1,7 @@
 //! Counts what a pool does.
 
 use std::array;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use stellata_client::StatementCounts;
 
 #[cfg(feature = "metrics")]
 use crate::export::Export;
-use crate::status::{BUCKETS, Closures, PoolMetrics, Waits, bucket};
+use crate::status::{BUCKETS, Closures, LaneCounts, PoolMetrics, Waits, bucket};
 
 /// Why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,55 @@ pub(crate) enum Reason {
 /// How many reasons there are.
 const REASONS: usize = Reason::Closed as usize + 1;
 
+/// Counters of all lanes.
+#[derive(Debug, Default)]
+pub(crate) struct LaneMeter {
+    statements: AtomicU64,
+    writes: AtomicU64,
+    syncs_saved: AtomicU64,
+    read_by_others: AtomicU64,
+    sent_again: AtomicU64,
+    moved: AtomicU64,
+}
+
+impl LaneMeter {
+    /// So many statements left in one write.
+    pub(crate) fn wrote(&self, statements: u32) {
+        self.statements.fetch_add(statements.into(), Ordering::Relaxed);
+        self.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many statements under one Sync have been answered, and so many of the answers were read by others.
+    pub(crate) fn answered(&self, statements: u64, by_others: u64) {
+        if statements > 1 {
+            self.syncs_saved.fetch_add(statements - 1, Ordering::Relaxed);
+        }
+        if by_others > 0 {
+            self.read_by_others.fetch_add(by_others, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn sent_again(&self) {
+        self.sent_again.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn moved(&self) {
+        self.moved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> LaneCounts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LaneCounts {
+            statements: count(&self.statements),
+            writes: count(&self.writes),
+            syncs_saved: count(&self.syncs_saved),
+            read_by_others: count(&self.read_by_others),
+            sent_again: count(&self.sent_again),
+            moved: count(&self.moved),
+        }
+    }
+}
+
 /// Counters, each changed on its own.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -36,6 +86,7 @@ pub(crate) struct Meter {
     closed: [AtomicU64; REASONS],
     statements: AtomicU64,
     reused: AtomicU64,
+    pub(crate) lanes: Arc<LaneMeter>,
     /// What the recorder is told that the counters don't hold.
     #[cfg(feature = "metrics")]
     pub(crate) export: Export,
@@ -52,6 +103,7 @@ impl Meter {
             closed: array::from_fn(|_| AtomicU64::new(0)),
             statements: AtomicU64::new(0),
             reused: AtomicU64::new(0),
+            lanes: Arc::default(),
             #[cfg(feature = "metrics")]
             export: Export::new(name),
         }
@@ -111,6 +163,7 @@ impl Meter {
         (statements.sent, statements.reused) = (count(&self.statements), count(&self.reused));
         PoolMetrics {
             statements,
+            lanes: self.lanes.read(),
             opened: count(&self.opened),
             failed_to_open: count(&self.failed),
             timed_out: count(&self.timed_out),

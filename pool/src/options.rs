@@ -174,6 +174,8 @@ impl PoolOptions {
     /// | `db.client.connection.closed` | counter | connections that were closed, by `reason` as in [`Closures`](crate::Closures) |
     /// | `db.client.statements` | counter | statements that were sent, as in [`PoolMetrics`](crate::PoolMetrics) |
     /// | `db.client.statements.reused` | counter | those that the server had prepared before |
+    /// | `db.client.lane.count` | gauge | connections that are [lanes](PoolOptions::lanes) |
+    /// | `db.client.lane.statements`, `.writes`, `.syncs_saved`, `.read_by_others`, `.sent_again`, `.moved` | counters | as in [`LaneCounts`](crate::LaneCounts) |
     ///
     /// each with `db.client.connection.pool.name` and `db.system.name`. The recorder has to be there before the pool is.
     #[cfg(feature = "metrics")]

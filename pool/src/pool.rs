@@ -88,8 +88,7 @@ impl Pool {
     pub async fn acquire(&self) -> Result<Lease> {
         match self.try_acquire() {
             Some(lease) => Ok(lease),
-            // Boxed: the future of a lookup need not be as large as that of waiting.
-            None => Box::pin(self.acquire_since(Instant::now())).await,
+            None => self.acquire_in_line().await,
         }
     }
 
@@ -106,13 +105,53 @@ impl Pool {
         Some(Lease::new(lent, Arc::clone(&self.shared)))
     }
 
+    /// Waits in line, as one who has just come: until a connection comes back, or the pool's task says that it is too late.
+    async fn acquire_in_line(&self) -> Result<Lease> {
+        let shared = &self.shared;
+        let start = Instant::now();
+        if shared.options.before_lend.is_none()
+            && let Some(runtime) = shared.usher()
+        {
+            let _passed_on = PassedOn(shared);
+            let wait = shared.lending.wait(shared.deadline(start));
+            // Who looks at the idle ones has those opened that are missing then.
+            if !shared.is_looking() {
+                shared.open_wanted();
+            }
+            shared.yield_lane();
+            // It may have ended just before there was somebody in line.
+            if shared.has_usher(runtime) {
+                match wait.await {
+                    Some(mut lent) => match shared.fault(&mut lent.thing) {
+                        None => {
+                            shared.meter.lent_after(start.elapsed());
+                            return Ok(Lease::new(lent, Arc::clone(shared)));
+                        }
+                        Some(reason) => shared.retire(lent, reason),
+                    },
+                    None if start.elapsed() >= shared.options.acquire_timeout => {
+                        shared.meter.timed_out();
+                        return Err(self.timed_out(start));
+                    }
+                    None => {
+                        if let Some(error) = self.turned_away() {
+                            return Err(error);
+                        }
+                    }
+                }
+            }
+        }
+        // Boxed: the future of a lookup need not be as large as that of waiting with a timer.
+        Box::pin(self.acquire_since(start)).await
+    }
+
     /// Waits in line, as one who came at `start`.
     #[cold]
     pub(crate) async fn acquire_since(&self, start: Instant) -> Result<Lease> {
         let limit = self.shared.options.acquire_timeout;
         let acquired = match start.checked_add(limit) {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.wait()).await,
-            None => Ok(self.wait().await),
+            Some(deadline) => tokio::time::timeout_at(deadline, self.wait(start)).await,
+            None => Ok(self.wait(start).await),
         };
         match acquired {
             Ok(Ok(lease)) => {
@@ -127,14 +166,15 @@ impl Pool {
         }
     }
 
-    async fn wait(&self) -> Result<Lease> {
+    async fn wait(&self, start: Instant) -> Result<Lease> {
         let shared = &self.shared;
         loop {
             let mut lent = match shared.take() {
                 Some(lent) => lent,
                 None => {
                     let _passed_on = PassedOn(shared);
-                    let wait = shared.lending.wait();
+                    // Those behind in line may rely on it that no deadline in front of them is later than theirs.
+                    let wait = shared.lending.wait(shared.deadline(start));
                     // Who looks at the idle ones has those opened that are missing then.
                     if !shared.is_looking() {
                         shared.open_wanted();
@@ -142,6 +182,10 @@ impl Pool {
                     shared.yield_lane();
                     match wait.await {
                         Some(lent) => lent,
+                        // The timer of this call is about to say so.
+                        None if start.elapsed() >= shared.options.acquire_timeout => {
+                            std::future::pending().await
+                        }
                         None => match self.turned_away() {
                             Some(error) => return Err(error),
                             None => {

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use crossbeam_utils::atomic::AtomicCell;
 use stellata_client::{Connection, StatementCounts, TransactionStatus};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -41,7 +42,7 @@ pub(crate) struct Shared {
     generation: AtomicU32,
     /// A clock that nobody has to ask the system for: milliseconds since `start`, moved by the reaper.
     clock: AtomicU64,
-    start: Instant,
+    pub(crate) start: Instant,
     /// When idle connections were looked at last, by the clock.
     looked: AtomicU64,
     /// How many are looking through the idle connections, which nobody else finds meanwhile.
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     failure: Mutex<Option<Arc<stellata_client::Error>>>,
     /// The runtime of who first had a connection opened, for what has to be done outside of any.
     runtime: OnceLock<Handle>,
+    /// The runtime in which a task sees to the deadlines of those who wait there.
+    pub(crate) usher: AtomicCell<Option<Id>>,
     pub(crate) reaper: Mutex<Option<AbortHandle>>,
     /// Tells of connections that are gone.
     pub(crate) gone: Notify,
@@ -67,13 +70,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(opener: Open, options: PoolOptions) -> Self {
+        const { assert!(AtomicCell::<Option<Id>>::is_lock_free()) };
+        let meter = Meter::new(
+            #[cfg(feature = "metrics")]
+            options.name.clone(),
+        );
         Self {
             lending: Lending::new(options.max),
-            lanes: Lanes::new(options.lanes.min(options.max)),
-            meter: Meter::new(
-                #[cfg(feature = "metrics")]
-                options.name.clone(),
-            ),
+            lanes: Lanes::new(options.lanes.min(options.max), &meter.lanes),
+            meter,
             generation: AtomicU32::new(0),
             clock: AtomicU64::new(0),
             start: Instant::now(),
@@ -88,6 +93,7 @@ impl Shared {
             lots: Lots::new(options.seed),
             failure: Mutex::new(None),
             runtime: OnceLock::new(),
+            usher: AtomicCell::new(None),
             reaper: Mutex::new(None),
             gone: Notify::new(),
             options,
@@ -339,7 +345,7 @@ impl Shared {
         while self.lending.take_idle().is_some() {
             self.meter.closed(Reason::Closed);
         }
-        let gone = PoolStatus { max: 0, idle: 0, lent: 0, opening: 0, waiting: 0 };
+        let gone = PoolStatus { max: 0, idle: 0, lent: 0, opening: 0, waiting: 0, lanes: 0 };
         self.meter.export.publish(gone, self.meter.read());
     }
 
@@ -352,6 +358,7 @@ impl Shared {
             lent: count(&self.open).saturating_sub(idle),
             opening: count(&self.opening),
             waiting: self.lending.waiting() as usize,
+            lanes: self.lanes.open() as usize,
         }
     }
 }
@@ -362,6 +369,8 @@ impl Drop for Shared {
         if let Some(reaper) = reaper.take() {
             reaper.abort();
         }
+        // It finds the pool gone, and ends.
+        self.lending.wake_looker();
         #[cfg(feature = "metrics")]
         self.publish_end();
     }

@@ -147,7 +147,10 @@ impl Pool {
                         Err(Unread::Failed(error)) => {
                             Err(SharedError::Statement(told(&mut ticket, error)))
                         }
-                        Err(Unread::UnknownType) => break,
+                        Err(Unread::UnknownType) => {
+                            shared.meter.lanes.moved();
+                            break;
+                        }
                     };
                 }
                 Step::Answer(Answer::Failed(mut ticket, error, can_heal)) => {
@@ -156,7 +159,10 @@ impl Pool {
                     }
                     again = true;
                 }
-                Step::Answer(Answer::Unanswered) => call.sharing = Sharing::Apart,
+                Step::Answer(Answer::Unanswered) => {
+                    shared.meter.lanes.sent_again();
+                    call.sharing = Sharing::Apart;
+                }
                 Step::Wait => {
                     // Boxed: the future of a lookup need not be as large as that of waiting.
                     if !Box::pin(self.wait_for_room()).await.map_err(SharedError::Pool)? {
@@ -165,7 +171,10 @@ impl Pool {
                     call.waited = true;
                 }
                 Step::Failed(error) => return Err(SharedError::Statement(error)),
-                Step::Answer(Answer::TooLarge) | Step::Own => break,
+                Step::Answer(Answer::TooLarge) | Step::Own => {
+                    shared.meter.lanes.moved();
+                    break;
+                }
             }
         }
         Box::pin(self.run_own(statement, params, check, sink)).await

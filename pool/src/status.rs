@@ -18,6 +18,8 @@ pub struct PoolStatus {
     pub opening: usize,
     /// Callers that wait for a connection.
     pub waiting: usize,
+    /// Of the lent connections, those that are lanes: [`PoolOptions::lanes`](crate::PoolOptions::lanes).
+    pub lanes: usize,
 }
 
 /// What a pool has done since it was made.
@@ -36,6 +38,27 @@ pub struct PoolMetrics {
     pub timed_out: u64,
     /// Statements that were sent by connections which have come back since, and how many of them were prepared before.
     pub statements: StatementCounts,
+    /// What went over lanes.
+    pub lanes: LaneCounts,
+}
+
+/// What has gone over the lanes of a pool: [`PoolOptions::lanes`](crate::PoolOptions::lanes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LaneCounts {
+    /// Statements that were sent.
+    pub statements: u64,
+    /// Writes that they were sent in: fewer than statements where several are asked at the same time.
+    pub writes: u64,
+    /// Statements that needed no Sync of their own, because they went under one with others.
+    pub syncs_saved: u64,
+    /// Answers that another caller than the one who asked has read: whoever waits reads for all.
+    pub read_by_others: u64,
+    /// Statements that were sent once more, apart, because another under their Sync had failed.
+    pub sent_again: u64,
+    /// Statements that were run on a connection of their own after all: their answers are too large for a lane, or of types
+    /// that the server is asked for first.
+    pub moved: u64,
 }
 
 /// How many connections a pool has closed, by reason.

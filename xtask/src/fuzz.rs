@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::nightly::{host as nightly_host, program as nightly};
 use crate::{Failure, Outcome, shell, workspace};
 
 const USAGE: &str = "usage: cargo xtask fuzz [--target NAME | --target all | --list] [--runs N]";
@@ -109,21 +110,6 @@ fn stable(folder: &Path) -> Command {
     cargo.args(["run", "--quiet", "--locked", "--release"]);
     cargo.args(["--bin", "stellata-fuzz", "--"]);
     cargo
-}
-
-/// The platform that a nightly toolchain builds for, where one is installed.
-fn nightly_host() -> Option<String> {
-    let version = shell::capture(nightly("rustc").arg("-vV"))?;
-    version.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
-}
-
-/// A program of the nightly toolchain.
-fn nightly(program: &str) -> Command {
-    let mut command = Command::new("rustup");
-    // What cargo tells the programs that it runs would choose the toolchain that runs us.
-    command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
-    command.args(["run", "nightly", program]);
-    command
 }
 
 fn build(folder: &Path, host: &str) -> Outcome {

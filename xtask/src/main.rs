@@ -8,6 +8,7 @@ mod shell;
 mod workspace;
 
 mod apt;
+mod nightly;
 mod shelf;
 
 mod pooler;
@@ -22,6 +23,7 @@ mod demo;
 mod fuzz;
 mod journal;
 mod peers;
+mod races;
 mod rel;
 mod test;
 mod tidy;

@@ -3,7 +3,7 @@
 //! Whoever proves a property adds its row to [`PROPERTIES`]. A test reads `STELLATA_LONG` for its bigger numbers, and prints
 //! the figure that it counted.
 
-use crate::{Failure, Outcome, fuzz, journal, shell, workspace};
+use crate::{Failure, Outcome, fuzz, journal, races, shell, workspace};
 
 const USAGE: &str = "usage: cargo xtask rel Rnn [--long] | cargo xtask rel --list";
 
@@ -25,6 +25,8 @@ enum Step {
     Computing { of: &'static [&'static str], filter: &'static [&'static str] },
     /// The same where time is measured: it is always built for that, with every check.
     Quick { of: &'static [&'static str], filter: &'static [&'static str] },
+    /// Arguments of `cargo test`, for a run under the thread sanitizer where it may take long.
+    Races { of: &'static [&'static str], filter: &'static [&'static str] },
     /// Arguments of `cargo xtask fuzz`, usually and for long.
     Fuzz { usual: &'static [&'static str], long: &'static [&'static str] },
     /// Test programs of the whole system that run while all that they tell is kept, and is searched for secrets then.
@@ -132,7 +134,8 @@ const PROPERTIES: &[Property] = &[
         steps: &[
             Step::Test { of: &["-p", "stellata-pool-models"], filter: &[] },
             Step::Test { of: &["-p", "stellata-pool-schedules"], filter: &[] },
-            Step::Test { of: &["-p", "stellata-pool", "--lib"], filter: &["lending"] },
+            Step::Test { of: &["-p", "stellata-pool", "--lib"], filter: &["lending", "lanes"] },
+            Step::Races { of: &["-p", "stellata-pool", "--lib"], filter: &["lending"] },
         ],
     },
     Property {
@@ -234,6 +237,8 @@ fn prove(step: &Step, long: bool) -> Outcome {
             test(of, filter, if long { OPTIMISED } else { &[] }, long)
         }
         Step::Quick { of, filter } => test(of, filter, OPTIMISED, long),
+        Step::Races { of, filter } if long => races::run(of, filter),
+        Step::Races { .. } => Ok(()),
         Step::Fuzz { usual, long: more } => {
             let words = if long { more } else { usual };
             fuzz::run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())

@@ -41,6 +41,8 @@ pub(crate) struct Copying {
     sql: Arc<str>,
     /// The server took it for a COPY of this way.
     began: bool,
+    /// Whether the data of a COPY in is to be binary, as the server says.
+    is_binary: Option<bool>,
     /// The server has said how many rows it came to.
     rows: Option<u64>,
     /// The statement has ended, whatever it was.
@@ -117,6 +119,7 @@ impl Connection {
             way,
             sql: sql.into(),
             began: false,
+            is_binary: None,
             rows: None,
             ended: false,
             ready: false,
@@ -292,7 +295,10 @@ impl Connection {
     /// Notes what an answer says of a COPY.
     fn note_copy(&mut self, event: Event, copying: &mut Copying) -> Result<()> {
         match event {
-            Event::CopyIn => copying.began = true,
+            Event::CopyIn => {
+                copying.began = true;
+                copying.is_binary = self.driver.conversation.body().first().map(|form| *form == 1);
+            }
             Event::CopyOut => copying.began = copying.way == Way::Out,
             Event::CommandComplete => {
                 let body = self.driver.conversation.body();
@@ -334,6 +340,11 @@ impl Copying {
         let error = broken.after(self.failed.take());
         self.watch.end(Err(&error));
         error
+    }
+
+    /// Whether the server takes binary data, where it has said so.
+    pub(crate) fn is_binary(&self) -> Option<bool> {
+        self.is_binary
     }
 
     /// What it came to.

@@ -143,10 +143,16 @@ impl Connection {
 
     /// Notes that a COPY out runs: a next call that comes before its end cancels it, unless little of it is left.
     ///
-    /// Within a transaction it would read it to its end: a cancellation would fail the transaction.
+    /// Within a transaction, which a cancellation fails, little is more.
     pub(super) fn may_leave(&mut self) {
-        if self.is_idle() && self.cancel.has_origin() {
-            self.leaving = Some(Leaving { left: WORTH_READING, patience: None });
+        if self.cancel.has_origin() {
+            let is_within = !self.is_idle();
+            let (left, wait) = if is_within {
+                (BEFORE_FAILING, WAIT_BEFORE_FAILING)
+            } else {
+                (WORTH_READING, WORTH_WAITING)
+            };
+            self.leaving = Some(Leaving { is_within, left, wait, patience: None });
             self.open = true;
         }
     }
@@ -173,7 +179,10 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             let filled = self.driver.poll_fill(cx)?;
-            if self.leaving.as_mut().is_some_and(|leaving| leaving.is_over(cx)) {
+            if let Some(leaving) = &mut self.leaving
+                && leaving.is_over(cx)
+            {
+                self.copy_cancelled = leaving.is_within;
                 self.start_cancelling();
             } else {
                 ready!(filled);
@@ -186,9 +195,13 @@ impl Connection {
 /// What is left of a COPY that was dropped, before it is cancelled.
 #[derive(Debug)]
 pub(super) struct Leaving {
+    /// It runs within a transaction.
+    is_within: bool,
     /// So many bytes may still be read.
     left: usize,
-    /// For so long they are waited for; `None` before the first look.
+    /// For so long they are waited for.
+    wait: Duration,
+    /// The end of that time; `None` before the first look.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
@@ -199,7 +212,8 @@ impl Leaving {
     }
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(WORTH_WAITING)));
+        let wait = self.wait;
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(wait)));
         self.left == 0 || patience.as_mut().poll(cx).is_ready()
     }
 }
@@ -208,3 +222,7 @@ impl Leaving {
 const WORTH_READING: usize = 1 << 20;
 /// How long it is waited for.
 const WORTH_WAITING: Duration = Duration::from_secs(1);
+/// The same within a transaction, which has much to lose.
+const BEFORE_FAILING: usize = 64 << 20;
+/// How long that is waited for.
+const WAIT_BEFORE_FAILING: Duration = Duration::from_secs(10);

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
-use stellata_protocol::{Event, Params};
+use stellata_protocol::{Event, Params, SqlState};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
@@ -88,6 +88,8 @@ pub struct Connection {
     /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
     /// `cancelling`.
     leaving: Option<Leaving>,
+    /// Such a COPY was cancelled within a transaction, and nobody has been told.
+    copy_cancelled: bool,
     cache: Cache,
     counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
@@ -201,6 +203,7 @@ impl Connection {
             cancel,
             cancelling: None,
             leaving: None,
+            copy_cancelled: false,
             cache,
             counts: Counts::default(),
             #[cfg(feature = "tracing")]
@@ -430,10 +433,17 @@ impl Connection {
     }
 
     #[cold]
-    fn server_error(&self, sql: Option<Arc<str>>) -> Error {
-        match self.driver.conversation.server_error() {
+    fn server_error(&mut self, sql: Option<Arc<str>>) -> Error {
+        let error = match self.driver.conversation.server_error() {
             Ok(error) => Error::from_server(error, sql),
-            Err(error) => Error::protocol(error),
-        }
+            Err(error) => return Error::protocol(error),
+        };
+        // Any other error is of another transaction.
+        let is_told = std::mem::take(&mut self.copy_cancelled)
+            && error.sqlstate() == Some(SqlState::IN_FAILED_SQL_TRANSACTION);
+        if is_told { error.with_note(COPY_CANCELLED.to_owned()) } else { error }
     }
 }
+
+const COPY_CANCELLED: &str =
+    "a COPY out was dropped within the transaction when much was left of it, and was cancelled";

@@ -17,6 +17,8 @@ pub(super) struct Inflow<'c> {
     copying: Copying,
     pub(super) report: Report,
     stage: Stage,
+    /// Of rows: whether they are sent in binary.
+    is_binary: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,29 @@ impl<'c> Inflow<'c> {
         report: Report,
     ) -> Result<Self> {
         let copying = connection.start_copy(Way::In, sql, described)?;
-        Ok(Self { connection, copying, report, stage: Stage::Open })
+        Ok(Self { connection, copying, report, stage: Stage::Open, is_binary: None })
+    }
+
+    /// Says that rows are sent, in binary or as lines.
+    pub(super) fn of_rows(&mut self, is_binary: bool) {
+        self.is_binary = Some(is_binary);
+    }
+
+    /// Adds where the error lies, and what may have led to it.
+    #[cold]
+    fn place(&self, error: Error) -> Error {
+        let error = self.report.place(error);
+        let note = match (self.is_binary, self.copying.is_binary()) {
+            (Some(true), Some(false)) => {
+                "the command takes text, and the rows came in binary: write `(format binary)` into it, or say by `options` \
+                 in which form it takes them"
+            }
+            (Some(false), Some(true)) => {
+                "the command takes binary data, and the rows came as text: write the format of the `options` into it"
+            }
+            _ => return error,
+        };
+        error.with_note(note.to_owned())
     }
 
     /// Waits for room and hands a piece over. Where the COPY is over already, this is its error.
@@ -77,7 +101,7 @@ impl<'c> Inflow<'c> {
                 self.report.tell();
                 Poll::Ready(Ok(rows))
             }
-            Err(error) => Poll::Ready(Err(self.report.place(error))),
+            Err(error) => Poll::Ready(Err(self.place(error))),
         }
     }
 
@@ -92,9 +116,7 @@ impl<'c> Inflow<'c> {
         let done = poll_fn(|cx| self.connection.poll_copy_end(cx, &mut self.copying)).await;
         self.stage = Stage::Done;
         match done {
-            Err(error) if error.is_fatal() || error.is_stale_statement() => {
-                Err(self.report.place(error))
-            }
+            Err(error) if error.is_fatal() || error.is_stale_statement() => Err(self.place(error)),
             _ => Ok(()),
         }
     }
@@ -117,7 +139,7 @@ impl<'c> Inflow<'c> {
         let done = ready!(self.connection.poll_copy_end(cx, &mut self.copying));
         self.stage = Stage::Done;
         let error = done.err().unwrap_or_else(|| self.copying.over());
-        Poll::Ready(self.report.place(error))
+        Poll::Ready(self.place(error))
     }
 
     fn end(&mut self, failure: Option<&str>) -> Result<()> {

@@ -2,35 +2,38 @@
 //! from, and its text (manual: "COPY", "File Formats").
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use stellata_protocol::copy::{BinaryCopyReader, CopyPiece};
 use stellata_protocol::textual::{from_text, has_text, to_text};
-use stellata_protocol::{
-    Buffer, Catalog, Columns, Error, ErrorKind, Oid, Reader, Result, TypeKind,
-};
+use stellata_protocol::{Buffer, Catalog, Columns, Error, ErrorKind, Oid, Reader, Result};
 
 use crate::copy::line;
 use crate::copy::options::{CopyOptions, Marks};
 
-/// The types in whose text the columns are, for types that have one. An enum, and an extension's type whose binary form is its
-/// text, is text.
-///
-/// # Errors
-/// The first column that has none.
-pub(super) fn forms(types: &[Oid], catalog: &Catalog) -> Result<Box<[Oid]>, usize> {
-    let form = |oid: Oid| match catalog.get(oid).map(|known| &known.kind) {
-        _ if has_text(oid) => Some(oid),
-        Some(TypeKind::Enum { .. } | TypeKind::Base { is_text: true }) => Some(Oid::TEXT),
-        _ => None,
-    };
-    types.iter().enumerate().map(|(index, &oid)| form(oid).ok_or(index)).collect()
+/// The types of the columns, and what the database tells of those that it numbers by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Forms {
+    pub(super) types: Box<[Oid]>,
+    catalog: Arc<Catalog>,
+}
+
+impl Forms {
+    /// # Errors
+    /// The first column whose type has no text, and why.
+    pub(super) fn new(types: Box<[Oid]>, catalog: Arc<Catalog>) -> Result<Self, (usize, Error)> {
+        for (column, &oid) in types.iter().enumerate() {
+            has_text(oid, &catalog).map_err(|error| (column, error))?;
+        }
+        Ok(Self { types, catalog })
+    }
 }
 
 /// Makes lines of rows in binary form.
 #[derive(Debug)]
 pub(super) struct LineWriter {
     options: CopyOptions,
-    forms: Box<[Oid]>,
+    forms: Forms,
     pub(super) piece: CopyPiece,
     /// The texts of a row, one behind the other, and where each ends; `None` is NULL.
     text: String,
@@ -40,8 +43,8 @@ pub(super) struct LineWriter {
 }
 
 impl LineWriter {
-    pub(super) fn new(options: CopyOptions, forms: Box<[Oid]>) -> Self {
-        let (text, ends) = (String::new(), Vec::with_capacity(forms.len()));
+    pub(super) fn new(options: CopyOptions, forms: Forms) -> Self {
+        let (text, ends) = (String::new(), Vec::with_capacity(forms.types.len()));
         Self { options, forms, piece: CopyPiece::new(), text, ends, failed: None }
     }
 
@@ -58,11 +61,12 @@ impl LineWriter {
         self.failed = None;
         let mut reader = Reader::new(row);
         reader.count16()?;
-        for (index, &form) in self.forms.iter().enumerate() {
+        let Forms { types, catalog } = &self.forms;
+        for (index, &oid) in types.iter().enumerate() {
             let end = match reader.value()? {
                 None => None,
                 Some(raw) => {
-                    let printed = to_text(form, raw, &mut self.text);
+                    let printed = to_text(oid, catalog, raw, &mut self.text);
                     printed.inspect_err(|_| self.failed = Some(index))?;
                     Some(self.text.len())
                 }
@@ -86,8 +90,7 @@ impl LineWriter {
 #[derive(Debug)]
 pub(super) struct LineReader {
     options: CopyOptions,
-    types: Box<[Oid]>,
-    forms: Box<[Oid]>,
+    forms: Forms,
     /// A line of names is still to come.
     header: bool,
     /// The beginning of a line that a chunk has ended within.
@@ -110,10 +113,10 @@ enum Scan {
 }
 
 impl LineReader {
-    pub(super) fn new(options: CopyOptions, types: Box<[Oid]>, forms: Box<[Oid]>) -> Self {
+    pub(super) fn new(options: CopyOptions, forms: Forms) -> Self {
         let header = options.has_header();
         let (carry, scan, row) = (Vec::new(), Scan::default(), Buffer::new());
-        Self { options, types, forms, header, carry, scan, row, failed: None }
+        Self { options, forms, header, carry, scan, row, failed: None }
     }
 
     /// Reads the next row from the front of `chunk`, which is shortened by what was read. False: the chunk is used up.
@@ -147,7 +150,7 @@ impl LineReader {
 
     /// The row that was read last.
     pub(super) fn columns(&self) -> Result<Columns<'_>> {
-        Columns::new(self.row.as_slice(), &self.types)
+        Columns::new(self.row.as_slice(), &self.forms.types)
     }
 
     /// Checks that the data does not end within a line.
@@ -185,9 +188,10 @@ impl LineReader {
             .map_err(|_| Error::new(ErrorKind::InvalidText, "a line is not UTF-8"))?;
         let marks = options.marks();
         row.clear();
-        row.put_count16(forms.len(), "more than 65535 columns in a COPY")?;
+        let Forms { types, catalog } = forms;
+        row.put_count16(types.len(), "more than 65535 columns in a COPY")?;
         let mut rest = Some(line);
-        for (index, &form) in forms.iter().enumerate() {
+        for (index, &oid) in types.iter().enumerate() {
             let Some(from) = rest else { return Err(columns("fewer")) };
             let (field, behind) = if marks.quote.is_some() {
                 let (field, behind) = csv(from, marks);
@@ -201,11 +205,11 @@ impl LineReader {
                     row.null();
                     Ok(())
                 }
-                Some(text) => row.value(|row| from_text(form, &text, row)),
+                Some(text) => row.value(|row| from_text(oid, catalog, &text, row)),
             });
             put.inspect_err(|_| *failed = Some(index))?;
         }
-        if rest.is_some_and(|rest| !(forms.is_empty() && rest.is_empty())) {
+        if rest.is_some_and(|rest| !(types.is_empty() && rest.is_empty())) {
             return Err(columns("more"));
         }
         Ok(())
@@ -342,8 +346,12 @@ mod tests {
 
     type Row = (Option<String>, i32, Option<String>);
 
+    fn forms() -> Forms {
+        Forms::new(TYPES.into(), Arc::default()).unwrap()
+    }
+
     fn reader(options: &CopyOptions) -> LineReader {
-        LineReader::new(options.clone(), TYPES.into(), TYPES.into())
+        LineReader::new(options.clone(), forms())
     }
 
     /// All rows of data that comes in these pieces.
@@ -365,7 +373,7 @@ mod tests {
 
     fn written(options: &CopyOptions, rows: &[Row]) -> Vec<u8> {
         let mut values = BinaryCopyWriter::new(TYPES).unwrap();
-        let mut lines = LineWriter::new(options.clone(), TYPES.into());
+        let mut lines = LineWriter::new(options.clone(), forms());
         for row in rows {
             values.clear();
             values.row(row).unwrap();

@@ -1,10 +1,10 @@
 //! What is said of a COPY before it begins, whichever way it goes.
 
-use stellata_protocol::{FieldDescription, Oid};
+use stellata_protocol::{Catalog, FieldDescription, Oid};
 
 use crate::connection::Connection;
 use crate::connection::copy::Described;
-use crate::copy::lines::{LineWriter, forms};
+use crate::copy::lines::{Forms, LineWriter};
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
 use crate::copy::progress::{CopyProgress, Observer, Report};
 use crate::error::{Error, ErrorKind, Result};
@@ -25,8 +25,8 @@ pub(super) struct Columns {
     /// Where the server was asked for them.
     pub(super) described: Option<Described>,
     pub(super) types: Box<[Oid]>,
-    /// The types in whose text the values go; `None` for binary data.
-    pub(super) forms: Option<Box<[Oid]>>,
+    /// How the values look as text; `None` for binary data.
+    pub(super) forms: Option<Forms>,
 }
 
 impl<'c> Request<'c> {
@@ -100,9 +100,12 @@ impl<'c> Request<'c> {
                 for &oid in &types {
                     connection.user_type(oid).await?;
                 }
-                let found = forms(&types, &connection.catalog());
+                let found = Forms::new(types.clone(), connection.catalog());
                 let fields = described.as_ref().map(|described| &*described.fields);
-                Some(found.map_err(|column| textless(column, &types, fields.unwrap_or_default()))?)
+                Some(found.map_err(|(column, error)| {
+                    let catalog = connection.catalog();
+                    textless(column, &types, fields.unwrap_or_default(), &catalog, error)
+                })?)
             }
         };
         Ok(Columns { described, types, forms })
@@ -143,13 +146,25 @@ fn untold() -> Error {
 }
 
 #[cold]
-fn textless(column: usize, types: &[Oid], fields: &[FieldDescription]) -> Error {
+fn textless(
+    column: usize,
+    types: &[Oid],
+    fields: &[FieldDescription],
+    catalog: &Catalog,
+    error: stellata_protocol::Error,
+) -> Error {
     let oid = types.get(column).copied().unwrap_or(Oid::UNSPECIFIED);
     let name = fields.get(column).map(|field| format!(" `{}`", field.name)).unwrap_or_default();
-    let of_type = oid.name().map_or_else(|| format!("with OID {oid}"), str::to_owned);
+    let of_type = match (oid.name(), catalog.get(oid)) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(known)) => format!("{}.{}", known.schema, known.name),
+        (None, None) => format!("with OID {oid}"),
+    };
     let message = format!(
-        "column {}{name} is of type {of_type}, whose text is not known here: copy it in binary, or as bytes",
-        column + 1
+        "column {}{name} is of type {of_type}, which can't be copied as text from and to values: {}; copy it in \
+         binary, or as bytes",
+        column + 1,
+        error.message()
     );
     Error::new(ErrorKind::Usage, message)
 }

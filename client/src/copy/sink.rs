@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use stellata_protocol::copy::{BinaryCopyWriter, CopyPiece, CopyRow};
-use stellata_protocol::{FieldDescription, Oid};
+use stellata_protocol::{ErrorKind as Wire, FieldDescription, Oid};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
@@ -73,15 +73,14 @@ impl<'c> CopyIn<'c> {
     /// taken already: then it may be done all the same. The connection stays usable.
     pub async fn rows<R: CopyRow>(self, rows: impl IntoIterator<Item = R>) -> Result<u64> {
         let mut writer = self.row_writer().await?;
-        for row in rows {
-            if let Err(error) = writer.add(&row) {
-                return Err(writer.refused(error).await);
-            }
-            if writer.is_full() {
-                poll_fn(|cx| writer.poll_send(cx)).await?;
+        let mut rows = rows.into_iter();
+        loop {
+            match writer.fill(&mut rows) {
+                Ok(true) => poll_fn(|cx| writer.poll_send(cx)).await?,
+                Ok(false) => return writer.finish().await,
+                Err(error) => return Err(writer.refused(error).await),
             }
         }
-        writer.finish().await
     }
 
     /// Copies the rows of a stream: of a `futures` stream `next` is `|cx| stream.poll_next_unpin(cx)`, of a channel
@@ -139,7 +138,9 @@ impl<'c> CopyIn<'c> {
                 Some(lines)
             }
         };
-        let inflow = self.start(described.as_ref())?;
+        let is_binary = lines.is_none();
+        let mut inflow = self.start(described.as_ref())?;
+        inflow.of_rows(is_binary);
         let fields = described.map(|described| described.fields).unwrap_or_default();
         Ok(CopyRowWriter { inflow, rows, lines, fields })
     }
@@ -257,9 +258,32 @@ impl CopyRowWriter<'_> {
         self.inflow.fail("the program gave the COPY up").await
     }
 
-    #[inline]
+    /// Adds rows until enough has come together; false when there are no more. Nothing here waits, so that rows pass in few
+    /// instructions.
+    fn fill<R: CopyRow>(&mut self, rows: &mut impl Iterator<Item = R>) -> Result<bool> {
+        for row in rows {
+            self.add(&row)?;
+            if self.is_full() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    #[inline(always)]
     fn add<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
-        let mut added = self.rows.row(row);
+        let added = self.rows.row(row);
+        if added.is_ok() && self.lines.is_none() {
+            self.inflow.report.progress.rows += 1;
+            return Ok(());
+        }
+        self.add_line(added)
+    }
+
+    /// Makes a line of a row that was written in binary, or an error of one that was not.
+    #[inline(never)]
+    fn add_line(&mut self, added: stellata_protocol::Result<()>) -> Result<()> {
+        let mut added = added;
         if let Some(lines) = &mut self.lines {
             added = added.and_then(|()| lines.append(self.rows.piece()));
             self.rows.clear();
@@ -295,14 +319,30 @@ impl CopyRowWriter<'_> {
     fn encode_error(&self, error: stellata_protocol::Error) -> Error {
         let row = self.inflow.report.progress.rows.saturating_add(1);
         let of_line = self.lines.as_ref().and_then(|lines| lines.failed);
+        let types = self.rows.types();
+        let kind = error.kind();
         let message = match of_line.or(self.rows.failed_column()) {
+            // Not one that is inside a value.
+            column
+                if kind == Wire::ColumnCount
+                    && column.is_none_or(|column| column >= types.len()) =>
+            {
+                let names = self.fields.iter().map(|field| format!("`{}`", field.name));
+                let mut names = names.collect::<Vec<_>>().join(", ");
+                if !names.is_empty() {
+                    names = format!(": {names}");
+                }
+                format!("{error}, of which the COPY has {}{names}", types.len())
+            }
             None => error.to_string(),
             Some(column) => {
                 let name = self.fields.get(column).map(|field| format!(" `{}`", field.name));
-                let oid = self.rows.types().get(column).copied().unwrap_or(Oid::UNSPECIFIED);
+                let oid = types.get(column).copied().unwrap_or(Oid::UNSPECIFIED);
                 let of_type = oid.name().map(|name| format!(" of type {name}"));
+                let from = self.rows.failed_type().filter(|_| kind == Wire::WrongType);
+                let from = from.map(|rust| format!(" from `{rust}`")).unwrap_or_default();
                 format!(
-                    "column {}{}{} can't be written: {error}",
+                    "column {}{}{} can't be written{from}: {error}",
                     column + 1,
                     name.unwrap_or_default(),
                     of_type.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! COPY TO STDOUT: rows and bytes out.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -55,9 +56,9 @@ impl Connection {
 /// many rows there are.
 ///
 /// When what is made of it is dropped before its end, the connection's next use reads a little more of it, 1 MiB or for a second
-/// at most, and then has the server cancel it. Within a transaction, which a cancellation would fail, it is read to its end instead,
-/// or cancelled by [`Connection::drain`]; so it is by calls that can't wait, [`Connection::batch`] and
-/// [`CopyIn::writer`](crate::CopyIn::writer).
+/// at most, and then has the server cancel it. Within a transaction, which a cancellation fails, it reads 64 MiB or for ten seconds
+/// first; where there is more, the transaction has failed then, and the server's error for its next statement says why. Calls that
+/// can't wait, [`Connection::batch`] and [`CopyIn::writer`](crate::CopyIn::writer), read it to its end.
 #[derive(Debug)]
 #[must_use = "nothing is copied until it is said into what"]
 pub struct CopyOut<'c> {
@@ -222,7 +223,7 @@ impl<'c> RawRows<'c> {
         };
         let form = match forms {
             None => Form::Binary(BinaryCopyReader::new(types)),
-            Some(forms) => Form::Lines(Box::new(LineReader::new(options, types, forms))),
+            Some(forms) => Form::Lines(Box::new(LineReader::new(options, forms))),
         };
         Self { outflow, form, fields }
     }
@@ -452,6 +453,21 @@ fn nameless(type_oid: Oid) -> FieldDescription {
 /// Says which row, which column, which types, and what is wrong.
 #[cold]
 fn column_error(error: ColumnError, fields: &[FieldDescription], row: Option<u64>) -> Error {
+    // Not one that is inside a value.
+    let is_about_all = error.index >= fields.len() || error.rust_type == type_name::<()>();
+    if is_about_all && error.error.kind() == stellata_protocol::ErrorKind::ColumnCount {
+        let names = fields.iter().filter(|field| !field.name.is_empty());
+        let mut names =
+            names.map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ");
+        if !names.is_empty() {
+            names = format!(": {names}");
+        }
+        let message = format!(
+            "the type of a row has another number of fields than the COPY has columns, which are {}{names}",
+            fields.len()
+        );
+        return Error::new(ErrorKind::Decode, message).with_row(row);
+    }
     let field = fields.get(error.index);
     let name = field.filter(|field| !field.name.is_empty());
     let name = name.map(|field| format!(" `{}`", field.name)).unwrap_or_default();

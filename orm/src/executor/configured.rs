@@ -5,7 +5,8 @@ use stellata_client::{ColumnError, Columns, Connection, Settings, TransactionSta
 use crate::cluster::{self, Asked, Take};
 use crate::error::Result;
 use crate::executor::command::{Command, read_all, submit_all};
-use crate::executor::{Effect, Executor, Guard, Source, lease, no_rows};
+use crate::executor::guard::{Guard, lease};
+use crate::executor::{Effect, Executor, Source, no_rows};
 use crate::failure;
 
 /// A database or a transaction, with settings of the server for each statement that runs on it. Made by

@@ -249,10 +249,15 @@ pub(crate) struct Served<'b> {
 }
 
 impl Served<'_> {
+    /// Whether the one of this number drives.
+    pub(crate) fn is_driver(&self, number: u64) -> bool {
+        self.driver == Some(number)
+    }
+
     /// Tells the one of this number.
     pub(crate) fn tell(&mut self, number: u64) {
         let Some(waker) = self.bell.take(number) else { return };
-        if self.driver == Some(number) {
+        if self.is_driver(number) {
             return;
         }
         match self.wakers.get_mut(self.count) {

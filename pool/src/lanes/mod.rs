@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::lanes::crew::Crew;
 use crate::lanes::traffic::{FULL, MOST_IN_FLIGHT, SHUT, Traffic, in_flight};
+use crate::meter::LaneMeter;
 
 /// A connection that is shared, or the place for one.
 pub(crate) struct Lane {
@@ -50,11 +51,11 @@ pub(crate) enum Choice {
 
 impl Lanes {
     /// So many lanes, none with a connection yet.
-    pub(crate) fn new(count: u32) -> Self {
+    pub(crate) fn new(count: u32, meter: &Arc<LaneMeter>) -> Self {
         let crowd = Arc::new(AtomicU32::new(0));
         let lane = |_| {
             let load = Arc::new(AtomicU32::new(SHUT));
-            let traffic = Traffic::new(Arc::clone(&load), Arc::clone(&crowd));
+            let traffic = Traffic::new(Arc::clone(&load), Arc::clone(&crowd), Arc::clone(meter));
             Lane { crew: Crew::new(traffic), load }
         };
         Self {
@@ -138,3 +139,6 @@ impl Lane {
         in_flight(self.load.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod stress;

@@ -13,6 +13,7 @@ use stellata_client::{
 use crate::lanes::crew::{Added, Served, When, Work};
 use crate::lanes::place::{Answer, End, Place, Rows};
 use crate::lending::Lent;
+use crate::meter::LaneMeter;
 use crate::pooled::Pooled;
 
 /// The most statements in flight on a lane.
@@ -106,6 +107,7 @@ pub(crate) struct Traffic {
     slow: bool,
     /// Above 0 where statements leave together: others are likely to come soon after one. All lanes have one count.
     crowd: Arc<AtomicU32>,
+    meter: Arc<LaneMeter>,
     watched: Watched,
 }
 
@@ -121,7 +123,7 @@ struct Watched {
 }
 
 impl Traffic {
-    pub(crate) fn new(load: Arc<AtomicU32>, crowd: Arc<AtomicU32>) -> Self {
+    pub(crate) fn new(load: Arc<AtomicU32>, crowd: Arc<AtomicU32>, meter: Arc<LaneMeter>) -> Self {
         Self {
             lent: None,
             parting: None,
@@ -140,6 +142,7 @@ impl Traffic {
             load,
             slow: false,
             crowd,
+            meter,
             watched: Watched::default(),
         }
     }
@@ -348,6 +351,7 @@ impl Traffic {
                 Self::end_group(&mut lane, &mut self.flights, &mut self.open);
                 if self.unsent > 0 {
                     note_crowd(&self.crowd, self.unsent);
+                    self.meter.wrote(self.unsent);
                     self.unsent = 0;
                     self.writes += 1;
                     if let Some(last) = self.flights.back_mut() {
@@ -429,7 +433,9 @@ impl Traffic {
     fn end_oldest_group(&mut self, served: &mut Served<'_>) {
         self.answering = 0;
         self.slow = false;
+        let (mut answered, mut by_others) = (0, 0);
         while let Some(flight) = self.flights.pop_front() {
+            answered += 1;
             if let Some(at) = flight.place
                 && let Some(place) = self.places.get_mut(at as usize)
             {
@@ -438,6 +444,7 @@ impl Traffic {
                 }
                 place.is_over = true;
                 self.wanted = self.wanted.saturating_sub(1);
+                by_others += u64::from(!served.is_driver(flight.number));
                 served.tell(flight.number);
             }
             if flight.ends_write {
@@ -447,6 +454,7 @@ impl Traffic {
                 break;
             }
         }
+        self.meter.answered(answered, by_others);
         let is_unchanged = self.lent.as_ref().is_some_and(|lent| {
             let connection = &lent.thing.connection;
             connection.status() == TransactionStatus::Idle && !connection.is_changed()

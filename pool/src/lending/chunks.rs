@@ -40,6 +40,10 @@ impl<T> Chunks<T> {
 /// In which chunk an element lies, and where there.
 #[inline]
 fn locate(index: u32) -> (usize, usize) {
+    if index < FIRST {
+        // Most often, and in fewer steps.
+        return (0, index as usize);
+    }
     let chunk = (index / FIRST).saturating_add(1).ilog2();
     let before = FIRST.wrapping_mul((1_u32 << chunk).wrapping_sub(1));
     (chunk as usize, index.wrapping_sub(before) as usize)

@@ -23,13 +23,16 @@ mod waiter;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use chunks::Chunks;
 use queue::Queue;
 use stack::{MOST, Stack};
-use sync::{AtomicBool, AtomicU32, Ordering, Place, fence};
+use sync::{AtomicBool, AtomicU32, AtomicU64, AtomicWaker, Ordering, Place, fence, register};
 use waiter::{Found, Waiters};
+
+/// The deadline of who waits for as long as it takes.
+pub(crate) const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -60,6 +63,9 @@ pub(crate) struct Lending<T> {
     /// How many have got in line, and have neither taken what they were given nor gone away. It is counted before the fence
     /// of who gets in line, so that zero after another's fence means that nobody is overlooked.
     waiting: AtomicU32,
+    /// When somebody looks next for those whose deadline has come. Who waits for less long than that wakes it.
+    next_look: AtomicU64,
+    looker: AtomicWaker,
     /// Somebody tries again and again to fill a vacancy; nobody else is to try meanwhile.
     retrying: AtomicBool,
     closed: AtomicBool,
@@ -98,6 +104,8 @@ impl<T> Lending<T> {
             line: Queue::new(),
             waiters: Waiters::new(),
             waiting: AtomicU32::new(0),
+            next_look: AtomicU64::new(NEVER),
+            looker: AtomicWaker::new(),
             retrying: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         };
@@ -133,7 +141,7 @@ impl<T> Lending<T> {
             self.put_idle(index, slot);
             // Who got in line before this sees the slot on the stack, or is seen here.
             fence(Ordering::SeqCst);
-            if self.waiting() == 0 {
+            if self.waiting() == 0 || self.line.is_empty() {
                 return;
             }
             self.offer(None);
@@ -145,21 +153,23 @@ impl<T> Lending<T> {
     /// Gives slots to those in line, first a slot that is in no stack, until one has been taken or nobody waits.
     fn offer(&self, mut offered: Option<u32>) {
         loop {
-            if self.line.is_empty() {
-                let Some(index) = offered.take() else { return };
-                let Some(slot) = self.slots.get(index) else { return };
-                self.put_idle(index, slot);
-                // As above.
-                fence(Ordering::SeqCst);
-                if self.line.is_empty() {
-                    return;
-                }
-            }
-            let Some(index) = offered.take().or_else(|| Some(self.pop_idle()?.0)) else { return };
+            let index = match offered.take() {
+                Some(index) => index,
+                None => match self.pop_idle() {
+                    Some((index, _)) => index,
+                    None => return,
+                },
+            };
             if self.tell_first(Some(index)) {
                 return;
             }
-            offered = Some(index);
+            let Some(slot) = self.slots.get(index) else { return };
+            self.put_idle(index, slot);
+            // Who got in line before this sees the slot on the stack, or is seen here.
+            fence(Ordering::SeqCst);
+            if self.line.is_empty() {
+                return;
+            }
         }
     }
 
@@ -167,18 +177,14 @@ impl<T> Lending<T> {
     fn put_idle(&self, index: u32, slot: &Slot<T>) {
         // Counted before it can be taken, so that the count never falls below zero.
         self.idle_count.fetch_add(1, Ordering::Relaxed);
-        self.idle.push(index, |_| Some(&slot.link));
+        self.idle.push(index, &slot.link);
     }
 
     #[inline]
     fn pop_idle(&self) -> Option<(u32, &Slot<T>)> {
-        let mut slot = None;
-        let index = self.idle.pop(|index| {
-            slot = self.slots.get(index);
-            slot.map(|slot| &slot.link)
-        })?;
+        let idle = self.pop(&self.idle)?;
         self.idle_count.fetch_sub(1, Ordering::Relaxed);
-        Some((index, slot?))
+        Some(idle)
     }
 
     /// Tells the first who still waits; returns whether there was one.
@@ -194,18 +200,18 @@ impl<T> Lending<T> {
     /// Takes a vacant slot, to fill it with a new thing.
     pub(crate) fn vacancy(&self) -> Option<Vacancy> {
         loop {
-            let slot = self.vacant.pop(|slot| self.link(slot))?;
+            let (index, slot) = self.pop(&self.vacant)?;
             if !self.claim_surplus() {
-                return Some(Vacancy(slot));
+                return Some(Vacancy(index));
             }
-            self.withheld.push(slot, |slot| self.link(slot));
+            self.withheld.push(index, &slot.link);
         }
     }
 
     /// Takes a vacant slot, if somebody waits for one to be filled, and nobody is known to try that already.
     pub(crate) fn wanted(&self) -> Option<Vacancy> {
         // Who is in line of what is closed is about to be sent away.
-        let is_wanted = self.is_waited_for() && !self.is_closed();
+        let is_wanted = !self.vacant.is_empty() && self.is_waited_for() && !self.is_closed();
         if !is_wanted || self.retrying.load(Ordering::Relaxed) {
             return None;
         }
@@ -227,16 +233,18 @@ impl<T> Lending<T> {
 
     /// Gives a slot back whose thing is gone.
     pub(crate) fn vacate(&self, slot: Vacancy) {
-        let Vacancy(slot) = slot;
+        let Vacancy(index) = slot;
+        let Some(slot) = self.slots.get(index) else { return };
         let stack = if self.claim_surplus() { &self.withheld } else { &self.vacant };
-        stack.push(slot, |slot| self.link(slot));
+        stack.push(index, &slot.link);
         // Who got in line before this sees the vacancy, or is seen by who asks for those in line next.
         fence(Ordering::SeqCst);
     }
 
-    /// Gets in line. The place in line is taken at once, not when the future is first polled.
-    pub(crate) fn wait(&self) -> Wait<'_, T> {
-        let ticket = self.waiters.enter().filter(|ticket| {
+    /// Gets in line until a deadline, by the clock of who calls [`Lending::send_away_late`]. It is kept where no later one
+    /// stands in line before it. The place in line is taken at once, not when the future is first polled.
+    pub(crate) fn wait(&self, deadline: u64) -> Wait<'_, T> {
+        let ticket = self.waiters.enter(deadline).filter(|ticket| {
             let in_line = self.line.push(*ticket);
             if !in_line {
                 // It was never in line, so that nobody can have given it anything.
@@ -252,8 +260,46 @@ impl<T> Lending<T> {
         } else if let Some((index, _)) = self.pop_idle() {
             // It may be another's turn.
             self.offer(Some(index));
+        } else if deadline < self.next_look.load(Ordering::Relaxed) {
+            // Who looked before this has not seen the ticket.
+            self.looker.wake();
         }
         Wait { lending: self, ticket }
+    }
+
+    /// Sends away those at the front of the line whose deadline has come, at `now`. Returns when to look again, which is
+    /// `unless_sooner` at the latest; `waker` is woken when somebody gets in line who does not wait for as long.
+    pub(crate) fn send_away_late(&self, now: u64, unless_sooner: u64, waker: &Waker) -> u64 {
+        register(&self.looker, waker);
+        let mut next = unless_sooner;
+        loop {
+            self.next_look.store(next, Ordering::Relaxed);
+            // Who got in line before this is seen below; who does afterwards sees when the next look is.
+            fence(Ordering::SeqCst);
+            match self.first_deadline(now) {
+                Some(deadline) if deadline < next => next = deadline,
+                _ => return next,
+            }
+        }
+    }
+
+    /// The deadline of the first in line whose has not come.
+    fn first_deadline(&self, now: u64) -> Option<u64> {
+        loop {
+            let mut left = None;
+            let late = self.line.pop_if(|ticket| {
+                left = self.waiters.deadline(ticket).filter(|deadline| *deadline > now);
+                left.is_none()
+            });
+            let Some(ticket) = late else { return left };
+            // It may just have gone away by itself.
+            self.waiters.tell(ticket, None);
+        }
+    }
+
+    /// Wakes who looks for those whose deadline has come.
+    pub(crate) fn wake_looker(&self) {
+        self.looker.wake();
     }
 
     /// How many wait.
@@ -279,18 +325,16 @@ impl<T> Lending<T> {
                 // A slot that was to be withheld may stay.
                 continue;
             }
-            let slot = match self.withheld.pop(|slot| self.link(slot)) {
-                Some(slot) => slot,
-                None => {
-                    let slot = self.made.fetch_add(1, Ordering::Relaxed);
-                    if slot >= MOST || self.slots.make(slot, Slot::new).is_none() {
-                        self.made.fetch_sub(1, Ordering::Relaxed);
-                        return;
-                    }
-                    slot
+            let withheld = self.pop(&self.withheld).or_else(|| {
+                let index = self.made.fetch_add(1, Ordering::Relaxed);
+                let made = if index < MOST { self.slots.make(index, Slot::new) } else { None };
+                if made.is_none() {
+                    self.made.fetch_sub(1, Ordering::Relaxed);
                 }
-            };
-            self.vacant.push(slot, |slot| self.link(slot));
+                Some((index, made?))
+            });
+            let Some((index, slot)) = withheld else { return };
+            self.vacant.push(index, &slot.link);
         }
         fence(Ordering::SeqCst);
     }
@@ -298,8 +342,8 @@ impl<T> Lending<T> {
     /// Lets there be `fewer` slots: vacant ones at once, the others as they are vacated.
     pub(crate) fn withhold(&self, fewer: u32) {
         for _ in 0..fewer {
-            match self.vacant.pop(|slot| self.link(slot)) {
-                Some(slot) => self.withheld.push(slot, |slot| self.link(slot)),
+            match self.pop(&self.vacant) {
+                Some((index, slot)) => self.withheld.push(index, &slot.link),
                 None => {
                     self.surplus.fetch_add(1, Ordering::AcqRel);
                 }
@@ -340,8 +384,8 @@ impl<T> Lending<T> {
     }
 
     #[inline]
-    fn link(&self, slot: u32) -> Option<&AtomicU32> {
-        self.slots.get(slot).map(|slot| &slot.link)
+    fn pop(&self, stack: &Stack) -> Option<(u32, &Slot<T>)> {
+        stack.pop(|index| self.slots.get(index), |slot| &slot.link)
     }
 }
 

@@ -75,12 +75,13 @@ impl Queue {
     }
 
     /// Takes the first ticket, if `wanted` says so of it.
-    pub(super) fn pop_if(&self, wanted: impl Fn(u64) -> bool) -> Option<u64> {
+    pub(super) fn pop_if(&self, mut wanted: impl FnMut(u64) -> bool) -> Option<u64> {
         loop {
             let head = self.head.load(Ordering::Acquire);
             let tail = self.tail.load(Ordering::Acquire);
             let (_, before) = split(head);
-            let (_, first) = split(self.nodes.get(before)?.next.load(Ordering::Acquire));
+            let node_before = self.nodes.get(before)?;
+            let (_, first) = split(node_before.next.load(Ordering::Acquire));
             if head != self.head.load(Ordering::Acquire) {
                 continue;
             }
@@ -101,7 +102,7 @@ impl Queue {
                 return None;
             }
             if self.advance(&self.head, head, first) {
-                self.unused.push(before, |index| self.link(index));
+                self.unused.push(before, &node_before.unused);
                 return Some(ticket);
             }
         }
@@ -127,8 +128,9 @@ impl Queue {
 
     /// A node that is nobody's.
     fn node(&self) -> Option<(u32, &Node)> {
-        if let Some(index) = self.unused.pop(|index| self.link(index)) {
-            return Some((index, self.nodes.get(index)?));
+        let unused = self.unused.pop(|index| self.nodes.get(index), |node| &node.unused);
+        if unused.is_some() {
+            return unused;
         }
         let index = self.made.fetch_add(1, Ordering::Relaxed);
         if index >= MOST {
@@ -136,10 +138,6 @@ impl Queue {
             return None;
         }
         Some((index, self.nodes.make(index, Node::new)?))
-    }
-
-    fn link(&self, index: u32) -> Option<&AtomicU32> {
-        self.nodes.get(index).map(|node| &node.unused)
     }
 }
 

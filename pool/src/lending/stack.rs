@@ -22,10 +22,15 @@ impl Stack {
         Self { head: AtomicU64::new(0) }
     }
 
-    /// Puts an index on top, which the caller owns.
+    /// Whether there is no index.
     #[inline]
-    pub(super) fn push<'l>(&self, index: u32, link: impl Fn(u32) -> Option<&'l AtomicU32>) {
-        let Some(own) = link(index) else { return };
+    pub(super) fn is_empty(&self) -> bool {
+        low(self.head.load(Ordering::Relaxed)) == 0
+    }
+
+    /// Puts an index on top, which the caller owns, and with it the link.
+    #[inline]
+    pub(super) fn push(&self, index: u32, own: &AtomicU32) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             own.store(low(head), Ordering::Relaxed);
@@ -38,24 +43,26 @@ impl Stack {
         }
     }
 
-    /// Takes the topmost index, which the caller then owns. It is the one whose link was asked for last.
+    /// Takes the topmost index, which the caller then owns, and what it stands for.
     #[inline]
-    pub(super) fn pop<'l>(
+    pub(super) fn pop<'l, L: 'l>(
         &self,
-        mut link: impl FnMut(u32) -> Option<&'l AtomicU32>,
-    ) -> Option<u32> {
+        linked: impl Fn(u32) -> Option<&'l L>,
+        link: impl Fn(&'l L) -> &'l AtomicU32,
+    ) -> Option<(u32, &'l L)> {
         let mut head = self.head.load(Ordering::Acquire);
         loop {
             let index = low(head).checked_sub(1)?;
+            let top = linked(index)?;
             // It may be another's link by now; then the head has changed too, and this is tried again.
-            let next = link(index)?.load(Ordering::Relaxed);
+            let next = link(top).load(Ordering::Relaxed);
             match self.head.compare_exchange_weak(
                 head,
                 changed(head, next),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
-                Ok(_) => return Some(index),
+                Ok(_) => return Some((index, top)),
                 Err(seen) => head = seen,
             }
         }
@@ -79,29 +86,44 @@ mod tests {
     use super::{Stack, changed, low};
     use crate::lending::sync::{AtomicU32, Ordering};
 
+    /// Links, and a way to put an index on a stack and to take one.
+    struct Links(Vec<AtomicU32>);
+
+    impl Links {
+        fn new(count: u32) -> Self {
+            Self((0..count).map(AtomicU32::new).collect())
+        }
+
+        fn push(&self, stack: &Stack, index: u32) {
+            stack.push(index, &self.0[index as usize]);
+        }
+
+        fn pop(&self, stack: &Stack) -> Option<u32> {
+            let (index, link) = stack.pop(|index| self.0.get(index as usize), |link| link)?;
+            assert!(std::ptr::eq(link, &self.0[index as usize]));
+            Some(index)
+        }
+    }
+
     #[test]
     fn the_last_in_is_the_first_out() {
-        let links: Vec<AtomicU32> = (0..4).map(AtomicU32::new).collect();
-        let link = |index: u32| links.get(index as usize);
-        let stack = Stack::new();
-        assert_eq!(stack.pop(link), None);
-        for index in [2, 0, 3] {
-            stack.push(index, link);
-        }
-        assert_eq!([stack.pop(link), stack.pop(link)], [Some(3), Some(0)]);
-        stack.push(1, link);
-        assert_eq!([stack.pop(link), stack.pop(link), stack.pop(link)], [Some(1), Some(2), None]);
+        let (links, stack) = (Links::new(4), Stack::new());
+        assert!(links.pop(&stack).is_none() && stack.is_empty());
+        [2, 0, 3].into_iter().for_each(|index| links.push(&stack, index));
+        assert!(!stack.is_empty());
+        assert_eq!([links.pop(&stack), links.pop(&stack)], [Some(3), Some(0)]);
+        links.push(&stack, 1);
+        assert_eq!([(); 3].map(|()| links.pop(&stack)), [Some(1), Some(2), None]);
+        assert!(stack.is_empty());
     }
 
     #[test]
     fn a_head_that_looks_the_same_is_another() {
-        let links = [AtomicU32::new(0), AtomicU32::new(0)];
-        let link = |index: u32| links.get(index as usize);
-        let stack = Stack::new();
-        stack.push(0, link);
+        let (links, stack) = (Links::new(2), Stack::new());
+        links.push(&stack, 0);
         let before = stack.head.load(Ordering::Relaxed);
-        let index = stack.pop(link).unwrap();
-        stack.push(index, link);
+        let index = links.pop(&stack).unwrap();
+        links.push(&stack, index);
         let after = stack.head.load(Ordering::Relaxed);
         assert_eq!(low(before), low(after));
         assert_ne!(before, after);

@@ -19,6 +19,8 @@ const CLOSED: u64 = 3;
 struct Waiter {
     /// Which use of this place it is (32 bits), a slot (30 bits), and the state (2 bits).
     word: AtomicU64,
+    /// Until when it waits, by whatever clock the callers go.
+    deadline: AtomicU64,
     waker: AtomicWaker,
     /// The link of the stack of unused places.
     unused: AtomicU32,
@@ -45,24 +47,32 @@ impl Waiters {
         Self { places: Chunks::new(), made: AtomicU32::new(0), unused: Stack::new() }
     }
 
-    /// Begins to wait. `None` when more wait than can be counted.
-    pub(super) fn enter(&self) -> Option<u64> {
-        let index = match self.unused.pop(|index| self.link(index)) {
-            Some(index) => index,
+    /// Begins to wait, until a deadline. `None` when more wait than can be counted.
+    pub(super) fn enter(&self, deadline: u64) -> Option<u64> {
+        let unused = self.unused.pop(|index| self.places.get(index), |waiter| &waiter.unused);
+        let (index, waiter) = match unused {
+            Some(unused) => unused,
             None => {
                 let index = self.made.fetch_add(1, Ordering::Relaxed);
                 if index >= MOST {
                     self.made.fetch_sub(1, Ordering::Relaxed);
                     return None;
                 }
-                self.places.make(index, Waiter::new)?;
-                index
+                (index, self.places.make(index, Waiter::new)?)
             }
         };
-        let word = &self.places.get(index)?.word;
-        let (usage, _, _) = split(word.load(Ordering::Relaxed));
-        word.store(join(usage, 0, WAITING), Ordering::Release);
+        let (usage, _, _) = split(waiter.word.load(Ordering::Relaxed));
+        // Released, so that who reads it with an old ticket in hand sees next that the place is another's.
+        waiter.deadline.store(deadline, Ordering::Release);
+        waiter.word.store(join(usage, 0, WAITING), Ordering::Release);
         Some(u64::from(usage) << 32 | u64::from(index))
+    }
+
+    /// Until when the holder of the ticket waits; `None` when it waits no more.
+    pub(super) fn deadline(&self, ticket: u64) -> Option<u64> {
+        let (_, index) = parts(ticket);
+        let deadline = self.places.get(index)?.deadline.load(Ordering::Acquire);
+        self.is_waiting(ticket).then_some(deadline)
     }
 
     /// Whether the holder of the ticket still waits.
@@ -92,15 +102,25 @@ impl Waiters {
     pub(super) fn look(&self, ticket: u64, waker: &Waker) -> Found {
         let (_, index) = parts(ticket);
         let Some(waiter) = self.places.get(index) else { return Found::Closed };
-        // Before the look, so that nothing can come between the two unnoticed.
+        // Most who look have been woken: a waker is left only where there is nothing yet.
+        let found = self.found(index, waiter);
+        if found != Found::Nothing {
+            return found;
+        }
+        // Before the second look, so that nothing can come between the two unnoticed.
         register(&waiter.waker, waker);
+        self.found(index, waiter)
+    }
+
+    #[inline]
+    fn found(&self, index: u32, waiter: &Waiter) -> Found {
         let (usage, slot, state) = split(waiter.word.load(Ordering::Acquire));
         let found = match state {
             GIVEN => Found::Slot(slot),
             CLOSED => Found::Closed,
             _ => return Found::Nothing,
         };
-        self.free(index, usage);
+        self.free(index, waiter, usage);
         found
     }
 
@@ -118,27 +138,22 @@ impl Waiters {
             }
             Err(word) => {
                 let (_, slot, state) = split(word);
-                self.free(index, usage);
+                self.free(index, waiter, usage);
                 (state == GIVEN).then_some(slot)
             }
         }
     }
 
-    fn free(&self, index: u32, usage: u32) {
-        if let Some(waiter) = self.places.get(index) {
-            waiter.word.store(join(usage.wrapping_add(1), 0, FREE), Ordering::Release);
-            self.reuse(index, waiter);
-        }
+    #[inline]
+    fn free(&self, index: u32, waiter: &Waiter, usage: u32) {
+        waiter.word.store(join(usage.wrapping_add(1), 0, FREE), Ordering::Release);
+        self.reuse(index, waiter);
     }
 
     /// Lets another use the place. Nobody is to be woken by it any more: a waker keeps its task in memory.
     fn reuse(&self, index: u32, waiter: &Waiter) {
         forget(&waiter.waker);
-        self.unused.push(index, |index| self.link(index));
-    }
-
-    fn link(&self, index: u32) -> Option<&AtomicU32> {
-        self.places.get(index).map(|waiter| &waiter.unused)
+        self.unused.push(index, &waiter.unused);
     }
 }
 
@@ -146,6 +161,7 @@ impl Waiter {
     fn new() -> Self {
         Self {
             word: AtomicU64::new(join(0, 0, FREE)),
+            deadline: AtomicU64::new(0),
             waker: AtomicWaker::new(),
             unused: AtomicU32::new(0),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::fixed;
+use crate::types::fixed::{bytes_in_place, fixed};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 
@@ -44,6 +44,11 @@ impl Encode for [u8] {
         out.put_slice(self);
         Ok(IsNull::No)
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        bytes_in_place(self, place)
+    }
 }
 
 impl PgType for Vec<u8> {
@@ -66,6 +71,11 @@ impl Encode for Vec<u8> {
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_slice().encode_sized(oid, out)
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        self.as_slice().encode_in_place(place)
+    }
 }
 
 impl<const N: usize> PgType for [u8; N] {
@@ -83,6 +93,11 @@ impl<const N: usize> Encode for [u8; N] {
     #[inline]
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_slice().encode_sized(oid, out)
+    }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        self.as_slice().encode_in_place(place)
     }
 }
 

@@ -13,7 +13,7 @@ use ::chrono::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
-use crate::types::fixed::{encode_fixed, fixed, put, put_sized};
+use crate::types::fixed::{encode_fixed, fixed, put, put_in_place, put_sized};
 use crate::types::through::through;
 use crate::types::times::date::Date;
 use crate::types::times::interval::Interval;
@@ -100,6 +100,11 @@ impl<Z: TimeZone> Encode for DateTime<Z> {
     #[inline]
     fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
         Ok(put_sized(micros(self)?.to_be_bytes(), out))
+    }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        put_in_place(micros(self).ok()?.to_be_bytes(), place)
     }
 }
 

@@ -39,6 +39,38 @@ pub(crate) fn put_sized<const N: usize>(value: [u8; N], out: &mut Buffer) -> IsN
     IsNull::No
 }
 
+/// Writes the value with its length in front to the beginning of `place`, if there is place for it; returns how many bytes it took.
+#[inline(always)]
+pub(crate) fn put_in_place<const N: usize>(value: [u8; N], place: &mut [u8]) -> Option<usize> {
+    const { assert!(N <= LARGEST) };
+    let size = LENGTH.saturating_add(N);
+    // Asked for both at once: the compiler then knows the answers to the questions below.
+    if place.len() < size {
+        return None;
+    }
+    let (length, place) = place.split_first_chunk_mut()?;
+    let [.., low] = N.to_be_bytes();
+    *length = [0, 0, 0, low];
+    *place.first_chunk_mut()? = value;
+    Some(size)
+}
+
+/// Writes bytes with their length in front to the beginning of `place`, as [`put_in_place`] writes those of a known size.
+#[inline]
+pub(crate) fn bytes_in_place(value: &[u8], place: &mut [u8]) -> Option<usize> {
+    let (length, place) = place.split_first_chunk_mut()?;
+    place.get_mut(..value.len())?.copy_from_slice(value);
+    *length = i32::try_from(value.len()).ok()?.to_be_bytes();
+    value.len().checked_add(LENGTH)
+}
+
+/// Writes a NULL to the beginning of `place`, as [`put_in_place`] writes a value.
+#[inline(always)]
+pub(crate) fn null_in_place(place: &mut [u8]) -> Option<usize> {
+    *place.first_chunk_mut()? = NULL;
+    Some(NULL.len())
+}
+
 #[cold]
 fn wrong_size<const N: usize>(raw: &[u8]) -> Error {
     let at = u32::try_from(raw.len().min(N)).unwrap_or(u32::MAX);
@@ -49,6 +81,8 @@ fn wrong_size<const N: usize>(raw: &[u8]) -> Error {
     }
 }
 
+/// The length that stands for NULL.
+const NULL: [u8; LENGTH] = [0xff; LENGTH];
 /// Bytes of a length.
 const LENGTH: usize = 4;
 /// Bytes of the largest value of fixed size, a `uuid`.
@@ -69,6 +103,13 @@ macro_rules! encode_fixed {
             fn encode_sized(&self, _: crate::oid::Oid, out: &mut crate::wire::buffer::Buffer) -> crate::error::Result<crate::types::IsNull> {
                 let $value = self;
                 Ok(crate::types::fixed::put_sized($bytes, out))
+            }
+
+            #[inline(always)]
+            fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+                let $value = self;
+                let bytes = || -> crate::error::Result<_> { Ok($bytes) };
+                crate::types::fixed::put_in_place(bytes().ok()?, place)
             }
         }
     };

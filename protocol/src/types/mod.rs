@@ -92,7 +92,7 @@
 //! the server makes of them (`relacl::text[]`).
 
 mod name;
-mod nesting;
+pub(crate) mod nesting;
 pub(crate) mod catalog;
 pub(crate) mod array;
 pub(crate) mod params;
@@ -129,7 +129,7 @@ pub mod geometry;
 pub mod text_search;
 pub mod system;
 pub(crate) mod range;
-mod multirange;
+pub(crate) mod multirange;
 mod raw;
 pub(crate) mod composite;
 mod record;
@@ -243,6 +243,18 @@ pub trait Encode: PgType {
         }
         Ok(is_null)
     }
+
+    /// Writes to the beginning of `place` what [`Encode::encode_sized`] appends for the type's own [`PgType::TYPE`], and
+    /// returns how many bytes that took; `None` where it is not done, and what `place` holds then means nothing.
+    ///
+    /// It is for values that are no more than their bytes, and so can be written in a few instructions. There is no need to
+    /// write this one, and no promise that it does anything: whoever calls it goes on to [`Encode::encode_sized`], which also
+    /// tells what is wrong with a value.
+    #[inline]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        let _ = place;
+        None
+    }
 }
 
 /// A value that can be read from its binary form, borrowing from it where it likes.
@@ -295,6 +307,14 @@ impl<T: Encode> Encode for Option<T> {
             }
         }
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        match self {
+            Some(value) => value.encode_in_place(place),
+            None => fixed::null_in_place(place),
+        }
+    }
 }
 
 impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
@@ -331,6 +351,11 @@ impl<T: Encode + ?Sized> Encode for &T {
     #[inline]
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         (**self).encode_sized(oid, out)
+    }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        (**self).encode_in_place(place)
     }
 }
 

@@ -111,7 +111,7 @@ const fn multirange_over(subtype: Oid) -> Type {
 }
 
 /// The range that a built-in multirange is made of.
-const fn range_of(multirange: Oid) -> Option<Oid> {
+pub(crate) const fn range_of(multirange: Oid) -> Option<Oid> {
     match multirange {
         Oid::INT4MULTIRANGE => Some(Oid::INT4RANGE),
         Oid::INT8MULTIRANGE => Some(Oid::INT8RANGE),

@@ -37,6 +37,11 @@ macro_rules! pointers {
             fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
                 (**self).encode_sized(oid, out)
             }
+
+            #[inline(always)]
+            fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+                (**self).encode_in_place(place)
+            }
         }
     )*};
 }
@@ -67,6 +72,11 @@ impl<T: Encode + ToOwned + ?Sized> Encode for Cow<'_, T> {
     #[inline]
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         (**self).encode_sized(oid, out)
+    }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        (**self).encode_in_place(place)
     }
 }
 

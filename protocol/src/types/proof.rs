@@ -36,9 +36,23 @@ pub(crate) fn encode<T: Encode + ?Sized>(oid: Oid, value: &T) -> Result<Vec<u8>>
     if done.is_err() {
         assert!(sized.is_empty(), "a value that failed left bytes");
     }
+    if oid == T::TYPE.oid {
+        in_place(value, done.is_ok().then_some(sized.as_slice()));
+    }
     assert_eq!(done?, IsNull::No);
     assert_eq!(Reader::new(sized.as_slice()).value(), Ok(Some(out.as_slice())));
     Ok(out.as_slice().to_vec())
+}
+
+/// What is written to a place of any size is what is appended, or nothing.
+fn in_place<T: Encode + ?Sized>(value: &T, appended: Option<&[u8]>) {
+    let longest = appended.map_or(40, <[u8]>::len);
+    for size in [longest + 40, longest, longest.saturating_sub(1), longest / 2, 3, 0] {
+        let mut place = vec![0xa5; size];
+        if let Some(count) = value.encode_in_place(&mut place) {
+            assert_eq!(place.get(..count), appended, "in a place of {size} bytes");
+        }
+    }
 }
 
 /// `text` is the one form of `value`, both ways.

@@ -21,11 +21,16 @@ use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
 
-const EMPTY: u8 = 0x01;
-const LOWER_INCLUDED: u8 = 0x02;
-const UPPER_INCLUDED: u8 = 0x04;
-const LOWER_UNBOUNDED: u8 = 0x08;
-const UPPER_UNBOUNDED: u8 = 0x10;
+use flags::{EMPTY, LOWER_INCLUDED, LOWER_UNBOUNDED, UPPER_INCLUDED, UPPER_UNBOUNDED};
+
+/// What the first byte of a range tells.
+pub(crate) mod flags {
+    pub(crate) const EMPTY: u8 = 0x01;
+    pub(crate) const LOWER_INCLUDED: u8 = 0x02;
+    pub(crate) const UPPER_INCLUDED: u8 = 0x04;
+    pub(crate) const LOWER_UNBOUNDED: u8 = 0x08;
+    pub(crate) const UPPER_UNBOUNDED: u8 = 0x10;
+}
 
 /// A type that can be the bound of a range: `Range<T>` then stands for the range over its PostgreSQL type.
 ///
@@ -238,7 +243,7 @@ pub(crate) const fn range_over(subtype: Oid) -> Type {
 }
 
 /// The type of the bounds of a built-in range.
-const fn subtype(range: Oid) -> Option<Oid> {
+pub(crate) const fn subtype(range: Oid) -> Option<Oid> {
     match range {
         Oid::INT4RANGE => Some(Oid::INT4),
         Oid::INT8RANGE => Some(Oid::INT8),

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
 use crate::types::catalog::{TypeKind, Types};
+use crate::types::fixed::bytes_in_place;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::nul::{holds_nul, zero_in};
@@ -58,6 +59,11 @@ impl Encode for str {
     fn encode_sized(&self, _: Oid, out: &mut Buffer) -> Result<IsNull> {
         put_sized(self.as_bytes(), out)
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        put_in_place(self.as_bytes(), place)
+    }
 }
 
 impl<'a> Decode<'a> for &'a str {
@@ -93,6 +99,11 @@ impl Encode for String {
     #[inline(always)]
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.as_str().encode_sized(oid, out)
+    }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        self.as_str().encode_in_place(place)
     }
 }
 
@@ -148,6 +159,55 @@ fn put_long(text: &[u8], out: &mut Buffer) -> Result<IsNull> {
     out.put_value(without_nul(text)?)?;
     Ok(IsNull::No)
 }
+
+/// Writes text with its length in front to the beginning of `place`. Most texts are short: of them the first and the last word are
+/// written, which may overlap.
+#[inline(always)]
+fn put_in_place(text: &[u8], place: &mut [u8]) -> Option<usize> {
+    let len = text.len();
+    if len > LONGEST || place.len() < SHORT {
+        return long_in_place(text, place);
+    }
+    let (length, body) = place.split_first_chunk_mut()?;
+    let body: &mut [u8; LONGEST] = body.first_chunk_mut()?;
+    // A length below 256 fits in the last of its four bytes.
+    let [low, ..] = len.to_le_bytes();
+    *length = u32::from(low).to_be_bytes();
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let both = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        if zero_in(both.0) | zero_in(both.1) != 0 {
+            return None;
+        }
+        *body.first_chunk_mut()? = *first;
+        *body.get_mut(len.wrapping_sub(first.len())..)?.first_chunk_mut()? = *last;
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let both = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        if zero_in(u64::from(both.0) | u64::from(both.1) << 32) != 0 {
+            return None;
+        }
+        *body.first_chunk_mut()? = *first;
+        *body.get_mut(len.wrapping_sub(first.len())..)?.first_chunk_mut()? = *last;
+    } else {
+        for (byte, place) in text.iter().zip(body) {
+            if *byte == 0 {
+                return None;
+            }
+            *place = *byte;
+        }
+    }
+    Some(len.wrapping_add(4))
+}
+
+/// Apart, so that the way of a short text is short.
+#[inline(never)]
+fn long_in_place(text: &[u8], place: &mut [u8]) -> Option<usize> {
+    if holds_nul(text) { None } else { bytes_in_place(text, place) }
+}
+
+/// The longest text that is written as two words.
+const LONGEST: usize = 16;
+/// The same with its length.
+const SHORT: usize = 4 + LONGEST;
 
 #[inline]
 fn without_nul(text: &[u8]) -> Result<&[u8]> {

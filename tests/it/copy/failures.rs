@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stellata_client::{Config, Connection, CopyOptions, ErrorKind, SqlState, TransactionStatus};
+use stellata_protocol::Oid;
 use stellata_testkit::{Cut, Direction, Ending, Proxy, Server, with_database};
 
 use tokio::io::AsyncWriteExt;
@@ -114,6 +115,46 @@ fn what_can_t_be_read_is_named_with_its_row() {
         assert_eq!(error.sqlstate().unwrap().to_string(), "22012");
         drop(rows);
         assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+    });
+}
+
+#[test]
+fn rows_that_do_not_fit_their_columns_are_told_what_would() {
+    with_database(async |database| {
+        database.run("create table t (n int, s text)").unwrap();
+        let mut connection = connect(database).await;
+        let few = connection.copy_in("t", &[]).rows([(1,)]).await.unwrap_err();
+        let many = connection.copy_in("t", &[]).rows([(1, "a", 2)]).await.unwrap_err();
+        for (error, what) in [(few, "fewer"), (many, "more")] {
+            let wanted = format!(
+                "a row has {what} values than columns, of which the COPY has 2: `n`, `s` (row 1 of the COPY)"
+            );
+            assert_eq!((error.kind(), error.to_string()), (ErrorKind::Encode, wanted));
+        }
+        let error = connection.copy_in("t", &[]).rows([(1_i64, "a")]).await.unwrap_err();
+        let begins = "column 1 `n` of type int4 can't be written from `i64`: ";
+        assert!(error.to_string().starts_with(begins), "{error}");
+        let outcomes = [
+            connection.copy_out("t", &[]).rows::<(i32,)>().await.map(drop),
+            connection.copy_out("t", &[]).rows::<(i32, String, i32)>().await.map(drop),
+        ];
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode);
+            assert!(error.to_string().ends_with("which are 2: `n`, `s`"), "{error}");
+        }
+
+        // A command of one's own that takes another form than the rows have.
+        let types = [Oid::INT4, Oid::TEXT];
+        let copy = connection.copy_in_sql("copy t from stdin").types(types);
+        let error = copy.rows([(1, "a")]).await.unwrap_err();
+        assert!(error.to_string().contains("the rows came in binary"), "{error}");
+        let copy = connection.copy_in_sql("copy t from stdin (format binary)").types(types);
+        let error = copy.options(CopyOptions::csv()).rows([(1, "a")]).await.unwrap_err();
+        assert!(error.to_string().contains("the rows came as text"), "{error}");
+        let copy = connection.copy_in_sql("copy t from stdin (format csv)").types(types);
+        assert_eq!(copy.options(CopyOptions::csv()).rows([(1, "a")]).await.unwrap(), 1);
+        assert!(connection.is_quiet());
     });
 }
 
@@ -282,7 +323,7 @@ fn a_copy_out_that_is_dropped_while_it_stands_still_is_cancelled() {
 }
 
 #[test]
-fn a_copy_out_that_is_dropped_in_a_transaction_leaves_that_alone() {
+fn a_copy_out_of_which_little_is_left_is_dropped_and_leaves_its_transaction_alone() {
     with_database(async |database| {
         database.run("create table t (n int)").unwrap();
         let mut connection = connect(database).await;
@@ -299,6 +340,40 @@ fn a_copy_out_that_is_dropped_in_a_transaction_leaves_that_alone() {
             connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap(),
             (2,)
         );
+    });
+}
+
+#[test]
+fn a_huge_copy_out_that_is_dropped_in_a_transaction_is_cancelled_and_says_so() {
+    with_database(async |database| {
+        database.run("create table t (n int)").unwrap();
+        let proxy = Proxy::start(Server::shared().unwrap().tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let process = connection.process_id();
+        for way in 0..3 {
+            connection.simple("begin; insert into t values (1)").await.unwrap();
+            proxy.reset_counts();
+            leave_huge(&mut connection, way).await;
+            let error = connection.execute("insert into t values (2)", ()).await.unwrap_err();
+            let most = proxy.counts().bytes_to_client;
+            assert!((64 << 20..256 << 20).contains(&most), "{most} bytes have come");
+            assert_eq!(error.sqlstate(), SqlState::from_text("25P02"));
+            assert!(error.to_string().contains("a COPY out was dropped"), "{error}");
+            // It is told once.
+            let error = connection.execute("insert into t values (2)", ()).await.unwrap_err();
+            assert!(!error.to_string().contains("COPY"), "{error}");
+            connection.execute("rollback", ()).await.unwrap();
+            assert_eq!(connection.process_id(), process);
+        }
+        // The end of the transaction may be what comes next.
+        connection.simple("begin; insert into t values (1)").await.unwrap();
+        leave_huge(&mut connection, 0).await;
+        connection.execute("rollback", ()).await.unwrap();
+        let error = connection.execute("select 1 / 0", ()).await.unwrap_err();
+        assert!(!error.to_string().contains("COPY"), "{error}");
+        let count = "select count(*) from t";
+        assert_eq!(connection.query_one::<(i64,)>(count, ()).await.unwrap(), (0,));
     });
 }
 

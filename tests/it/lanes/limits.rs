@@ -8,7 +8,7 @@ use stellata_testkit::with_database;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::{ask, config, poll_once, pool, sessions, slowly};
+use super::{ask, ask_by, config, poll_once, pool, sessions, slowly};
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..10_000 {
@@ -298,5 +298,51 @@ fn a_server_that_is_away_is_told_of_in_its_own_words() {
         let error = ask(&pool, Apart, 1).await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("127.0.0.1:1"), "{text}");
+    });
+}
+
+#[test]
+fn what_goes_over_lanes_is_counted() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 1);
+        assert_eq!(pool.status().lanes, 0);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let first = pool.metrics().lanes;
+        assert_eq!((pool.status().lanes, pool.status().lent), (1, 1));
+        assert_eq!((first.statements, first.writes, first.syncs_saved), (1, 1, 0));
+        // Four under one Sync behind one that takes a while; one of them fails, and the others are sent again.
+        let mut slow = slowly(&pool, 0.05);
+        assert!(poll_once(&mut slow).await.is_pending());
+        let asking: Vec<_> = (0..4_i64)
+            .map(|n| {
+                let pool = pool.clone();
+                tokio::spawn(async move {
+                    let sql = if n == 2 { "select $1 / 0::int8" } else { "select $1::int8" };
+                    ask_by(&pool, Together, &sql, n).await.ok()
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for asked in asking {
+            answers.push(asked.await.unwrap());
+        }
+        assert_eq!(answers, [Some(0), Some(1), None, Some(3)]);
+        assert_eq!(slow.await.unwrap(), 1);
+        let now = pool.metrics().lanes;
+        let again = now.sent_again;
+        // The one that failed was told at once, and may have left its Sync before the last had come.
+        assert!((1..=3).contains(&again), "{now:?}");
+        assert_eq!(now.statements, 1 + 1 + 4 + again, "{now:?}");
+        assert!((1..=3).contains(&now.syncs_saved) && now.writes < now.statements, "{now:?}");
+        assert!(now.read_by_others > 0, "nobody polled the slow one: {now:?}");
+        let large = "select repeat('x', 1000) from generate_series(1, 20000)";
+        pool.query_shared::<(String,)>(large, ()).await.unwrap();
+        pool.query_shared::<(String,)>(large, ()).await.unwrap();
+        assert_eq!(pool.metrics().lanes.moved, 2);
+        // What went over a lane is among the statements of the pool when the lane has been given back.
+        let sent = pool.metrics().lanes.statements;
+        pool.renew();
+        eventually("it is given back", || pool.lanes() == 0).await;
+        assert_eq!(pool.metrics().statements.sent, sent + 2);
     });
 }

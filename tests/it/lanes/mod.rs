@@ -5,6 +5,7 @@ mod drivers;
 mod failures;
 mod limits;
 mod models;
+mod poolers;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use stellata_client::{Connection, ErrorKind, SqlState};
 use stellata_pool::{Cause, Config, Error, Pool, PoolOptions};
 use stellata_testkit::{SCRAM_USER, run, with_database};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use super::{config, eventually, pool};
@@ -97,6 +98,70 @@ fn connections_that_are_all_lent() {
         );
         assert!(error.to_string().contains("1 of 1 are lent"), "{error}");
     });
+}
+
+#[test]
+fn each_of_many_who_wait_is_told_at_a_deadline_of_its_own() {
+    with_database(async |database| {
+        let pool = Pool::new(config(database), options().max(1));
+        let lent = pool.acquire().await.unwrap();
+        tokio::time::pause();
+        let mut tasks = Vec::new();
+        for _ in 0..20 {
+            let pool = pool.clone();
+            tasks.push(tokio::spawn(async move {
+                let start = Instant::now();
+                (pool.acquire().await.map(drop), start.elapsed())
+            }));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // One in their midst goes away, and the last is served.
+        tasks.remove(10).abort();
+        let last = tasks.pop().unwrap();
+        for task in tasks {
+            let (told, took) = task.await.unwrap();
+            assert!(matches!(told, Err(Error::Timeout { cause: Cause::Exhausted, .. })));
+            assert!(took >= LIMIT && took < LIMIT + Duration::from_millis(10), "{took:?}");
+        }
+        assert_eq!(pool.status().waiting, 1);
+        drop(lent);
+        assert!(last.await.unwrap().0.is_ok());
+        // Nobody is left to look for: who comes next is not overlooked.
+        tokio::time::sleep(LIMIT * 3).await;
+        let _lent = pool.acquire().await.unwrap();
+        let start = Instant::now();
+        assert!(matches!(pool.acquire().await, Err(Error::Timeout { .. })));
+        assert!(start.elapsed() < LIMIT + Duration::from_millis(10));
+        assert_eq!((pool.metrics().timed_out, pool.status().waiting), (19, 0));
+    });
+}
+
+#[test]
+fn a_runtime_that_stands_still_or_ends_keeps_nobody_in_another_waiting() {
+    let limit = Duration::from_millis(200);
+    let never = || std::future::pending::<stellata_client::Result<Connection>>();
+    let pool = Pool::opened_by(never, options().acquire_timeout(limit));
+    let in_vain = |runtime: &Runtime| {
+        let start = std::time::Instant::now();
+        let told = runtime.block_on(pool.acquire()).map(drop);
+        assert!(matches!(told, Err(Error::Timeout { cause: Cause::Opening, .. })), "{told:?}");
+        assert!(start.elapsed() >= limit);
+    };
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    in_vain(&first);
+    // Nothing moves in the first from here on.
+    in_vain(&second);
+    let waits = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| in_vain(&second));
+        drop(first);
+        waiting.join()
+    });
+    assert!(waits.is_ok());
+    in_vain(&second);
+    drop(second);
+    in_vain(&runtime());
+    assert_eq!(pool.metrics().timed_out, 5);
 }
 
 #[test]

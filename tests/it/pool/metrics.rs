@@ -236,3 +236,35 @@ fn a_pool_that_is_dropped_leaves_no_connections_in_the_gauges() {
         });
     });
 }
+
+#[test]
+fn a_recorder_is_told_of_lanes() {
+    let kept = Kept::default();
+    metrics::with_local_recorder(&kept, || {
+        with_database(async |database| {
+            let limit = Duration::from_secs(20);
+            let options = PoolOptions::new().max(2).lanes(1).acquire_timeout(limit).name("radio");
+            let pool = Pool::new(config(database), options);
+            for n in 0..5_i32 {
+                let rows: Vec<(i32,)> = pool.query_shared("select $1", (n,)).await.unwrap();
+                assert_eq!(rows, [(n,)]);
+            }
+            let lanes = "db.client.lane.count";
+            eventually("it is told of", || kept.get(lanes) == Some(Told::Level(1.0))).await;
+            assert_eq!(pool.drain(limit).await, 0);
+            let counts = pool.metrics().lanes;
+            assert_eq!(kept.level(lanes), 0.0);
+            for (name, count) in [
+                ("statements", counts.statements),
+                ("writes", counts.writes),
+                ("syncs_saved", counts.syncs_saved),
+                ("read_by_others", counts.read_by_others),
+                ("sent_again", counts.sent_again),
+                ("moved", counts.moved),
+            ] {
+                assert_eq!(kept.count(&format!("db.client.lane.{name}")), count, "{name}");
+            }
+            assert_eq!((counts.statements, counts.writes), (5, 5));
+        });
+    });
+}

@@ -7,6 +7,7 @@ mod certificates;
 mod matrix;
 mod modes;
 mod server;
+mod lanes;
 mod system_roots;
 mod middleman;
 mod stream;

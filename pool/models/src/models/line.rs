@@ -7,6 +7,7 @@ use loom::future::block_on;
 use loom::thread;
 
 use super::{acquire, all_back, check, filled, poll};
+use crate::lending::NEVER;
 
 #[test]
 fn two_never_have_one_thing() {
@@ -52,7 +53,7 @@ fn a_thing_that_comes_back_finds_who_gets_in_line() {
         let lent = lending.take().unwrap();
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || {
-            let lent = block_on(other.wait()).unwrap();
+            let lent = block_on(other.wait(NEVER)).unwrap();
             other.give(lent);
         });
         lending.give(lent);
@@ -68,7 +69,7 @@ fn what_was_given_to_one_who_leaves_is_not_lost() {
         let lent = lending.take().unwrap();
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || {
-            let mut wait = other.wait();
+            let mut wait = other.wait(NEVER);
             if let Poll::Ready(lent) = poll(&mut wait) {
                 other.give(lent.unwrap());
             }
@@ -84,10 +85,10 @@ fn the_second_is_served_when_the_first_leaves() {
     check(1, || {
         let lending = filled(1);
         let lent = lending.take().unwrap();
-        let first = lending.wait();
+        let first = lending.wait(NEVER);
         let (waiter, giver) = (Arc::clone(&lending), Arc::clone(&lending));
         let second = thread::spawn(move || {
-            let lent = block_on(waiter.wait()).unwrap();
+            let lent = block_on(waiter.wait(NEVER)).unwrap();
             waiter.give(lent);
         });
         let giving = thread::spawn(move || giver.give(lent));
@@ -103,7 +104,7 @@ fn the_first_in_line_is_served_first() {
     check(4, || {
         let lending = filled(1);
         let lent = lending.take().unwrap();
-        let (mut first, mut second) = (lending.wait(), lending.wait());
+        let (mut first, mut second) = (lending.wait(NEVER), lending.wait(NEVER));
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || other.give(lent));
         assert!(lending.take().is_none(), "who comes later overtakes nobody");
@@ -124,7 +125,7 @@ fn two_that_come_back_serve_two_that_wait() {
     check(3, || {
         let lending = filled(2);
         let (one, two) = (lending.take().unwrap(), lending.take().unwrap());
-        let (mut first, mut second) = (lending.wait(), lending.wait());
+        let (mut first, mut second) = (lending.wait(NEVER), lending.wait(NEVER));
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || other.give(one));
         lending.give(two);
@@ -144,9 +145,9 @@ fn two_waiters_find_two_idle_things() {
         let lending = filled(2);
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || {
-            drop(block_on(other.wait()).unwrap().thing);
+            drop(block_on(other.wait(NEVER)).unwrap().thing);
         });
-        let lent = block_on(lending.wait()).unwrap();
+        let lent = block_on(lending.wait(NEVER)).unwrap();
         thread.join().unwrap();
         lending.give(lent);
         all_back(&lending, 1);
@@ -160,9 +161,9 @@ fn a_place_in_line_that_is_used_again_is_served_once() {
         let lent = lending.take().unwrap();
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || other.give(lent));
-        drop(lending.wait());
+        drop(lending.wait(NEVER));
         // It has the place of the one before, whose ticket may just be in the giver's hand.
-        let lent = block_on(lending.wait()).unwrap();
+        let lent = block_on(lending.wait(NEVER)).unwrap();
         thread.join().unwrap();
         assert!(lending.take().is_none());
         lending.give(lent);
@@ -180,7 +181,7 @@ fn a_waker_that_comes_late_costs_nobody_the_thing() {
         let waiting = thread::spawn(move || {
             // Twice by the same place: the wake for the first may hit the second.
             for _ in 0..2 {
-                let lent = block_on(two.wait()).unwrap();
+                let lent = block_on(two.wait(NEVER)).unwrap();
                 two.give(lent);
             }
         });
@@ -195,15 +196,15 @@ fn who_gets_in_line_while_it_moves_on_is_in_it() {
     check(2, || {
         let lending = filled(1);
         let lent = lending.take().unwrap();
-        let mut first = lending.wait();
+        let mut first = lending.wait(NEVER);
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || {
-            let lent = block_on(other.wait()).unwrap();
+            let lent = block_on(other.wait(NEVER)).unwrap();
             other.give(lent);
         });
         // The node that the line leaves behind is used again at once.
         lending.give(lent);
-        let second = lending.wait();
+        let second = lending.wait(NEVER);
         let Poll::Ready(Some(lent)) = poll(&mut first) else { panic!("the first waits on") };
         lending.give(lent);
         lending.give(block_on(second).unwrap());
@@ -220,11 +221,11 @@ fn closing_ends_all_waiting() {
         let lent = lending.take().unwrap();
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || {
-            assert!(block_on(other.wait()).is_none());
+            assert!(block_on(other.wait(NEVER)).is_none());
         });
         lending.close();
         thread.join().unwrap();
-        assert!(block_on(lending.wait()).is_none());
+        assert!(block_on(lending.wait(NEVER)).is_none());
         lending.give(lent);
         all_back(&lending, 1);
     });

@@ -1,5 +1,6 @@
 //! One property a model. Each runs two or three threads, which is what the races of the module need.
 
+mod deadlines;
 mod drivers;
 mod line;
 mod slots;
@@ -11,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
 
-use crate::lending::{Lending, Lent, Vacancy, Wait};
+use crate::lending::{Lending, Lent, NEVER, Vacancy, Wait};
 
 /// Runs a model through all orders with so many switches between threads at places where none of them had to wait.
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -24,7 +25,7 @@ fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 /// are made before any thread is.
 fn vacant(slots: u32) -> Arc<Lending<u32>> {
     let lending = Lending::new(slots);
-    drop(lending.wait());
+    drop(lending.wait(NEVER));
     Arc::new(lending)
 }
 
@@ -53,14 +54,14 @@ fn fill_wanted(lending: &Lending<u32>, thing: u32) {
 fn acquire(lending: &Lending<u32>) -> Option<Lent<u32>> {
     match lending.take() {
         Some(lent) => Some(lent),
-        None => block_on(lending.wait()),
+        None => block_on(lending.wait(NEVER)),
     }
 }
 
 /// What a caller of the pool does where a vacancy is filled when somebody waits.
 fn acquire_or_open(lending: &Lending<u32>, thing: u32) -> Option<Lent<u32>> {
     lending.take().or_else(|| {
-        let wait = lending.wait();
+        let wait = lending.wait(NEVER);
         fill_wanted(lending, thing);
         block_on(wait)
     })

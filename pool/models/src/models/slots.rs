@@ -6,7 +6,7 @@ use loom::future::block_on;
 use loom::thread;
 
 use super::{acquire_or_open, all_back, check, fill_wanted, filled, remove, vacancies, vacant};
-use crate::lending::Lending;
+use crate::lending::{Lending, NEVER};
 
 #[test]
 fn nothing_stays_idle_in_what_is_closed() {
@@ -189,7 +189,7 @@ fn who_leaves_trying_to_another_leaves_nobody_behind() {
             fill_wanted(&leaver, 1);
         });
         let waiting = thread::spawn(move || {
-            let wait = waiter.wait();
+            let wait = waiter.wait(NEVER);
             fill_wanted(&waiter, 2);
             let lent = block_on(wait).unwrap();
             waiter.give(lent);
@@ -211,7 +211,7 @@ fn one_at_a_time_tries_again() {
         let thread = thread::spawn(move || other.begin_retry());
         let begun = lending.begin_retry();
         assert!(begun ^ thread.join().unwrap());
-        let wait = lending.wait();
+        let wait = lending.wait(NEVER);
         assert!(lending.wanted().is_none(), "who tries again does it for all");
         lending.end_retry();
         assert!(lending.wanted().is_some());

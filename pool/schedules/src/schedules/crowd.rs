@@ -5,6 +5,7 @@ use std::sync::Arc;
 use shuttle::thread;
 
 use super::{SLOTS, Stage, THREADS, below, try_orders};
+use crate::lending::NEVER;
 
 /// How often each caller wants something.
 const ROUNDS: u32 = 3;
@@ -122,7 +123,7 @@ fn one_who_tries_again_and_again_serves_all_who_wait() {
             .map(|_| {
                 let stage = Arc::clone(&stage);
                 thread::spawn(move || {
-                    let wait = stage.lending.wait();
+                    let wait = stage.lending.wait(NEVER);
                     open(&stage);
                     if let Some(lent) = shuttle::future::block_on(wait) {
                         stage.take(&lent);

@@ -6,13 +6,14 @@ use std::task::Poll;
 use shuttle::thread;
 
 use super::{SLOTS, Stage, THREADS, below, poll, try_orders};
+use crate::lending::NEVER;
 
 #[test]
 fn nobody_is_served_before_those_who_came_earlier() {
     try_orders(2_000, || {
         let stage = Stage::filled(SLOTS);
         let lent: Vec<_> = (0..SLOTS).map(|_| stage.acquire().unwrap()).collect();
-        let mut waits: Vec<_> = (0..THREADS).map(|_| Some(stage.lending.wait())).collect();
+        let mut waits: Vec<_> = (0..THREADS).map(|_| Some(stage.lending.wait(NEVER))).collect();
         let givers: Vec<_> = lent
             .into_iter()
             .map(|lent| {

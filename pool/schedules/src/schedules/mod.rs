@@ -1,6 +1,7 @@
 //! One scenario a test: threads that do what the pool's callers and tasks do, in orders that are drawn.
 
 mod crowd;
+mod deadlines;
 mod line;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-use crate::lending::{Lending, Lent, Vacancy, Wait};
+use crate::lending::{Lending, Lent, NEVER, Vacancy, Wait};
 
 /// How many threads there are, and how many slots.
 const THREADS: u32 = 8;
@@ -133,12 +134,20 @@ impl Stage {
         }
     }
 
+    /// As the pool does behind each place in line: what one who goes away was given, or had in its hand to give it to
+    /// another, may be idle now.
+    fn pass_on(&self) {
+        self.shed();
+    }
+
     /// A caller that waits for as long as it takes. `None` when the pool is closed.
     fn acquire(&self) -> Option<Lent<u32>> {
         let lent = self.lending.take().or_else(|| {
-            let wait = self.lending.wait();
+            let wait = self.lending.wait(NEVER);
             self.fill_wanted();
-            block_on(wait)
+            let lent = block_on(wait);
+            self.pass_on();
+            lent
         })?;
         self.take(&lent);
         Some(lent)
@@ -147,17 +156,17 @@ impl Stage {
     /// A caller that looks so many times, and then goes away.
     fn acquire_or_leave(&self, looks: u32) -> Option<Lent<u32>> {
         let lent = self.lending.take().or_else(|| {
-            let mut wait = self.lending.wait();
+            let mut wait = self.lending.wait(NEVER);
             self.fill_wanted();
             for _ in 0..looks {
                 if let Poll::Ready(lent) = poll(&mut wait) {
+                    self.pass_on();
                     return lent;
                 }
                 shuttle::thread::yield_now();
             }
             drop(wait);
-            // What it had been given may be idle now.
-            self.shed();
+            self.pass_on();
             None
         })?;
         self.take(&lent);

@@ -42,6 +42,11 @@ impl Encode for Oid {
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.0.encode_sized(oid, out)
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        self.0.encode_in_place(place)
+    }
 }
 
 impl<'a> Decode<'a> for Oid {

@@ -116,6 +116,14 @@ impl<T: Encode> Encode for OrInfinity<T> {
         }
         Ok(IsNull::No)
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        match self {
+            Self::At(value) => value.encode_in_place(place),
+            Self::NegInfinity | Self::Infinity => None,
+        }
+    }
 }
 
 impl<'a, T: Decode<'a>> Decode<'a> for OrInfinity<T> {

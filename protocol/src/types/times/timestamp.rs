@@ -351,6 +351,11 @@ impl Encode for TimestampTz {
     fn encode_sized(&self, oid: Oid, out: &mut Buffer) -> Result<IsNull> {
         self.utc.encode_sized(oid, out)
     }
+
+    #[inline(always)]
+    fn encode_in_place(&self, place: &mut [u8]) -> Option<usize> {
+        self.utc.encode_in_place(place)
+    }
 }
 
 impl<'a> Decode<'a> for TimestampTz {

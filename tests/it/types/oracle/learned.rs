@@ -3,7 +3,8 @@
 use std::fmt;
 
 use stellata_client::{Config, Connection, Error, Params, SqlState};
-use stellata_protocol::{Buffer, Decode, Encode, IsNull, Oid, quote};
+use stellata_protocol::textual::{from_text, has_text, to_text};
+use stellata_protocol::{Buffer, Catalog, Decode, Encode, IsNull, Oid, TypeKind, UserType, quote};
 use stellata_testkit::{Database, skip};
 
 use super::literals;
@@ -30,6 +31,31 @@ const ODDITIES: [(&str, &str, Oddity); 3] = [
     ("tsquery", "", Oddity::Refused),
 ];
 
+/// The types whose text only the server can print and read: it is written by a setting, or a name.
+const TEXTLESS: [&str; 13] = [
+    "money",
+    "money[]",
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+];
+
+/// Values of which no text is the same to all servers: before server 16 a `"char"` above 127 is a byte that is no UTF-8, and before
+/// 17 the largest interval is no infinity.
+const UNPRINTED: [(&str, &str); 3] = [
+    ("char", "\\200"),
+    ("char", "\\377"),
+    ("interval", "2147483647 months 2147483647 days 2562047788:00:54.775807"),
+];
+
 /// What the server does with its own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Oddity {
@@ -41,6 +67,8 @@ enum Oddity {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) literals: usize,
+    /// Literals that were printed and read as the server does it.
+    pub(super) texts: usize,
     types: usize,
     /// The types that have been held against a Rust type, and the literals of those.
     typed: usize,
@@ -57,11 +85,21 @@ pub(super) struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { literals, types, typed, typed_literals, values, same, equal, refused, faults } =
-            self;
+        let Self {
+            literals,
+            texts,
+            types,
+            typed,
+            typed_literals,
+            values,
+            same,
+            equal,
+            refused,
+            faults,
+        } = self;
         write!(
             f,
-            "{literals} literals of {types} types, {typed_literals} of {typed} types as Rust values: {values} cases, \
+            "{literals} literals of {types} types, {texts} as text both ways, {typed_literals} of {typed} types as Rust values: {values} cases, \
              {same} written with the same bytes, {equal} read back equal, {refused} refused as documented; {} wrong",
             faults.len()
         )
@@ -135,6 +173,30 @@ impl Oracle {
         let mut learned = Learned { name, sql, oid, cases, is_typed: false, oracle: self };
         learned.ask().await;
         learned
+    }
+
+    /// What the database tells of a type, and of all that it is made of.
+    async fn catalog(&mut self, oid: Oid) -> Catalog {
+        let mut catalog = Catalog::new();
+        let mut left = vec![oid];
+        while let Some(oid) = left.pop() {
+            if catalog.get(oid).is_some() {
+                continue;
+            }
+            let Some(found) = self.connection.user_type(oid).await.unwrap() else { continue };
+            match &found.kind {
+                TypeKind::Composite { attributes } => {
+                    left.extend(attributes.iter().map(|attribute| attribute.oid));
+                }
+                TypeKind::Array { element: part }
+                | TypeKind::Domain { base: part }
+                | TypeKind::Range { subtype: part }
+                | TypeKind::Multirange { range: part } => left.push(*part),
+                _ => {}
+            }
+            catalog.insert(UserType::clone(&found));
+        }
+        catalog
     }
 
     /// Asks what is left to be asked.
@@ -234,6 +296,58 @@ impl Learned<'_> {
         }
         oracle.tally.types += 1;
         oracle.tally.literals += cases.len();
+        self.hold_texts().await;
+    }
+
+    /// What is printed without the server of its bytes is read by it as the same value, and what it prints is read without it as
+    /// the same bytes.
+    async fn hold_texts(&mut self) {
+        let Self { name, sql, oid, cases, oracle, .. } = self;
+        let catalog = oracle.catalog(*oid).await;
+        if let Err(why) = has_text(*oid, &catalog) {
+            if !TEXTLESS.contains(name) {
+                oracle.tally.faults.push(format!("{name} has no text: {why}"));
+            }
+            return;
+        }
+        for Case { literal, printed, bytes } in &*cases {
+            let is_printed = !UNPRINTED.contains(&(name, literal.as_str()));
+            let name = format!("{name} {literal:?} as text");
+            let mut read = Buffer::new();
+            match from_text(*oid, &catalog, printed, &mut read) {
+                Ok(()) if read.as_slice() == bytes => {}
+                // A NaN has many forms; of `xml` the server sends a declaration that it does not print.
+                Ok(()) => {
+                    let back = print(&mut oracle.connection, sql, read.as_slice()).await;
+                    if back.as_ref().ok() != Some(printed) {
+                        let fault = format!("{name}: {printed:?} was read as {back:?}");
+                        oracle.tally.faults.push(fault);
+                    }
+                }
+                Err(error) => {
+                    oracle.tally.faults.push(format!("{name}: {printed:?} was not read: {error}"));
+                }
+            }
+            let mut ours = String::new();
+            oracle.tally.texts += 1;
+            if !is_printed {
+                continue;
+            }
+            if let Err(error) = to_text(*oid, &catalog, bytes, &mut ours) {
+                oracle.tally.faults.push(format!("{name}: it was not printed: {error}"));
+            } else if ours != *printed {
+                let question = format!(
+                    "select pg_catalog.format('%s', {}::{sql})",
+                    quote::literal(&ours).unwrap()
+                );
+                let back: Result<(String,), Error> =
+                    oracle.connection.query_one(&question, ()).await;
+                if back.as_ref().map(|row| &row.0).ok() != Some(printed) {
+                    let fault = format!("{name}: {ours:?}, which the server reads as {back:?}");
+                    oracle.tally.faults.push(fault);
+                }
+            }
+        }
     }
 
     /// Every value is a `T` that prints as the server prints.

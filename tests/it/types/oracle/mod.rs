@@ -26,6 +26,7 @@ fn hold_all_types_against(server: &Server) {
         println!("oracle: PostgreSQL {}: {tally}", server.version());
         assert!(tally.faults.is_empty(), "\n{}", tally.faults.join("\n"));
         assert!(tally.literals >= LEAST, "{tally}");
+        assert!(tally.texts >= LEAST, "{tally}");
     });
 }
 

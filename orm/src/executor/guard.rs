@@ -1,0 +1,80 @@
+//! A connection for one statement or batch.
+
+use std::ops::{Deref, DerefMut};
+
+use stellata_client::Connection;
+use stellata_pool::Lease;
+use tokio::sync::MutexGuard;
+
+use crate::error::Result;
+use crate::executor::Source;
+use crate::executor::command::Command;
+use crate::failure;
+
+/// A connection for one statement or batch, and the commands that go ahead of it.
+#[derive(Debug)]
+pub(crate) enum Guard<'a> {
+    Lent(Lease),
+    Held(MutexGuard<'a, Lease>, Vec<Command>),
+}
+
+impl Deref for Guard<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Lent(lease) => lease,
+            Self::Held(lease, _) => lease,
+        }
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        match self {
+            Self::Lent(lease) => lease,
+            Self::Held(lease, _) => lease,
+        }
+    }
+}
+
+/// A connection from the source, where one is there at once.
+#[inline]
+pub(super) fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
+    match source {
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            Ok(pool.try_acquire().map(Guard::Lent))
+        }
+        Source::Held(held, depth) => {
+            let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
+            held.check(depth)?;
+            Ok(Some(Guard::Held(lease, held.take_pending())))
+        }
+        Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
+    }
+}
+
+/// A connection from the source, as soon as one is there.
+pub(super) async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
+    match source {
+        Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
+            match pool.acquire().await {
+                Ok(lease) => Ok(Guard::Lent(lease)),
+                Err(error) => Err(failure::of_pool(error)),
+            }
+        }
+        Source::Held(held, depth) => {
+            held.check(depth)?;
+            let lease = held.connection.lock().await;
+            // Asked again: a transaction may have been opened inside while this one waited.
+            held.check(depth)?;
+            Ok(Guard::Held(lease, held.take_pending()))
+        }
+        Source::Cluster(route, _) => match route.cluster.acquire().await {
+            Ok(lease) => Ok(Guard::Lent(lease)),
+            Err(error) => Err(failure::of_pool(error)),
+        },
+        Source::Named(..) => Box::pin(lease(source.of(None)?)).await,
+        Source::Set(configured, effect) => Box::pin(lease(configured.inner().with(effect))).await,
+    }
+}

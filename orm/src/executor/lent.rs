@@ -1,0 +1,68 @@
+//! Running one statement whose rows are lent.
+
+use stellata_client::{Params, Rows};
+
+use crate::error::Result;
+use crate::executor::Source;
+use crate::executor::command::Command;
+use crate::executor::guard::{Guard, lease, lease_now};
+use crate::executor::held::Held;
+use crate::executor::statement::submit_between;
+use crate::failure;
+
+/// Rows of a statement, lent one after the other from the connection that runs it.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    pub(crate) rows: Rows<'a, Guard<'a>>,
+    held: Option<&'a Held>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held {
+            held.lend(false);
+        }
+    }
+}
+
+/// Holds a connection for a statement whose rows are lent; of a cluster, one to its primary.
+pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -> Result<Lent<'a>> {
+    let (source, settings) = match source {
+        Source::Set(configured, effect) => {
+            (configured.inner().with(effect), Some(configured.settings()))
+        }
+        source => (source, None),
+    };
+    let source = source.of(None)?;
+    let (before, after) = settings.map(|set| source.around(set)).transpose()?.unzip();
+    if let Source::Cluster(route, choice) = source
+        && !choice.reads
+        && let Some(writes) = route.writes
+    {
+        // Nobody will know where it has ended.
+        drop(writes.begin());
+    }
+    let mut guard = match lease_now(source)? {
+        Some(guard) => guard,
+        None => lease(source).await?,
+    };
+    let (held, mut pending) = match (source, &mut guard) {
+        (Source::Held(held, _), Guard::Held(_, pending)) => {
+            (Some(&**held), std::mem::take(pending))
+        }
+        _ => (None, Vec::new()),
+    };
+    pending.extend(before);
+    let rows = if pending.is_empty() {
+        Rows::of(guard, sql, params)
+    } else {
+        let after: Vec<Command> = after.flatten().into_iter().collect();
+        let ticket = submit_between(&mut guard, &pending, (&sql, &params), &after).await;
+        let ticket = ticket.map_err(|error| failure::of_client(None, error))?;
+        Rows::answering(guard, ticket)
+    };
+    if let Some(held) = held {
+        held.lend(true);
+    }
+    Ok(Lent { rows, held })
+}
