@@ -1,5 +1,7 @@
 //! Questions and answers on one connection.
 
+use std::time::Duration;
+
 use stellata_client::{Config, Connection, ErrorKind, Params, SqlState, TransactionStatus};
 use stellata_testkit::{Database, with_database};
 
@@ -61,14 +63,28 @@ fn borrowed_columns_point_into_the_read_buffer() {
 fn borrowed_columns_of_another_type_are_refused() {
     with_database(async |database| {
         let mut connection = connect(database).await;
-        // Four bytes of text are no number.
-        let read = connection
-            .query_each("select 'abcd'", (), |columns| columns.next::<i32>().map(drop))
+        // Four bytes of text are no number, whatever way they come.
+        let sql = "select 'abcd'";
+        let alone = connection.query_each(sql, (), |columns| columns.next::<i32>().map(drop));
+        let alone = alone.await.unwrap_err();
+        let mut with = connection.with_limit(Duration::from_secs(9));
+        let limited = with.query_each(sql, (), |columns| columns.next::<i32>().map(drop));
+        let limited = limited.await.unwrap_err();
+        let mut batch = connection.batch().unwrap();
+        batch.add(sql, ()).unwrap();
+        let mut answers = batch.send().unwrap();
+        let in_batch = answers.each(|columns| columns.next::<i32>().map(drop));
+        let in_batch = in_batch.await.unwrap_err();
+        let copied = connection
+            .copy_out_query(sql)
+            .each(|columns| columns.next::<i32>().map(drop))
             .await
             .unwrap_err();
-        assert_eq!(read.kind(), ErrorKind::Decode);
-        let message = read.to_string();
-        assert!(message.contains("`i32`") && message.contains("text"), "{message}");
+        for read in [alone, limited, in_batch, copied] {
+            assert_eq!(read.kind(), ErrorKind::Decode);
+            let message = read.to_string();
+            assert!(message.contains("`i32`") && message.contains("text"), "{message}");
+        }
         let (one,): (i32,) = connection.query_one("select 1", ()).await.unwrap();
         assert_eq!(one, 1);
     });

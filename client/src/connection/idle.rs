@@ -136,6 +136,13 @@ impl Connection {
                     let error = Error::new(ErrorKind::Protocol, message);
                     return Poll::Ready(Err(self.refuse(error)));
                 }
+                // The goodbye was told before, and the end of the socket may have yet to come.
+                Ok(None) if self.is_closed() => {
+                    return Poll::Ready(Err(Error::new(
+                        ErrorKind::Closed,
+                        "the connection is closed",
+                    )));
+                }
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(self.refuse(error))),
             }

@@ -208,10 +208,11 @@ impl With<'_> {
         &mut self,
         sql: &str,
         params: impl IntoParams,
-        mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send,
+        mut sink: impl FnMut(&mut Columns<'_, true>) -> Result<(), ColumnError> + Send,
     ) -> Result<u64> {
         let params = collect(params)?;
-        Ok(self.run(&sql, &params, |_| Ok(()), &mut sink).await?.rows)
+        let mut checked = |columns: &mut Columns<'_>| columns.checked(&mut sink);
+        Ok(self.run(&sql, &params, |_| Ok(()), &mut checked).await?.rows)
     }
 
     /// As [`Connection::execute`].

@@ -254,15 +254,16 @@ impl Answers<'_> {
     /// Hands each row of the next statement to `sink`, borrowed from the read buffer. Returns the number of rows.
     ///
     /// # Errors
-    /// As [`Answers::rows`].
+    /// As [`Answers::rows`]. Columns are checked as they are read.
     ///
     /// # Cancel safety
     /// As [`Answers::rows`].
     pub async fn each(
         &mut self,
-        mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send,
+        mut sink: impl FnMut(&mut Columns<'_, true>) -> Result<(), ColumnError> + Send,
     ) -> Result<u64> {
-        Ok(self.next(|_| Ok(()), &mut sink).await?.rows)
+        let mut checked = |columns: &mut Columns<'_>| columns.checked(&mut sink);
+        Ok(self.next(|_| Ok(()), &mut checked).await?.rows)
     }
 
     /// How many rows the next statement has written, or returned.

@@ -97,12 +97,13 @@ impl<'c> CopyOut<'c> {
     /// As [`CopyOut::rows`].
     pub async fn each(
         self,
-        mut sink: impl FnMut(&mut Columns<'_>) -> Result<(), ColumnError>,
+        mut sink: impl FnMut(&mut Columns<'_, true>) -> Result<(), ColumnError>,
     ) -> Result<u64> {
         let mut rows = self.begin_rows().await?;
+        let mut checked = |columns: &mut Columns<'_>| columns.checked(&mut sink);
         poll_fn(|cx| {
             loop {
-                match rows.poll_next(cx, &mut sink) {
+                match rows.poll_next(cx, &mut checked) {
                     Poll::Ready(Ok(Some(()))) => {}
                     end => return end,
                 }
