@@ -37,10 +37,13 @@ impl Shared {
     /// there is one at a time.
     pub(crate) fn open_minimum(self: &Arc<Self>) {
         let opening = || self.opening.load(Ordering::Relaxed);
-        while self.open().saturating_add(opening()) < self.options.min
-            && (opening() == 0 || self.failure().is_none())
-            && let Some(vacancy) = self.lending.vacancy()
-        {
+        // So often and no more: a runtime that ends drops each task at once, which leaves everything as it was.
+        for _ in 0..self.options.min {
+            let is_enough = self.open().saturating_add(opening()) >= self.options.min;
+            if is_enough || (opening() > 0 && self.failure().is_some()) {
+                return;
+            }
+            let Some(vacancy) = self.lending.vacancy() else { return };
             if !self.spawn(vacancy, false) {
                 return;
             }
