@@ -37,9 +37,10 @@ impl Shared {
     /// there is one at a time.
     pub(crate) fn open_minimum(self: &Arc<Self>) {
         let opening = || self.opening.load(Ordering::Relaxed);
-        // Counted ahead: a runtime that is being shut down drops a task at once, and nothing is opened however often.
-        for _ in self.open().saturating_add(opening())..self.options.min {
-            if opening() > 0 && self.failure().is_some() {
+        // So often and no more: a runtime that ends drops each task at once, which leaves everything as it was.
+        for _ in 0..self.options.min {
+            let is_enough = self.open().saturating_add(opening()) >= self.options.min;
+            if is_enough || (opening() > 0 && self.failure().is_some()) {
                 return;
             }
             let Some(vacancy) = self.lending.vacancy() else { return };

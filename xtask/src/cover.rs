@@ -15,7 +15,7 @@ const CRATE: &str = "protocol";
 
 /// The tests of the whole system that are a crate's own: their program, and which of them.
 const ELSEWHERE: &[(&str, &[(&str, &str)])] =
-    &[("pool", &[("it", "pool::"), ("crowd", ""), ("simulated", "")])];
+    &[("pool", &[("it", "pool::"), ("it", "lanes::"), ("crowd", ""), ("simulated", "")])];
 
 /// Runs the tests of a crate with counters, and prints how many lines of each file ran; with `--missing` those that did not.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
