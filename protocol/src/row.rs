@@ -75,7 +75,8 @@ impl<'r, const CHECKED: bool> Columns<'r, CHECKED> {
         let Some(&oid) = self.types.get(self.index) else {
             return Err(Error::new(ErrorKind::ColumnCount, "the row has no further column"));
         };
-        if CHECKED && !T::accepts(oid) {
+        // Nearly always it is the type's own, which is told by one comparison.
+        if CHECKED && oid != T::TYPE.oid && !T::accepts(oid) {
             return Err(Error::new(ErrorKind::WrongType, "the column has another type"));
         }
         self.index = self.index.wrapping_add(1);
