@@ -76,8 +76,8 @@ impl<'r, const CHECKED: bool> Columns<'r, CHECKED> {
             return Err(Error::new(ErrorKind::ColumnCount, "the row has no further column"));
         };
         // Nearly always it is the type's own, which is told by one comparison.
-        if CHECKED && oid != T::TYPE.oid && !T::accepts(oid) {
-            return Err(Error::new(ErrorKind::WrongType, "the column has another type"));
+        if CHECKED && oid != T::TYPE.oid {
+            accept_other::<T>(oid)?;
         }
         self.index = self.index.wrapping_add(1);
         match self.reader.value()? {
@@ -115,6 +115,17 @@ impl<'r, const CHECKED: bool> Columns<'r, CHECKED> {
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.types.len().saturating_sub(self.index)
+    }
+}
+
+/// Whether a type reads columns of a type that is not its own.
+#[cold]
+#[inline(never)]
+fn accept_other<T: PgType>(oid: Oid) -> Result<()> {
+    if T::accepts(oid) {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::WrongType, "the column has another type"))
     }
 }
 

@@ -19,5 +19,9 @@ pub(crate) enum Others {
     /// Everybody but its owner.
     All,
     /// The same; of a file that belongs to root, its group may read it.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "only keys of certificates are such files")
+    )]
     AllButRootsGroup,
 }
