@@ -1,6 +1,8 @@
 //! The one way to write bytes for a server.
 
+use core::cell::Cell;
 use core::fmt;
+use core::mem;
 
 use zeroize::Zeroize;
 
@@ -28,6 +30,39 @@ pub struct Buffer<const INLINE: usize = 96> {
     filled: usize,
     /// The bytes, once it has place: a `Vec` appends in a few instructions, a `SmallVec` in five times as many.
     heap: Vec<u8>,
+}
+
+/// The largest place that is kept for the next buffer.
+const SPARE_MOST: usize = 16 * 1024;
+
+thread_local! {
+    /// The place on the heap that a buffer of this thread has left behind. The next one that outgrows its own bytes takes it,
+    /// so that statements with long parameters cost no allocation: a large one is dear in the C library just behind many
+    /// small values that were given back, as those of inserted rows are.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Keeps a place for the next buffer, unless a larger one is kept already.
+#[inline(never)]
+fn keep(mut place: Vec<u8>) {
+    if place.capacity() > SPARE_MOST {
+        return;
+    }
+    place.clear();
+    // A thread that ends keeps nothing.
+    let _ = SPARE.try_with(|spare| {
+        let other = spare.take();
+        spare.set(if other.capacity() > place.capacity() { other } else { place });
+    });
+}
+
+impl<const INLINE: usize> Drop for Buffer<INLINE> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_inline() {
+            keep(mem::take(&mut self.heap));
+        }
+    }
 }
 
 impl Buffer {
@@ -75,9 +110,8 @@ impl<const INLINE: usize> Buffer<INLINE> {
     /// Moves the bytes to the heap, with place for `additional` further ones.
     #[cold]
     fn spill(&mut self, additional: usize) {
-        let mut heap = Vec::with_capacity(
-            self.filled.saturating_add(additional).max(INLINE.saturating_mul(2)),
-        );
+        let mut heap = SPARE.try_with(Cell::take).unwrap_or_default();
+        heap.reserve(self.filled.saturating_add(additional).max(INLINE.saturating_mul(2)));
         heap.extend_from_slice(self.as_slice());
         self.heap = heap;
         self.filled = 0;
@@ -422,6 +456,28 @@ mod tests {
             1 => (0..300_usize).prop_map(Step::Reserve),
             1 => Just(Step::Copy),
         ]
+    }
+
+    #[test]
+    fn the_place_of_one_buffer_serves_the_next_and_shows_nothing_of_it() {
+        let mut first = Buffer::new();
+        first.put_slice(&[1; 500]);
+        let place = first.capacity();
+        drop(first);
+        let mut second = Buffer::new();
+        second.put_slice(&[2; 200]);
+        assert_eq!((second.capacity(), second.as_slice()), (place, &[2; 200][..]));
+        let mut third = Buffer::new();
+        third.put_slice(&[3; 200]);
+        assert!(third.capacity() < place, "there is one to be had");
+        assert_eq!((second.as_slice(), third.as_slice()), (&[2; 200][..], &[3; 200][..]));
+        drop((second, third));
+        let mut large = Buffer::new();
+        large.put_slice(&[4; SPARE_MOST + 1]);
+        drop(large);
+        let mut after = Buffer::new();
+        after.put_slice(&[5; 200]);
+        assert!(after.capacity() <= SPARE_MOST, "a large place is given back");
     }
 
     proptest! {

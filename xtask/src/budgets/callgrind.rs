@@ -13,19 +13,9 @@ pub(super) struct Cost {
     pub(super) allocations: u64,
 }
 
-/// Runs `program` with `arguments` under callgrind; `out` takes its report. With `long_lists` the C library keeps what is
-/// freed on lists that it never sorts.
-pub(super) fn run(
-    program: &Path,
-    arguments: &[&str],
-    out: &Path,
-    long_lists: bool,
-) -> Result<Cost, Failure> {
-    let mut valgrind = shell::limited("valgrind");
-    if long_lists {
-        valgrind.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=10000");
-    }
-    let report = report(valgrind, "callgrind", program, arguments, out)?;
+/// Runs `program` with `arguments` under callgrind; `out` takes its report.
+pub(super) fn run(program: &Path, arguments: &[&str], out: &Path) -> Result<Cost, Failure> {
+    let report = report(shell::limited("valgrind"), "callgrind", program, arguments, out)?;
     cost(&report).ok_or_else(|| Failure::new("callgrind's report has no totals"))
 }
 

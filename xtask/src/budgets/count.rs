@@ -78,7 +78,7 @@ impl<'p> Counter<'p> {
         }
         if self.valgrind {
             let [few, many] = self.pair(operation, &urls, |counter, arguments, report| {
-                callgrind::run(&counter.programs.ops, arguments, report, operation.frees)
+                callgrind::run(&counter.programs.ops, arguments, report)
             })?;
             let part = |part: fn(&Cost) -> u64| per_operation(part(&few), part(&many));
             counts.allocations = Some(part(|cost| cost.allocations));

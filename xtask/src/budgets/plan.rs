@@ -51,9 +51,6 @@ pub(super) struct Operation {
     /// Whether its system calls depend on which side is quicker: a long answer is read in as many pieces as the client
     /// is early.
     pub(super) races: bool,
-    /// Whether it frees values that its caller made. Their texts go to lists that the C library sorts whenever it is asked
-    /// for a large piece of memory; with lists long enough it does not, and only what the operation does is counted.
-    pub(super) frees: bool,
     pub(super) limits: &'static [Limit],
 }
 
@@ -64,16 +61,11 @@ impl Operation {
         times: u32,
         limits: &'static [Limit],
     ) -> Self {
-        Self { name, title, times, scram: false, races: false, frees: false, limits }
+        Self { name, title, times, scram: false, races: false, limits }
     }
 
     const fn racing(mut self) -> Self {
         self.races = true;
-        self
-    }
-
-    const fn freeing(mut self) -> Self {
-        self.frees = true;
         self
     }
 
@@ -251,15 +243,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "model W3 insert 100",
         8,
         &[trips(1.0), allocations(BULK), Limit::a_row(Measure::Instructions, 300.0, 100.0)],
-    )
-    .freeing(),
+    ),
     Operation::new(
         "model-w3-1000",
         "model W3 insert 1 000",
         4,
         &[trips(1.0), allocations(BULK), Limit::a_row(Measure::Instructions, 300.0, 1_000.0)],
-    )
-    .freeing(),
+    ),
     Operation::new(
         "model-w4",
         "model W4 100 users, 10 posts, 5 comments",

@@ -229,7 +229,6 @@ mod tests {
             times: 1,
             scram: false,
             races: false,
-            frees: false,
             limits: &[
                 Limit { measure: Measure::Trips, at_most: 1.0, rows: 1.0 },
                 Limit { measure: Measure::Instructions, at_most: 250.0, rows: 100.0 },
