@@ -266,13 +266,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new(
         "lanes-w6b",
         "model W6b 64 tasks, 8 lanes, get",
-        640,
+        6_400,
         &[calls(1.0), instructions(6_500.0)],
     ),
     Operation::new(
         "lanes-w6b-apart",
         "W6b 64 tasks, 8 lanes, a Sync each",
-        640,
+        6_400,
         &[calls(1.0), instructions(6_500.0)],
     ),
     Operation::new(
