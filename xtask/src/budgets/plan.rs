@@ -184,8 +184,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "client-w7-out",
         "W7 COPY 10 000 rows out",
         2,
-        // Each column of each row is checked, which is some 60 of them.
-        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 635.0, 10_000.0)],
+        &[trips(1.0), allocations(COPY), Limit::a_row(Measure::Instructions, 575.0, 10_000.0)],
     )
     .racing(),
     Operation::new(
@@ -285,8 +284,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 /// Budgets that are missed today, and the figures that were last seen: none of them may grow while the work on them goes
 /// on. An entry goes when its budget is met; `--gate` fails when one stands here for nothing.
-pub(super) const DEBTS: &[(&str, Measure, f64)] =
-    &[("model-w4", Measure::Instructions, 8_300_000.0)];
+pub(super) const DEBTS: &[(&str, Measure, f64)] = &[
+    // Each column of each row is checked, which it was not when the limit was set.
+    ("client-w7-out", Measure::Instructions, 630.0),
+    ("model-w4", Measure::Instructions, 8_300_000.0),
+];
 
 /// How much more a count of instructions may show under `--gate`: the C library picks its copying code by the processor.
 pub(super) const PROCESSORS: f64 = 1.05;
