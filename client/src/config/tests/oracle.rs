@@ -307,8 +307,8 @@ impl Case {
         // libpq gives the password of the host that it tried last, and an empty one for none.
         let last = config.endpoints().last().and_then(|endpoint| config.password(endpoint));
         let password = last.unwrap_or_default();
-        if password != self.password.as_bytes() {
-            let ours = String::from_utf8_lossy(password).into_owned();
+        if *password != self.password.as_bytes() {
+            let ours = String::from_utf8_lossy(&password).into_owned();
             return Some(format!("password {ours:?}, libpq {:?}", self.password));
         }
         None
