@@ -98,7 +98,7 @@ pub(super) const MOST_TYPES: usize = 4096;
 /// How much of a statement's rows is held while a type is asked for, in bytes. Whoever reads them keeps them all anyway.
 const MOST_HELD: usize = 64 << 20;
 /// As much of rows that are lent, of which nobody keeps any.
-const MOST_HELD_TO_LEND: usize = 4 << 20;
+const MOST_HELD_TO_LEND: usize = 8 << 20;
 
 /// What a connection knows of its database's types, and the rows that wait for more.
 #[derive(Debug)]

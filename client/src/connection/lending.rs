@@ -83,8 +83,9 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
 
     /// The rows of the last statement of a flush: that of the batch whose other answers have all been read.
     ///
-    /// It runs already: where its columns turn out to be of types that are not known yet, up to 4 MiB of rows are held until
-    /// they are. More are passed over, which is an [`ErrorKind::Decode`] behind which the types are known.
+    /// It runs already: where its columns turn out to be of types that are not known yet, up to 8 MiB of rows are held until
+    /// they are. More are passed over, which is an [`ErrorKind::Decode`] behind which the types are known. Whoever can send
+    /// the statement by itself does that where the connection does not [know](Connection::knows) it.
     pub fn answering(connection: C, ticket: Ticket) -> Self {
         let rows = Self::of(connection, "", Params::new());
         #[cfg(feature = "tracing")]

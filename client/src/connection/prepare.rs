@@ -42,6 +42,13 @@ impl Connection {
         watch.over(self.prepare_all(&statements), |()| 0).await
     }
 
+    /// Whether the columns that a statement returns are known: it has run on this connection, or was prepared on it.
+    #[must_use]
+    pub fn knows(&mut self, statement: &dyn Statement, params: &Params) -> bool {
+        let found = self.cache.find(statement.key(), params.types(), self.call);
+        found.and_then(|slot| self.cache.get(slot)).is_some_and(|entry| entry.fields.is_some())
+    }
+
     async fn prepare_all(&mut self, statements: &[(&str, &[Oid])]) -> Result<()> {
         self.settled().await?;
         self.begin_batch()?;

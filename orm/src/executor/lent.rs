@@ -1,10 +1,10 @@
 //! Running one statement whose rows are lent.
 
-use stellata_client::{Params, Rows};
+use stellata_client::{Connection, Params, Rows};
 
 use crate::error::Result;
 use crate::executor::Source;
-use crate::executor::command::Command;
+use crate::executor::command::{Command, read_all, submit_all};
 use crate::executor::guard::{Guard, lease, lease_now};
 use crate::executor::held::Held;
 use crate::executor::statement::submit_between;
@@ -52,7 +52,14 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         }
         _ => (None, Vec::new()),
     };
+    let is_set = before.is_some();
     pending.extend(before);
+    // A statement whose columns are not known yet goes by itself, so that they are looked at before there are rows. Settings
+    // that are in force for its flush alone leave no way to that.
+    if !pending.is_empty() && !is_set && !guard.knows(&sql, &params) {
+        let ran = run_alone(&mut guard, &std::mem::take(&mut pending)).await;
+        ran.map_err(|error| failure::of_client(None, error))?;
+    }
     let rows = if pending.is_empty() {
         Rows::of(guard, sql, params)
     } else {
@@ -65,4 +72,17 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         held.lend(true);
     }
     Ok(Lent { rows, held })
+}
+
+/// Runs what waited for a statement, without one.
+async fn run_alone(
+    connection: &mut Connection,
+    pending: &[Command],
+) -> stellata_client::Result<()> {
+    connection.begin_batch()?;
+    let tickets = submit_all(connection, pending)?;
+    connection.sync()?;
+    read_all(connection, pending, tickets).await?;
+    connection.ready().await?;
+    Ok(())
 }
