@@ -14,9 +14,12 @@ use stellata_testkit::{Bouncer, BouncerOptions, Cluster, Database, Server, Serve
 /// Says to the test binary that it is the one to be killed.
 const ROLE: &str = "STELLATA_TEST_IS_TO_BE_KILLED";
 
-/// After a death this much time is given: an `initdb` that has begun comes to its own end first, which takes seconds
-/// where others build.
-const SOON: Duration = Duration::from_secs(30);
+/// So long after the death of its process nothing is left of a server that was up.
+const SOON: Duration = Duration::from_secs(5);
+
+/// So long where it was just being started: an `initdb` that has begun comes to its own end first, which takes seconds where
+/// others build.
+const ONCE_STARTED: Duration = Duration::from_secs(30);
 
 /// The process that the tests below kill: it has a server that is busy.
 #[test]
@@ -161,9 +164,9 @@ fn orphans() -> BTreeSet<String> {
     names
 }
 
-fn assert_nothing_left(victim: u32) {
+fn assert_nothing_left(victim: u32, within: Duration) {
     let begun = Instant::now();
-    while !traces_of(victim).is_empty() && begun.elapsed() < SOON {
+    while !traces_of(victim).is_empty() && begun.elapsed() < within {
         thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(traces_of(victim), Vec::<String>::new());
@@ -190,7 +193,7 @@ fn end_and_look(end: impl FnOnce(&mut Child, u32)) {
 
     end(&mut victim, process);
     victim.wait().unwrap();
-    assert_nothing_left(victim.id());
+    assert_nothing_left(victim.id(), SOON);
     assert!(!Path::new(&format!("/proc/{process}")).exists());
     assert!(folders.iter().all(|folder| !folder.exists()));
     assert!(!segments().contains(&segment));
@@ -256,7 +259,7 @@ fn what_a_process_and_its_keeper_left_when_both_were_killed_goes_with_the_next_s
     let times = FileTimes::new().set_modified(old);
     fs::File::open(folder).unwrap().set_times(times).unwrap();
     let _next = Server::start(ServerOptions::new()).unwrap();
-    assert_nothing_left(victim.id());
+    assert_nothing_left(victim.id(), SOON);
     assert!(!folder.exists() && !Path::new(&format!("/proc/{process}")).exists());
 }
 
@@ -278,7 +281,7 @@ fn a_killed_process_leaves_nothing_of_its_cluster_and_its_pooler() {
     assert!(!segments().is_subset(&before));
     victim.kill().unwrap();
     victim.wait().unwrap();
-    assert_nothing_left(victim.id());
+    assert_nothing_left(victim.id(), SOON);
     for process in processes {
         assert!(!Path::new(&format!("/proc/{process}")).exists());
     }
@@ -297,7 +300,7 @@ fn a_cluster_and_a_pooler_whose_keepers_were_killed_too_go_with_the_next_server(
         fs::File::open(folder).unwrap().set_times(FileTimes::new().set_modified(old)).unwrap();
     }
     let _next = Server::start(ServerOptions::new()).unwrap();
-    assert_nothing_left(victim.id());
+    assert_nothing_left(victim.id(), SOON);
     for process in processes {
         assert!(!Path::new(&format!("/proc/{process}")).exists());
     }
@@ -310,7 +313,7 @@ fn a_process_killed_while_it_starts_its_server_leaves_nothing() {
         thread::sleep(Duration::from_millis(milliseconds));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        assert_nothing_left(victim.id());
+        assert_nothing_left(victim.id(), ONCE_STARTED);
     }
 }
 
@@ -328,9 +331,9 @@ fn a_process_killed_while_it_initialises_leaves_nothing() {
         thread::sleep(Duration::from_millis(milliseconds));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        assert_nothing_left(victim.id());
+        assert_nothing_left(victim.id(), ONCE_STARTED);
         let begun = Instant::now();
-        while !orphans().is_subset(&before) && begun.elapsed() < SOON {
+        while !orphans().is_subset(&before) && begun.elapsed() < ONCE_STARTED {
             thread::sleep(Duration::from_millis(20));
         }
         assert!(orphans().is_subset(&before), "{:?}", orphans());
@@ -342,7 +345,7 @@ fn a_process_killed_while_it_initialises_leaves_nothing() {
                 .flatten()
                 .any(|entry| entry.file_name().to_string_lossy().starts_with("partial-"))
         };
-        while partial() && begun.elapsed() < SOON {
+        while partial() && begun.elapsed() < ONCE_STARTED {
             thread::sleep(Duration::from_millis(20));
         }
         assert!(!partial());
