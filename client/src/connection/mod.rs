@@ -149,7 +149,12 @@ impl Connection {
     /// Host and port of the configuration are not used, except that the server's certificate must be for that host where
     /// that is asked for, and that a unix socket there says that the way to the server is private: nothing is encrypted
     /// and a password may be sent as it is. There is one stream and so one attempt: under [`SslMode::Prefer`] a handshake
-    /// that fails is an error, under [`SslMode::Allow`] TLS is never asked for.
+    /// that fails is an error, under [`SslMode::Allow`] TLS is never asked for. A session of another kind than
+    /// [`Config::with_target_session_attrs`] wants is an error too; a preference is as good as none.
+    ///
+    /// Whoever opens the stream sees to it himself: [`Config::with_require_peer`], for nobody tells here who serves it, and
+    /// what is set on sockets, [`Config::with_keepalive`] and [`Config::with_tcp_user_timeout`], and Nagle's delay, which is
+    /// best turned off.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -164,7 +169,8 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// As [`Connection::connect`], but for reaching the server; [`ErrorKind::Io`] when the stream fails.
+    /// As [`Connection::connect`], but for reaching the server; [`ErrorKind::Connect`] for a session of another kind than is
+    /// wanted, [`ErrorKind::Io`] when the stream fails.
     ///
     /// # Cancel safety
     /// When the future is dropped the stream is dropped.
