@@ -15,6 +15,7 @@ mod schema;
 mod failure;
 mod cluster;
 mod executor;
+mod session;
 mod transaction;
 mod db;
 mod databases;
@@ -59,6 +60,7 @@ pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
 pub use schema::user_type::UserDefined;
 pub use schema::{Schema, SchemaError};
+pub use session::Session;
 pub use stellata_client as client;
 #[cfg(feature = "tracing")]
 pub use stellata_client::TraceOptions;
@@ -76,7 +78,7 @@ pub use stellata_pool::{
     Cluster, ClusterOptions, ClusterStatus, HookFuture, Pool, PoolOptions, Role, ServerStatus,
 };
 pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, PgType};
-pub use transaction::Transaction;
+pub use transaction::{Transaction, TransactionConnection};
 
 /// The example of the README is compiled with the other examples.
 #[cfg(doctest)]
