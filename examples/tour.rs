@@ -277,7 +277,7 @@ async fn transaction_that_fails(show: &mut Show, db: &Db) -> Result<()> {
     if let Err(error) = failed {
         show.note(&error.to_string());
         show.note(&format!(
-            "model {:?}, field `board`: {}",
+            "-- error.model(): {:?}, error.is::<Visit, _>(|v| v.board): {}",
             error.model(),
             error.is::<Visit, _>(|v| v.board)
         ));
@@ -299,7 +299,7 @@ async fn transaction_that_holds(show: &mut Show, db: &Db) -> Result<()> {
                     Ok(())
                 })
                 .await;
-            show.note(&format!("inside a savepoint: {}", inner.is_err()));
+            show.note(&format!("the savepoint failed: {}", inner.is_err()));
             let mut visit = Visit::get(visit.id, tx).await?;
             visit.update(|v| v.hits.set(v.hits + 1), tx).await?;
             Ok::<_, stellata::Error>(visit.hits)

@@ -54,7 +54,8 @@
 //! [`Transaction`] and [`Session`] what they run on, [`Error`] what can go wrong.
 //!
 //! What says where a database is and how to connect stands here too; all else that a connection can do (COPY, LISTEN,
-//! replication) is in [`client`], what a pool tells of itself in [`pool`].
+//! replication) is in [`client`], what a pool tells of itself in [`pool`], and what it takes to read and write a type of your own
+//! in [`protocol`].
 //!
 //! Features, all of them those of the client: `chrono`, `uuid`, `rust_decimal`, `serde_json`, `stream`, `tls` and `ring` are
 //! on by default; `aws-lc-rs`, `bigdecimal`, `geo`, `ipnet`, `jiff`, `time` and `tracing` are not.
@@ -131,6 +132,7 @@ pub use stellata_pool as pool;
 pub use stellata_pool::{
     Cluster, ClusterOptions, ClusterStatus, HookFuture, Pool, PoolOptions, Role, ServerStatus,
 };
+pub use stellata_protocol as protocol;
 pub use stellata_protocol::{ColumnError, Columns, Expect, FromRow, PgType};
 pub use transaction::{Transaction, TransactionConnection};
 

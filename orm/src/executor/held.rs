@@ -24,7 +24,9 @@ const OVER: &str =
 
 /// Whether no transaction is open any more, as far as that is known.
 fn is_over(connection: &Connection) -> bool {
-    connection.is_quiet() && connection.status() == TransactionStatus::Idle
+    connection.is_quiet()
+        && !connection.is_closed()
+        && connection.status() == TransactionStatus::Idle
 }
 
 /// How a transaction ends.
