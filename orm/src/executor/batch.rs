@@ -35,7 +35,7 @@ pub(crate) async fn run_batch(
     rows: &mut dyn Collect,
 ) -> Result<u64> {
     for item in items {
-        item.fragment.check().map_err(Error::usage)?;
+        item.fragment.check().map_err(|error| Error::unwritable(item.table, None, error))?;
     }
     let source = source.of(items.first().map(|item| item.table))?;
     if matches!(source, Source::Cluster(..) | Source::Set(..)) {
@@ -44,7 +44,7 @@ pub(crate) async fn run_batch(
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
         Guard::Held(_, pending) => std::mem::take(pending),
-        Guard::Lent(_) => Vec::new(),
+        Guard::Lent(_) | Guard::Session(_) => Vec::new(),
     };
     let mut tries = items.len();
     loop {
@@ -55,7 +55,7 @@ pub(crate) async fn run_batch(
             Err(error)
                 if error.is_stale_statement()
                     && guard.status() == TransactionStatus::Idle
-                    && matches!(guard, Guard::Lent(_))
+                    && !matches!(guard, Guard::Held(..))
                     && tries > 0 =>
             {
                 tries -= 1;

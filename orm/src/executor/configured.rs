@@ -111,7 +111,7 @@ impl<'a> Configured<'a> {
         let mut guard = lease(source).await?;
         let mut pending = match &mut guard {
             Guard::Held(_, pending) => std::mem::take(pending),
-            Guard::Lent(_) => Vec::new(),
+            Guard::Lent(_) | Guard::Session(_) => Vec::new(),
         };
         pending.push(before);
         let mut tries = asked.len().saturating_add(1);
@@ -123,7 +123,7 @@ impl<'a> Configured<'a> {
                 Err(error)
                     if error.can_be_healed()
                         && guard.status() == TransactionStatus::Idle
-                        && matches!(guard, Guard::Lent(_))
+                        && !matches!(guard, Guard::Held(..))
                         && tries > 0
                         && take.restart() =>
                 {
@@ -145,6 +145,11 @@ impl Source<'_> {
         match self {
             Source::Held(_, depth) => {
                 let (before, after) = Command::for_a_while(settings, depth.saturating_add(1))?;
+                Ok((before, Some(after)))
+            }
+            // Whether a transaction is open on it is not known; no savepoint has this level.
+            Source::Session(_) => {
+                let (before, after) = Command::for_a_while(settings, 0)?;
                 Ok((before, Some(after)))
             }
             _ => Ok((Command::until_end(settings)?, None)),

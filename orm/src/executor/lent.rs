@@ -3,24 +3,23 @@
 use stellata_client::{Params, Rows};
 
 use crate::error::Result;
-use crate::executor::Source;
 use crate::executor::command::Command;
 use crate::executor::guard::{Guard, lease, lease_now};
-use crate::executor::held::Held;
 use crate::executor::statement::submit_between;
+use crate::executor::{Lend, Source};
 use crate::failure;
 
 /// Rows of a statement, lent one after the other from the connection that runs it.
 #[derive(Debug)]
 pub(crate) struct Lent<'a> {
     pub(crate) rows: Rows<'a, Guard<'a>>,
-    held: Option<&'a Held>,
+    lender: Option<&'a dyn Lend>,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        if let Some(held) = self.held {
-            held.lend(false);
+        if let Some(lender) = self.lender {
+            lender.lend(false);
         }
     }
 }
@@ -46,10 +45,11 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         Some(guard) => guard,
         None => lease(source).await?,
     };
-    let (held, mut pending) = match (source, &mut guard) {
+    let (lender, mut pending): (Option<&dyn Lend>, _) = match (source, &mut guard) {
         (Source::Held(held, _), Guard::Held(_, pending)) => {
             (Some(&**held), std::mem::take(pending))
         }
+        (Source::Session(session), _) => (Some(session), Vec::new()),
         _ => (None, Vec::new()),
     };
     pending.extend(before);
@@ -61,8 +61,8 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         let ticket = ticket.map_err(|error| failure::of_client(None, error))?;
         Rows::answering(guard, ticket)
     };
-    if let Some(held) = held {
-        held.lend(true);
+    if let Some(lender) = lender {
+        lender.lend(true);
     }
-    Ok(Lent { rows, held })
+    Ok(Lent { rows, lender })
 }

@@ -91,7 +91,7 @@ pub(crate) async fn run_statement(
 ) -> Result<Completion> {
     let params = match statement.params() {
         Ok(params) => params,
-        Err(error) => return Err(Error::usage(error)),
+        Err(error) => return Err(unwritable(statement.table(), error)),
     };
     // The everyday way, with nothing in it that the others need.
     if let Source::Pool(pool) = source
@@ -120,6 +120,14 @@ pub(crate) async fn run_statement(
         guard => guard.run(&statement, params, check, sink).await,
     };
     ran.map_err(|error| failure::of_client(statement.table(), error))
+}
+
+#[cold]
+fn unwritable(table: Option<&'static Table>, error: stellata_protocol::Error) -> Error {
+    match table {
+        Some(table) => Error::unwritable(table, None, error),
+        None => Error::usage(error),
+    }
 }
 
 /// Runs one statement on the database of its model, or the server of a cluster that it is for.
