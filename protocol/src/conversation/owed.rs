@@ -382,10 +382,9 @@ fn table(owed: Owed, tag: u8) -> Option<(Event, Then)> {
         (Owed::QueryCopyOut { data }, b'c') => (Event::CopyDone, Becomes(Owed::QueryNext { data })),
         (Owed::QueryCopyBoth, b'c') => (Event::CopyDone, Becomes(Owed::QueryCopyBothDone)),
         // A server that shuts down ends a stream without a CopyDone. Any server completes two commands behind it.
-        (
-            Owed::QueryCopyBoth | Owed::QueryCopyBothDone | Owed::QueryCopyBothEnded,
-            b'C',
-        ) => (Event::CommandComplete, Becomes(Owed::QueryCopyBothEnded)),
+        (Owed::QueryCopyBoth | Owed::QueryCopyBothDone | Owed::QueryCopyBothEnded, b'C') => {
+            (Event::CommandComplete, Becomes(Owed::QueryCopyBothEnded))
+        }
         // Where the server's timeline goes on is told behind a physical stream.
         (Owed::QueryCopyBothDone, b'T') => {
             (Event::RowDescription, Becomes(Owed::QueryRows { data: false }))

@@ -110,9 +110,8 @@ fn what_a_refused_copy_writes_does_not_grow_with_what_was_asked_behind_it() {
     const MANY: usize = 5_000;
     let asked = [[Begin, RunAlone]; MANY].concat();
     let hostile = Server::new().bind_complete().then(&refused()).ready();
-    let caller = (0..MANY).fold(Script::ready().act(&asked), |script, _| {
-        script.server(hostile.clone())
-    });
+    let caller =
+        (0..MANY).fold(Script::ready().act(&asked), |script, _| script.server(hostile.clone()));
     let caller = caller.run_whole();
     assert_eq!((caller.error(), caller.conversation().owed()), (None, 0));
     let tags = tags(&caller.output());
