@@ -243,7 +243,7 @@ fn a_batch_that_is_left_leaves_the_connection_usable() {
 fn a_batch_ends_at_its_limit() {
     with_database(async |database| {
         let mut connection = connect(database).await;
-        let mut batch = connection.batch().unwrap().limit(Duration::from_millis(40));
+        let mut batch = connection.batch().unwrap().limit(Duration::from_secs(1));
         batch.add("select 1", ()).unwrap().sync().unwrap();
         batch.add("select pg_sleep(60)", ()).unwrap().sync().unwrap();
         batch.add("select pg_sleep(60)", ()).unwrap();
@@ -252,7 +252,7 @@ fn a_batch_ends_at_its_limit() {
         assert_eq!(answers.count().await.unwrap_err().kind(), ErrorKind::Timeout);
         assert_eq!(answers.count().await.unwrap_err().kind(), ErrorKind::Usage);
         drop(answers);
-        connection.drain(Duration::from_secs(2)).await.unwrap();
+        connection.drain(Duration::from_secs(20)).await.unwrap();
         assert_eq!(connection.query_one::<(i32,)>("select 7", ()).await.unwrap(), (7,));
     });
 }
