@@ -8,7 +8,7 @@ use stellata_pool::Lease;
 use crate::cluster::{self, Writes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Lend;
-use crate::executor::command::{Command, read_all, submit_all};
+use crate::executor::command::{Command, read_all, submit_with};
 use crate::failure;
 
 /// The connection of an open transaction.
@@ -68,7 +68,7 @@ impl Held {
     }
 
     /// The commands that the next statement takes along. They are put into the connection's buffer before anything is
-    /// awaited, so that they leave even if the statement's future is dropped.
+    /// awaited, and stay there if the statement can't be sent, so that they leave even if its future is dropped.
     pub(super) fn take_pending(&self) -> Vec<Command> {
         let mut control = self.control();
         control.begun = true;
@@ -196,14 +196,12 @@ impl Held {
         let none = Params::new();
         let connection: &mut Connection = &mut lease;
         let ended = async {
-            connection.begin_batch()?;
-            let tickets = submit_all(connection, &commands)?;
             // Behind the commit, which ends the transaction without a Sync.
-            let place = match writes {
-                Some(_) => Some(connection.submit(&cluster::PLACE, &none)?),
-                None => None,
+            let place = |connection: &mut Connection| match writes {
+                Some(_) => connection.submit(&cluster::PLACE, &none).map(Some),
+                None => Ok(None),
             };
-            connection.sync()?;
+            let (tickets, place) = submit_with(connection, &commands, 0, place)?;
             let writing = writes.map(Writes::begin);
             let completion = match read_all(connection, &commands, tickets).await {
                 Ok(completion) => completion,

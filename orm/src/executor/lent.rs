@@ -52,12 +52,13 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         (Source::Session(session), _) => (Some(session), Vec::new()),
         _ => (None, Vec::new()),
     };
+    let stay = pending.len();
     pending.extend(before);
     let rows = if pending.is_empty() {
         Rows::of(guard, sql, params)
     } else {
         let after: Vec<Command> = after.flatten().into_iter().collect();
-        let ticket = submit_between(&mut guard, &pending, (&sql, &params), &after).await;
+        let ticket = submit_between(&mut guard, (&pending, stay), (&sql, &params), &after).await;
         let ticket = ticket.map_err(|error| failure::of_client(None, error))?;
         Rows::answering(guard, ticket)
     };

@@ -26,6 +26,7 @@ mod parameters;
 pub(crate) mod owed;
 pub(crate) mod login;
 mod ask;
+pub(crate) mod withdraw;
 mod receive;
 
 use core::fmt;

@@ -239,6 +239,16 @@ impl Queue {
         self.owed.len().saturating_add(runs)
     }
 
+    /// All requests in flight, oldest first, each with the number of its call.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Owed, u64)> {
+        self.owed.iter().copied()
+    }
+
+    /// Leaves the oldest `count` requests.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.owed.truncate(count);
+    }
+
     /// Whether the last request ends a series, so that a simple query may follow.
     pub(super) fn ends_with_sync(&self) -> bool {
         !self.skipping
