@@ -103,9 +103,7 @@ impl Held {
         if !pending.is_empty() {
             let connection: &mut Connection = &mut lease;
             let begun = async {
-                connection.begin_batch()?;
-                let tickets = submit_all(connection, &pending)?;
-                connection.sync()?;
+                let (tickets, ()) = submit_with(connection, &pending, 0, |_| Ok(()))?;
                 read_all(connection, &pending, tickets).await?;
                 connection.ready().await
             };
