@@ -14,9 +14,15 @@ use stellata_testkit::{Bouncer, BouncerOptions, Cluster, Database, Server, Serve
 /// Says to the test binary that it is the one to be killed.
 const ROLE: &str = "STELLATA_TEST_IS_TO_BE_KILLED";
 
-/// After a death this much time is given: an `initdb` that has begun comes to its own end first, which takes seconds
-/// where others build.
-const SOON: Duration = Duration::from_secs(30);
+/// So long after the death of its process nothing is left of a server that was up.
+const SOON: Duration = Duration::from_secs(5);
+
+/// So long where it was halted, or there are several, or the next server clears up.
+const LATER: Duration = Duration::from_secs(20);
+
+/// So long where it was just being started: an `initdb` that has begun comes to its own end first, which takes seconds where
+/// others build.
+const ONCE_STARTED: Duration = Duration::from_secs(30);
 
 /// The process that the tests below kill: it has a server that is busy.
 #[test]
@@ -34,7 +40,9 @@ fn victim() {
         thread::spawn(move || session.run(sql));
     }
     let active = "select count(*) from pg_stat_activity where state = 'active'";
+    let begun = Instant::now();
     while database.run(active).unwrap() != [[Some("3".to_owned())]] {
+        assert!(begun.elapsed() < ONCE_STARTED);
         thread::sleep(Duration::from_millis(5));
     }
     let folders = [server.data_dir().unwrap(), server.socket_dir().unwrap().to_owned()];
@@ -161,16 +169,31 @@ fn orphans() -> BTreeSet<String> {
     names
 }
 
-fn assert_nothing_left(victim: u32) {
+fn assert_nothing_left(victim: u32, within: Duration) {
     let begun = Instant::now();
-    while !traces_of(victim).is_empty() && begun.elapsed() < SOON {
+    let mut left = traces_of(victim);
+    while !left.is_empty() && begun.elapsed() < within {
         thread::sleep(Duration::from_millis(20));
+        left = traces_of(victim);
     }
-    assert_eq!(traces_of(victim), Vec::<String>::new());
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// That a process is over. Where its keeper was killed too, nobody may have taken note of its end yet.
+fn assert_over(process: u32) {
+    let begun = Instant::now();
+    loop {
+        match fs::read_to_string(format!("/proc/{process}/status")) {
+            Ok(status) if !status.contains("State:\tZ") => {}
+            _ => return,
+        }
+        assert!(begun.elapsed() < LATER, "{process} still runs");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Lets a victim run until its server is busy, ends it, and sees that nothing is left.
-fn end_and_look(end: impl FnOnce(&mut Child, u32)) {
+fn end_and_look(within: Duration, end: impl FnOnce(&mut Child, u32)) {
     let before = segments();
     let mut victim = start_victim();
     let story = story(&mut victim);
@@ -190,33 +213,35 @@ fn end_and_look(end: impl FnOnce(&mut Child, u32)) {
 
     end(&mut victim, process);
     victim.wait().unwrap();
-    assert_nothing_left(victim.id());
-    assert!(!Path::new(&format!("/proc/{process}")).exists());
+    assert_nothing_left(victim.id(), within);
+    assert_over(process);
     assert!(folders.iter().all(|folder| !folder.exists()));
     assert!(!segments().contains(&segment));
 }
 
 #[test]
 fn a_killed_process_leaves_nothing() {
-    end_and_look(|victim, _| victim.kill().unwrap());
+    end_and_look(SOON, |victim, _| victim.kill().unwrap());
 }
 
 #[test]
 fn a_killed_process_group_leaves_nothing() {
-    end_and_look(|victim, _| signal("KILL", &format!("-{}", victim.id())));
+    end_and_look(SOON, |victim, _| signal("KILL", &format!("-{}", victim.id())));
 }
 
 #[test]
 fn an_interrupted_process_leaves_nothing() {
-    end_and_look(|victim, _| signal("INT", &format!("-{}", victim.id())));
+    end_and_look(SOON, |victim, _| signal("INT", &format!("-{}", victim.id())));
 }
 
 #[test]
 fn a_killed_process_with_a_halted_server_leaves_nothing() {
-    end_and_look(|victim, server| {
+    end_and_look(LATER, |victim, server| {
         signal("STOP", &server.to_string());
         let status = format!("/proc/{server}/status");
+        let begun = Instant::now();
         while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
+            assert!(begun.elapsed() < LATER);
             thread::sleep(Duration::from_millis(1));
         }
         victim.kill().unwrap();
@@ -256,8 +281,9 @@ fn what_a_process_and_its_keeper_left_when_both_were_killed_goes_with_the_next_s
     let times = FileTimes::new().set_modified(old);
     fs::File::open(folder).unwrap().set_times(times).unwrap();
     let _next = Server::start(ServerOptions::new()).unwrap();
-    assert_nothing_left(victim.id());
-    assert!(!folder.exists() && !Path::new(&format!("/proc/{process}")).exists());
+    assert_nothing_left(victim.id(), LATER);
+    assert!(!folder.exists());
+    assert_over(process);
 }
 
 /// The processes that a victim with a cluster tells of: the primary, the standby, the pooler.
@@ -278,10 +304,8 @@ fn a_killed_process_leaves_nothing_of_its_cluster_and_its_pooler() {
     assert!(!segments().is_subset(&before));
     victim.kill().unwrap();
     victim.wait().unwrap();
-    assert_nothing_left(victim.id());
-    for process in processes {
-        assert!(!Path::new(&format!("/proc/{process}")).exists());
-    }
+    assert_nothing_left(victim.id(), LATER);
+    processes.into_iter().for_each(assert_over);
 }
 
 #[test]
@@ -297,10 +321,8 @@ fn a_cluster_and_a_pooler_whose_keepers_were_killed_too_go_with_the_next_server(
         fs::File::open(folder).unwrap().set_times(FileTimes::new().set_modified(old)).unwrap();
     }
     let _next = Server::start(ServerOptions::new()).unwrap();
-    assert_nothing_left(victim.id());
-    for process in processes {
-        assert!(!Path::new(&format!("/proc/{process}")).exists());
-    }
+    assert_nothing_left(victim.id(), LATER);
+    processes.into_iter().for_each(assert_over);
 }
 
 #[test]
@@ -310,7 +332,7 @@ fn a_process_killed_while_it_starts_its_server_leaves_nothing() {
         thread::sleep(Duration::from_millis(milliseconds));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        assert_nothing_left(victim.id());
+        assert_nothing_left(victim.id(), ONCE_STARTED);
     }
 }
 
@@ -328,12 +350,14 @@ fn a_process_killed_while_it_initialises_leaves_nothing() {
         thread::sleep(Duration::from_millis(milliseconds));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        assert_nothing_left(victim.id());
+        assert_nothing_left(victim.id(), ONCE_STARTED);
         let begun = Instant::now();
-        while !orphans().is_subset(&before) && begun.elapsed() < SOON {
+        let mut left = orphans();
+        while !left.is_subset(&before) && begun.elapsed() < ONCE_STARTED {
             thread::sleep(Duration::from_millis(20));
+            left = orphans();
         }
-        assert!(orphans().is_subset(&before), "{:?}", orphans());
+        assert!(left.is_subset(&before), "{left:?}");
         let kept = home.join("stellata-testkit");
         let partial = || {
             fs::read_dir(&kept)
@@ -342,7 +366,7 @@ fn a_process_killed_while_it_initialises_leaves_nothing() {
                 .flatten()
                 .any(|entry| entry.file_name().to_string_lossy().starts_with("partial-"))
         };
-        while partial() && begun.elapsed() < SOON {
+        while partial() && begun.elapsed() < ONCE_STARTED {
             thread::sleep(Duration::from_millis(20));
         }
         assert!(!partial());

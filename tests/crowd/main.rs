@@ -48,6 +48,13 @@ async fn ask(pool: Pool, notes: Arc<Mutex<Notes>>, task: usize) {
     notes.lock().unwrap().answered += 1;
 }
 
+/// How many sockets this process has.
+fn sockets() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let names = open.filter_map(|file| std::fs::read_link(file.path()).ok());
+    names.filter(|name| name.to_string_lossy().starts_with("socket:")).count()
+}
+
 /// Lets everybody in, and waits until all is as before.
 async fn crowd(pool: &Pool, notes: &Arc<Mutex<Notes>>) {
     notes.lock().unwrap().clear();
@@ -82,6 +89,7 @@ fn ten_thousand_tasks_are_served_in_order_and_leave_nothing_on_the_heap() {
     let config = Config::parse(&database.url()).unwrap();
     let options = PoolOptions::new().max(MAX).min(MAX).acquire_timeout(Duration::from_secs(120));
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let others = sockets();
     let (pool, notes) = (Pool::new(config, options), Arc::new(Mutex::new(Notes::new())));
     let run = || runtime.block_on(crowd(&pool, &notes));
     // The first time places in line are made, connections are opened, and buffers grow to what is needed.
@@ -98,8 +106,24 @@ fn ten_thousand_tasks_are_served_in_order_and_leave_nothing_on_the_heap() {
     assert!(patient.is_sorted(), "somebody was overtaken");
     assert!(notes.answered >= TASKS - TASKS / 5, "{}", notes.answered);
     assert!(notes.answered < TASKS, "some were given up");
+    let is_long = std::env::var_os("STELLATA_LONG").is_some();
+    if is_long {
+        // The wall clock is believed only where nothing else runs. All came at once, so that one with `ahead` before it is
+        // due when so many of the crowd have been served.
+        let whole = notes.waits.iter().max().copied().unwrap_or_default();
+        for (ahead, wait) in notes.waits.iter().enumerate() {
+            let share = whole.mul_f64(ahead as f64 / notes.waits.len() as f64);
+            let bound = (share * 2).max(Duration::from_millis(50));
+            assert!(*wait <= bound, "the {ahead}th has waited for {wait:?}, not {bound:?}");
+        }
+    }
     notes.waits.sort_unstable();
     let at = |share: f64| notes.waits[(notes.waits.len() as f64 * share) as usize];
+    let ratio = at(0.999).as_secs_f64() / at(0.5).as_secs_f64();
+    assert!(
+        !is_long || ratio <= 5.0,
+        "99.9 % of the waits are {ratio} times as long as half of them"
+    );
     println!(
         "{TASKS} tasks: {} served in the order in which they came, {} answered; waits: median {:.1?}, 99.9 % {:.1?}, \
          x {:.2}; {} connections opened meanwhile; heap: {} allocations, {} bytes left",
@@ -107,13 +131,15 @@ fn ten_thousand_tasks_are_served_in_order_and_leave_nothing_on_the_heap() {
         notes.answered,
         at(0.5),
         at(0.999),
-        at(0.999).as_secs_f64() / at(0.5).as_secs_f64(),
+        ratio,
         pool.metrics().opened - opened,
         heap.count_total,
         heap.bytes_current,
     );
     // A connection that was opened anew may have buffers of another size than the one it replaces.
     assert!(heap.bytes_current.abs() < 64 * 1024, "{} bytes are left", heap.bytes_current);
+    assert_eq!(sockets(), others + MAX);
     let left = runtime.block_on(pool.drain(Duration::from_secs(20)));
     assert_eq!(left, 0);
+    assert_eq!(sockets(), others);
 }

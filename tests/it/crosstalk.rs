@@ -177,7 +177,7 @@ async fn go_on_asking(pool: Pool, seed: u64, counts: Arc<Counts>, enough: u64) {
         let mut lease = pool.acquire().await.unwrap();
         for _ in 0..=random.below(12) {
             add(&counts.asked);
-            let asked = if random.below(10) < 4 {
+            let asked = if random.below(2) == 0 {
                 ask_in_vain(&mut lease, &mut random, &counts).await
             } else {
                 let way = random.below(11);
@@ -251,9 +251,9 @@ fn an_answer_never_reaches_the_wrong_question_under_cancels_and_kills() {
             count(&counts.cancelled),
             count(&counts.lost),
         );
-        assert!(count(&counts.asked) >= enough && count(&counts.answered) > enough / 2);
-        assert!(count(&counts.dropped) + count(&counts.cancelled) > enough / 4);
-        assert!(killed > 0);
+        assert!(count(&counts.asked) >= enough && count(&counts.answered) > enough / 3);
+        assert!(count(&counts.dropped) + count(&counts.cancelled) > enough * 3 / 10);
+        assert!(count(&counts.cancelled) > 0 && killed > 0);
         assert_eq!(pool.drain(Duration::from_secs(20)).await, 0);
         runtime.shutdown_background();
     });

@@ -21,7 +21,7 @@ fn seeds() -> std::ops::Range<u64> {
     let told = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
     match told("STELLATA_SEED") {
         Some(seed) => seed..seed + 1,
-        None if std::env::var_os("STELLATA_LONG").is_some() => 1..100_001,
+        None if std::env::var_os("STELLATA_LONG").is_some() => 1..1_000_001,
         None => 1..1_001,
     }
 }

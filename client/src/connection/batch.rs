@@ -82,6 +82,9 @@ impl Connection {
         if self.driver.is_closed() || !is_under_way {
             return self.begin_batch();
         }
+        if self.unsent {
+            self.withdraw();
+        }
         // What is late of the cancellation hits this.
         self.driver.conversation.sync().map_err(Error::protocol)?;
         self.begin_requests();
@@ -95,6 +98,12 @@ impl Connection {
             // Nothing may be cancelled once this is under way: the COPY is read to its end.
             self.open = false;
             return Ok(());
+        }
+        if self.unsent {
+            self.withdraw();
+            if !self.open {
+                return Ok(());
+            }
         }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = pin!(tokio::task::unconstrained(cancelling))
@@ -134,9 +143,19 @@ impl Connection {
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] when the statement or its parameters can't be sent: a NUL in the text, more than 65 535
-    /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
+    /// parameters, 2 GiB. Nothing of the batch is sent then: it is over, unless a part of it has been written already.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        let ticket = self.append(statement, params);
+        if ticket.is_err() {
+            self.withdraw();
+        }
+        ticket
+    }
+
+    /// As [`Connection::submit`], but the rest of the batch stays when the statement can't be sent.
+    #[inline]
+    pub(super) fn append(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
         let ticket = self.put(statement, params, false)?;
         #[cfg(feature = "tracing")]
         self.note_asked(statement, params);
@@ -146,7 +165,12 @@ impl Connection {
     /// As [`Connection::submit`], of a statement that is not watched as part of a batch. `again`: if its name is gone it is
     /// run again.
     #[inline]
-    fn put(&mut self, statement: &dyn Statement, params: &Params, again: bool) -> Result<Ticket> {
+    pub(super) fn put(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+        again: bool,
+    ) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -155,42 +179,51 @@ impl Connection {
             None => self.add(statement, params.types())?,
         };
         let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
-        let conversation = &mut self.driver.conversation;
-        let mut sent = Ok(());
         if entry.prepared != Prepared::Yes {
-            // What an earlier group of the batch asks to prepare may fail with that group.
-            let group = self.call.max(self.group);
-            let is_there = !entry.name.is_empty()
-                && (entry.prepared == Prepared::Asked(group)
-                    || (entry.prepared == Prepared::Mixed && (again || !entry.doubted)));
-            if !is_there {
-                sent = prepare(conversation, entry, params.types());
-                if sent.is_ok() {
-                    entry.prepared = Prepared::Asked(group);
-                    self.counts.parsed += 1;
-                    self.parsing.push_back(Parsing { slot, call: group });
-                }
-            }
-            if let Some(formats) = &entry.formats {
-                sent = sent
-                    .and_then(|()| conversation.bind_formats("", &entry.name, params, formats))
-                    .and_then(|()| conversation.execute(0));
-                return match sent {
-                    Ok(()) => {
-                        self.counts.bound += 1;
-                        Ok(Ticket { slot, call: self.call })
-                    }
-                    Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
-                };
-            }
+            return self.put_unprepared(slot, params, again);
         }
-        match sent.and_then(|()| conversation.run(&entry.head, params)) {
+        match self.driver.conversation.run(&entry.head, params) {
             Ok(()) => {
                 self.counts.bound += 1;
                 Ok(Ticket { slot, call: self.call })
             }
             Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
         }
+    }
+
+    /// As [`Connection::put`], of a statement that is to be prepared, or of which there is more to be said.
+    #[inline(never)]
+    fn put_unprepared(&mut self, slot: SlotId, params: &Params, again: bool) -> Result<Ticket> {
+        let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+        let conversation = &mut self.driver.conversation;
+        let (place, before) = (conversation.place(), entry.prepared);
+        // What an earlier group of the batch asks to prepare may fail with that group.
+        let group = self.call.max(self.group);
+        let is_there = !entry.name.is_empty()
+            && (before == Prepared::Asked(group)
+                || (before == Prepared::Mixed && (again || !entry.doubted)));
+        let asked = match is_there {
+            true => Ok(()),
+            false => prepare(conversation, entry, params.types()),
+        };
+        let sent = asked.and_then(|()| match &entry.formats {
+            Some(formats) => conversation
+                .bind_formats("", &entry.name, params, formats)
+                .and_then(|()| conversation.execute(0)),
+            None => conversation.run(&entry.head, params),
+        });
+        if let Err(error) = sent {
+            // Nothing of a statement that can't be sent is to fail the others.
+            conversation.withdraw(place);
+            return Err(Error::encode(error).with_sql(Some(entry.sql.clone())));
+        }
+        if !is_there {
+            entry.prepared = Prepared::Asked(group);
+            self.counts.parsed += 1;
+            self.parsing.push_back(Parsing { slot, call: group });
+        }
+        self.counts.bound += 1;
+        Ok(Ticket { slot, call: self.call })
     }
 
     /// Sends a statement alone in a batch of its own: [`Connection::begin_batch`], [`Connection::submit`] and
@@ -216,9 +249,13 @@ impl Connection {
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.put(statement, params, self.is_idle())?;
-        self.sync()?;
-        Ok(ticket)
+        match self.put(statement, params, self.is_idle()) {
+            Ok(ticket) => self.sync().map(|()| ticket),
+            Err(error) => {
+                self.withdraw();
+                Err(error)
+            }
+        }
     }
 
     #[cold]

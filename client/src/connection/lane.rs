@@ -129,7 +129,7 @@ impl Lane<'_> {
             connection.counts.bound += 1;
             return Ok(connection.lane_ticket(slot, params));
         }
-        let slot = connection.submit(statement, params)?.slot;
+        let slot = connection.put(statement, params, false)?.slot;
         if is_last {
             connection.sync()?;
         }

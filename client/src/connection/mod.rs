@@ -9,6 +9,7 @@ mod cancel;
 mod columns;
 mod counts;
 mod discovery;
+mod withdraw;
 mod batch;
 mod resolve;
 mod query;
@@ -104,6 +105,8 @@ pub struct Connection {
     group: u64,
     /// Requests were added that no Sync has ended yet.
     open: bool,
+    /// They are a batch of which no answer was asked for: nothing of it has been written. [`Connection::open`] is true then.
+    unsent: bool,
     /// What tracers are told of every statement.
     #[cfg(feature = "tracing")]
     labels: Labels,
@@ -223,6 +226,7 @@ impl Connection {
             call: 0,
             group: 0,
             open: false,
+            unsent: false,
             changed: false,
         })
     }
@@ -233,6 +237,9 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the socket is closed without the goodbye.
     pub async fn close(mut self) {
+        if self.unsent {
+            self.withdraw();
+        }
         let _ = tokio::time::timeout(GOODBYE, self.driver.close()).await;
     }
 
@@ -251,6 +258,11 @@ impl Connection {
     fn begin_group(&mut self) {
         self.group = self.driver.conversation.begin();
         self.open = true;
+    }
+
+    /// Ends a group of a batch that has not left yet.
+    fn end_group(&mut self) -> Result<()> {
+        self.driver.conversation.sync().map_err(Error::protocol)
     }
 
     /// Whether answers of the call in progress were read ahead, and wait.

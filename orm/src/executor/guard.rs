@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use stellata_client::Connection;
 use stellata_pool::Lease;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use crate::error::Result;
 use crate::executor::Source;
@@ -16,6 +16,7 @@ use crate::failure;
 pub(crate) enum Guard<'a> {
     Lent(Lease),
     Held(MutexGuard<'a, Lease>, Vec<Command>),
+    Session(MappedMutexGuard<'a, Connection>),
 }
 
 impl Deref for Guard<'_> {
@@ -25,6 +26,7 @@ impl Deref for Guard<'_> {
         match self {
             Self::Lent(lease) => lease,
             Self::Held(lease, _) => lease,
+            Self::Session(connection) => connection,
         }
     }
 }
@@ -34,6 +36,7 @@ impl DerefMut for Guard<'_> {
         match self {
             Self::Lent(lease) => lease,
             Self::Held(lease, _) => lease,
+            Self::Session(connection) => connection,
         }
     }
 }
@@ -50,6 +53,7 @@ pub(super) fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             held.check(depth)?;
             Ok(Some(Guard::Held(lease, held.take_pending())))
         }
+        Source::Session(session) => Ok(session.now()?.map(Guard::Session)),
         Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
     }
 }
@@ -70,6 +74,7 @@ pub(super) async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::Held(lease, held.take_pending()))
         }
+        Source::Session(session) => Ok(Guard::Session(session.wait().await?)),
         Source::Cluster(route, _) => match route.cluster.acquire().await {
             Ok(lease) => Ok(Guard::Lent(lease)),
             Err(error) => Err(failure::of_pool(error)),

@@ -48,8 +48,8 @@ impl Death {
     /// The signal, and the seconds until the command is killed.
     fn orders(self) -> [&'static str; 2] {
         match self {
-            Death::Stopped => ["QUIT", "3"],
-            Death::Killed => ["KILL", "3"],
+            Death::Stopped => ["QUIT", "1"],
+            Death::Killed => ["KILL", "1"],
             Death::Awaited => ["0", "20"],
         }
     }

@@ -185,3 +185,65 @@ fn no_acknowledged_write_is_missing_after_promotions() {
     );
     runtime.shutdown_background();
 }
+
+#[test]
+fn a_pool_of_read_write_sessions_finds_the_new_primary() {
+    let is_long = std::env::var_os("STELLATA_LONG").is_some();
+    let promotions = if is_long { 20 } else { 1 };
+    let mut servers = Servers::start(ServerOptions::new()).unwrap();
+    run_on(servers.primary(), TABLES);
+    servers.catch_up().unwrap();
+    servers.set_synchronous(true).unwrap();
+    let ports: Vec<u16> = servers.servers().iter().map(Server::port).collect();
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let url = format!(
+        "postgres://postgres@{}/postgres?target_session_attrs=read-write&application_name=load",
+        hosts.join(",")
+    );
+    let options = PoolOptions::new().max(MAX).acquire_timeout(Duration::from_secs(5));
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let config = Config::parse(&url).unwrap();
+    let db = runtime.block_on(Db::connect_with(config, options)).unwrap();
+    let pool = db.pool().clone();
+    let load = Load::start(db, &runtime);
+    let mut longest = Duration::ZERO;
+    for promotion in 0..promotions {
+        let before = load.written();
+        eventually("writes are acknowledged", || load.written() > before + 200);
+        let how = [Shutdown::Kill, Shutdown::Immediate, Shutdown::Fast][promotion % 3];
+        servers.fail_over(how).unwrap();
+        let promoted = Instant::now();
+        run_on(servers.primary(), "alter system reset synchronous_standby_names");
+        run_on(servers.primary(), "select pg_reload_conf()");
+        let before = load.written();
+        let port = i32::from(servers.primary().port());
+        runtime.block_on(async {
+            let mut lent = Vec::new();
+            while lent.len() < MAX {
+                let Ok(mut lease) = pool.acquire().await else { continue };
+                match lease.query_one::<(i32,)>("select inet_server_port()", ()).await {
+                    Ok((at,)) => {
+                        assert!(at == port, "{how:?}: a connection to the old primary is lent");
+                        lent.push(lease);
+                    }
+                    Err(error) => assert!(error.is_fatal(), "{error}"),
+                }
+            }
+        });
+        let took = promoted.elapsed();
+        longest = longest.max(took);
+        // The wall clock is believed only where nothing else runs.
+        assert!(!is_long || took <= SOON, "{how:?}: the new primary alone after {took:?}");
+        eventually("writes are acknowledged again", || load.written() > before);
+        servers.rejoin().unwrap();
+        assert_eq!(load.missing(servers.primary()), [0_i64; 0], "{how:?}");
+    }
+    load.over.store(true, Ordering::Relaxed);
+    let left = runtime.block_on(pool.drain(Duration::from_secs(20)));
+    assert_eq!((left, load.missing(servers.primary())), (0, Vec::new()));
+    println!(
+        "{promotions} promotions, {} acknowledged writes, 0 missing; the new primary after {longest:.2?} at most",
+        load.written()
+    );
+    runtime.shutdown_background();
+}

@@ -89,7 +89,7 @@ fn an_include_sends_all_its_statements_before_it_reads_the_first_answer() {
         assert_eq!(proxy.flights().len(), 1, "{:?}", proxy.flights());
         assert_eq!(proxy.flights()[0], format!("{}S", "PDBE".repeat(6)));
 
-        // Whatever the server answers reaches the client a while later: had it waited anywhere, it would take longer.
+        // Whatever the server answers reaches the client a while later: had it waited anywhere, there were more flights.
         let delay = Duration::from_millis(150);
         proxy.set_delay(Duration::ZERO, delay);
         proxy.reset_counts();
@@ -98,7 +98,7 @@ fn an_include_sends_all_its_statements_before_it_reads_the_first_answer() {
         let took = start.elapsed();
         assert_eq!(proxy.flights(), [format!("{}S", "BE".repeat(6))]);
         assert_eq!(proxy.counts().round_trips, 1);
-        assert!(took >= delay && took < delay * 2, "{took:?}");
+        assert!(took >= delay, "{took:?}");
         assert_eq!(format!("{cold:?}"), format!("{warm:?}"));
     });
 }

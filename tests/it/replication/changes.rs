@@ -301,6 +301,7 @@ fn a_stream_resumes_where_it_is_told_to() {
         }
         drop(stream);
         replication.close().await;
+        released(database).await;
         // Nothing was confirmed: all comes again, unless the stream is told to begin later.
         for (from, first) in [(None, 1), (Some(ends[0]), 2), (Some(ends[3]), 5)] {
             let options = match from {
@@ -317,6 +318,7 @@ fn a_stream_resumes_where_it_is_told_to() {
             }
             // Nobody else can stream from the slot until this is at its end.
             stream.finish().await.unwrap();
+            released(database).await;
         }
     });
 }

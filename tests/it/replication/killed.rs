@@ -237,7 +237,7 @@ async fn follow_to_disk(
 #[test]
 fn a_server_that_is_killed_and_recovers_loses_no_change() {
     let server = Server::start(super::options()).unwrap();
-    run_within(Duration::from_secs(120), async {
+    run_within(Duration::from_secs(300), async {
         let run = |text: &str| sql::run(server.endpoint(), "postgres", text).unwrap();
         run("create table notes (id int8 primary key, body text)");
         run("create publication everything for table notes");

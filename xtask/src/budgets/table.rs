@@ -24,21 +24,35 @@ pub(super) struct Table {
 struct Row {
     title: &'static str,
     cells: [String; COLUMNS.len()],
-    misses: usize,
-    /// Misses that are not among the debts, or worse than those.
-    unknown: usize,
-    skipped: bool,
+    /// What became of each count.
+    verdicts: Vec<Verdict>,
+}
+
+impl Row {
+    fn count(&self, verdict: Verdict) -> usize {
+        self.verdicts.iter().filter(|other| **other == verdict).count()
+    }
 }
 
 /// A count held against its budget.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
     Holds,
-    Missed {
-        /// It is one of the debts, and no worse than when it was last seen.
-        known: bool,
-    },
+    /// Within its budget, but written down as a debt.
+    Repaid,
+    /// Above its budget by no more than another machine may make it.
+    Near,
+    /// One of the debts, and no worse than when it was last seen.
+    Owed,
+    /// Above its budget, or worse than its debt.
+    Missed,
     Skipped,
+}
+
+impl Verdict {
+    fn is_miss(self) -> bool {
+        matches!(self, Self::Near | Self::Owed | Self::Missed)
+    }
 }
 
 impl Table {
@@ -50,18 +64,14 @@ impl Table {
         let mut row = Row {
             title: operation.title,
             cells: std::array::from_fn(|_| String::new()),
-            misses: 0,
-            unknown: 0,
-            skipped: false,
+            verdicts: Vec::new(),
         };
         for (cell, (_, measures)) in row.cells.iter_mut().zip(COLUMNS) {
             let parts: Vec<String> = measures
                 .iter()
                 .filter_map(|&measure| {
                     let (text, verdict) = judge(operation, measure, &counts)?;
-                    row.misses += usize::from(matches!(verdict, Verdict::Missed { .. }));
-                    row.unknown += usize::from(verdict == Verdict::Missed { known: false });
-                    row.skipped |= verdict == Verdict::Skipped;
+                    row.verdicts.push(verdict);
                     Some(text)
                 })
                 .collect();
@@ -70,14 +80,9 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// How many counts are above their budgets.
-    pub(super) fn misses(&self) -> usize {
-        self.rows.iter().map(|row| row.misses).sum()
-    }
-
-    /// How many of them are new, or worse than they were.
-    pub(super) fn unknown_misses(&self) -> usize {
-        self.rows.iter().map(|row| row.unknown).sum()
+    /// How many counts came to this.
+    pub(super) fn count(&self, verdict: Verdict) -> usize {
+        self.rows.iter().map(|row| row.count(verdict)).sum()
     }
 
     /// For a terminal.
@@ -106,8 +111,8 @@ impl Table {
     fn body(&self) -> impl Iterator<Item = Vec<String>> + '_ {
         self.rows.iter().map(|row| {
             let verdict = match row {
-                Row { misses: 1.., .. } => "MISS",
-                Row { skipped: true, .. } => "skipped",
+                row if row.verdicts.iter().any(|verdict| verdict.is_miss()) => "MISS",
+                row if row.count(Verdict::Skipped) > 0 => "skipped",
                 _ => "ok",
             };
             let title = std::iter::once(row.title.to_owned());
@@ -171,23 +176,29 @@ fn judge(operation: &Operation, measure: Measure, counts: &Counts) -> Option<(St
         _ => limit.at_most,
     };
     let a_row = if limit.rows > 1.0 { " a row" } else { "" };
-    let (mark, verdict) = if counted <= at_most {
-        ("", Verdict::Holds)
-    } else {
-        let debt = DEBTS.iter().find(|(name, of, _)| *name == operation.name && *of == measure);
-        let seen = debt.map_or(at_most, |(_, _, seen)| *seen);
-        let bound = match measure {
-            Measure::Instructions => seen * PROCESSORS,
-            Measure::Trips | Measure::Calls => seen + PIECES,
-            _ => seen,
-        };
-        (" MISS", Verdict::Missed { known: counted <= bound })
-    };
+    let debt = DEBTS.iter().find(|(name, of, _)| *name == operation.name && *of == measure);
+    let verdict = verdict(counted, at_most, debt.map(|(_, _, seen)| *seen), measure);
+    let mark = if verdict.is_miss() { " MISS" } else { "" };
     let budget = match measure {
         Measure::Memory => shown(at_most),
         _ => number(at_most),
     };
     Some((format!("{}/{budget}{a_row}{mark}", shown(counted)), verdict))
+}
+
+fn verdict(counted: f64, at_most: f64, debt: Option<f64>, measure: Measure) -> Verdict {
+    let leeway = |bound: f64| match measure {
+        Measure::Instructions => bound * PROCESSORS,
+        Measure::Trips | Measure::Calls => bound + PIECES,
+        Measure::Reads | Measure::Allocations | Measure::Memory => bound,
+    };
+    match debt {
+        Some(_) if counted <= at_most => Verdict::Repaid,
+        Some(seen) if counted <= leeway(seen) => Verdict::Owed,
+        None if counted <= at_most => Verdict::Holds,
+        None if counted <= leeway(at_most) => Verdict::Near,
+        _ => Verdict::Missed,
+    }
 }
 
 /// A count without the traces of what is not the operation's: once in a while a thread is woken for nothing, a result's
@@ -261,8 +272,8 @@ X          2/1 MISS  3             0            252/250 a row MISS  3 reads/2 MI
 counted/budget; `a row` where the budget is for one row
 "
         );
-        assert_eq!(table.misses(), 4);
-        assert_eq!(table.unknown_misses(), 3, "a few instructions more may be the processor's");
+        assert_eq!(table.count(Verdict::Missed), 3);
+        assert_eq!(table.count(Verdict::Near), 1, "a few instructions more may be the processor's");
         let markdown = table.markdown();
         assert!(
             markdown.contains("\n| X | 1/1 | 3 | 0 | 250/250 a row | 3 reads/2 MISS | MISS |\n")
@@ -270,10 +281,21 @@ counted/budget; `a row` where the budget is for one row
     }
 
     #[test]
+    fn a_debt_may_not_grow_and_goes_when_it_is_repaid() {
+        let of = |counted| verdict(counted, 100.0, Some(150.0), Measure::Instructions);
+        assert_eq!(
+            [90.0, 110.0, 156.0, 160.0].map(of),
+            [Verdict::Repaid, Verdict::Owed, Verdict::Owed, Verdict::Missed]
+        );
+        assert_eq!(verdict(3.0, 2.0, Some(3.0), Measure::Allocations), Verdict::Owed);
+        assert_eq!(verdict(3.0, 2.0, None, Measure::Allocations), Verdict::Missed);
+    }
+
+    #[test]
     fn what_was_not_counted_is_not_called_good() {
         let mut table = Table::new(Vec::new());
         table.add(&operation(), Counts { trips: 1.0, ..Counts::default() });
-        assert_eq!(table.misses(), 0);
+        assert_eq!(table.count(Verdict::Missed), 0);
         assert!(table.text().contains("skipped"), "{}", table.text());
         assert!(!table.text().contains("ok"), "{}", table.text());
     }

@@ -76,7 +76,7 @@ mod tests {
     fn a_test_that_is_not_there_is_found_and_one_that_is() {
         assert_eq!(
             found("| CVE-1 | a | `tests/it/a.rs::cve_1_fails` | done |\n"),
-            ["CVE-1: `tests/it/a.rs` has no test `cve_1_fails`"]
+            ["CVE-1: `tests/it/a.rs` has no test `cve_1_fails` that runs"]
         );
         assert_eq!(
             found("| CVE-1 | a | `cve_1` | planned |\n"),

@@ -8,8 +8,25 @@ use crate::workspace::TextFile;
 
 const TABLE: &str = "docs/features.md";
 
-/// The families of features, by their letters.
-const FAMILIES: &str = "MTCRQWXISDFLHPEO";
+/// The families of features, by their letters, each with its last number.
+const FAMILIES: [(char, u32); 16] = [
+    ('M', 24),
+    ('T', 19),
+    ('C', 10),
+    ('R', 16),
+    ('Q', 25),
+    ('W', 12),
+    ('X', 9),
+    ('I', 4),
+    ('S', 6),
+    ('D', 11),
+    ('F', 4),
+    ('L', 10),
+    ('H', 4),
+    ('P', 13),
+    ('E', 2),
+    ('O', 7),
+];
 
 /// What the table holds, for the last line of the report.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,18 +55,21 @@ pub(crate) fn check(files: &[TextFile], sources: &[Source]) -> (Vec<Finding>, Co
                 }
             }
             None => {
-                report(format!("`{}` is no feature: a letter of {FAMILIES} and two digits", row.id))
+                let letters: String = FAMILIES.iter().map(|(family, _)| *family).collect();
+                report(format!("`{}` is no feature: a letter of {letters} and two digits", row.id))
             }
         }
         count.rows += 1;
         count.done += usize::from(row.status == "done");
         row.problems(sources).into_iter().for_each(report);
     }
-    for family in FAMILIES.chars() {
+    for (family, last) in FAMILIES {
         let numbers = families.remove(&family).unwrap_or_default();
-        let last = numbers.keys().next_back().copied().unwrap_or(1);
         for number in (1..=last).filter(|number| !numbers.contains_key(number)) {
             findings.push(Finding::new(TABLE, 0, format!("{family}{number:02} has no row")));
+        }
+        for number in numbers.keys().filter(|number| !(1..=last).contains(*number)) {
+            findings.push(Finding::new(TABLE, 0, format!("{family}{number:02} is no feature")));
         }
     }
     (findings, count)
@@ -78,7 +98,8 @@ impl<'t> Row<'t> {
 
     fn feature(&self) -> Option<(char, u32)> {
         let mut characters = self.id.chars();
-        let family = characters.next().filter(|letter| FAMILIES.contains(*letter))?;
+        let family = characters.next()?;
+        FAMILIES.iter().find(|(letter, _)| *letter == family)?;
         let digits = characters.as_str();
         let is_number = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
         is_number.then(|| digits.parse().ok()).flatten().map(|number| (family, number))
@@ -119,8 +140,8 @@ pub(super) fn missing(test: &str, sources: &[Source]) -> Option<String> {
     let name = name.rsplit("::").next().unwrap_or(name);
     match sources.iter().find(|source| source.path == path) {
         None => Some(format!("there is no file `{path}`")),
-        Some(source) if source.defines_function(name) => None,
-        Some(_) => Some(format!("`{path}` has no test `{name}`")),
+        Some(source) if source.defines_test(name) => None,
+        Some(_) => Some(format!("`{path}` has no test `{name}` that runs")),
     }
 }
 
@@ -128,57 +149,72 @@ pub(super) fn missing(test: &str, sources: &[Source]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A table with the first row of each family but M, and the given rows.
+    /// A table with all rows but the first three of M, and the given ones.
     fn messages(rows: &str) -> Vec<String> {
         let mut text = String::from(
             "# Features\n\n| ID | what | API | test | status |\n|---|---|---|---|---|\n",
         );
-        for family in FAMILIES.chars().filter(|family| *family != 'M') {
-            text.push_str(&format!("| {family}01 | a | | | planned |\n"));
+        for (family, last) in FAMILIES {
+            let first = if family == 'M' { 4 } else { 1 };
+            for number in first..=last {
+                text.push_str(&format!("| {family}{number:02} | a | | | planned |\n"));
+            }
         }
         text.push_str(rows);
         let files = [TextFile { path: TABLE.to_owned(), text }];
-        let sources = [Source::new("tests/it/a.rs", "#[test]\nfn works() {}\n")];
+        let source = "#[test]\nfn works() {}\n#[test]\n#[ignore]\nfn waits() {}\nfn aids() {}\n";
+        let sources = [Source::new("tests/it/a.rs", source)];
         check(&files, &sources).0.into_iter().map(|finding| finding.message).collect()
+    }
+
+    const SECOND_AND_THIRD: &str = "| M02 | b | | | planned |\n| M03 | c | | | planned |\n";
+
+    /// What is found where M01 is this.
+    fn messages_of(row: &str) -> Vec<String> {
+        messages(&format!("{row}\n{SECOND_AND_THIRD}"))
     }
 
     #[test]
     fn a_whole_table_passes() {
-        let rows = "| M01 | a | `x` | `tests/it/a.rs::works`, `tests/it/a.rs::works` | done |\n\
-                    | M02 | b | | | planned |\n";
-        assert_eq!(messages(rows), [""; 0]);
+        let row = "| M01 | a | `x` | `tests/it/a.rs::works`, `tests/it/a.rs::works` | done |";
+        assert_eq!(messages_of(row), [""; 0]);
     }
 
     #[test]
     fn a_gap_a_double_and_a_stranger_are_found() {
-        assert_eq!(messages("| M02 | a | | | planned |\n"), ["M01 has no row"]);
-        assert_eq!(messages(""), ["M01 has no row"]);
-        let double = "| M01 | a | | | planned |\n| M01 | a | | | planned |\n";
-        assert_eq!(messages(double), ["M01 has a row already, in line 20"]);
-        assert_eq!(messages("| M01 | a | | | planned |\n| Z01 | a | | | planned |\n").len(), 1);
+        assert_eq!(messages(SECOND_AND_THIRD), ["M01 has no row"]);
+        assert_eq!(
+            messages("| M01 | a | | | planned |\n| M02 | b | | | planned |\n"),
+            ["M03 has no row"]
+        );
+        let double = messages_of("| M01 | a | | | planned |\n| M01 | a | | | planned |");
+        assert_eq!(double.len(), 1);
+        assert!(double[0].starts_with("M01 has a row already, in line "), "{double:?}");
+        for stranger in ["Z01", "M25", "M00"] {
+            let row = format!("| M01 | a | | | planned |\n| {stranger} | a | | | planned |");
+            assert_eq!(messages_of(&row).len(), 1, "{stranger}");
+        }
     }
 
     #[test]
-    fn done_needs_a_test_that_exists() {
-        assert_eq!(messages("| M01 | a | x | | done |\n"), ["M01 is done but names no test"]);
-        assert_eq!(
-            messages("| M01 | a | x | `tests/it/b.rs::works` | done |\n"),
-            ["M01: there is no file `tests/it/b.rs`"]
-        );
-        assert_eq!(
-            messages("| M01 | a | x | `tests/it/a.rs::fails` | planned |\n"),
-            ["M01: `tests/it/a.rs` has no test `fails`"]
-        );
-        assert_eq!(
-            messages("| M01 | a | x | works | done |\n"),
-            ["M01: `works` is not of the form `path.rs::test_name`"]
-        );
+    fn done_needs_a_test_that_runs() {
+        let of =
+            |test: &str, status: &str| messages_of(&format!("| M01 | a | x | {test} | {status} |"));
+        assert_eq!(of("", "done"), ["M01 is done but names no test"]);
+        assert_eq!(of("`tests/it/b.rs::works`", "done"), ["M01: there is no file `tests/it/b.rs`"]);
+        for name in ["fails", "waits", "aids"] {
+            assert_eq!(
+                of(&format!("`tests/it/a.rs::{name}`"), "planned"),
+                [format!("M01: `tests/it/a.rs` has no test `{name}` that runs")]
+            );
+        }
+        assert_eq!(of("works", "done"), ["M01: `works` is not of the form `path.rs::test_name`"]);
     }
 
     #[test]
     fn other_words_for_status_are_refused() {
         assert_eq!(
-            messages("| M01 | a | x | | soon |\n"),
+            messages_of("| M01 | a | x | | soon |"),
             ["M01: the status is `done` or `planned`, not `soon`"]
         );
     }

@@ -29,9 +29,30 @@ impl Source {
         Self { path: path.to_owned(), all, product, product_lines }
     }
 
-    /// True when the file defines a function of that name.
-    pub(crate) fn defines_function(&self, name: &str) -> bool {
-        self.all.windows(2).any(|pair| pair[0].is_word("fn") && pair[1].is_word(name))
+    /// True when the file has a test of that name that runs.
+    pub(crate) fn defines_test(&self, name: &str) -> bool {
+        let mut attributes: Vec<&[Token]> = Vec::new();
+        let mut at = 0;
+        while let Some(token) = self.all.get(at) {
+            if let Some(end) = attribute_end(&self.all, at) {
+                attributes.push(&self.all[at..end]);
+                at = end;
+                continue;
+            }
+            if token.is_word("fn") {
+                let says =
+                    |word: &str| attributes.iter().copied().flatten().any(|of| of.is_word(word));
+                let is_it = self.all.get(at + 1).is_some_and(|next| next.is_word(name));
+                if is_it && says("test") && !says("ignore") {
+                    return true;
+                }
+            }
+            if !token.is_word("pub") && !token.is_word("async") {
+                attributes.clear();
+            }
+            at += 1;
+        }
+        false
     }
 
     /// The first function whose name begins so.
@@ -157,12 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_found_in_code_only() {
-        let source =
-            Source::new("x.rs", "// fn a\nfn b() { \"fn c\" }\n#[cfg(test)] mod t { fn d() {} }");
-        assert_eq!(
-            ["a", "b", "c", "d"].map(|name| source.defines_function(name)),
-            [false, true, false, true]
+    fn tests_are_found_in_code_where_they_run() {
+        let source = Source::new(
+            "x.rs",
+            "// #[test] fn a\n#[test] fn b() { \"#[test] fn c\" }\n#[cfg(test)] mod t { #[tokio::test] async fn d() {} fn e() {} }
+             #[test] #[ignore = \"long\"] fn f() {} #[inline] fn g() {}",
         );
+        let found = ["a", "b", "c", "d", "e", "f", "g"].map(|name| source.defines_test(name));
+        assert_eq!(found, [false, true, false, true, false, false, false]);
     }
 }
