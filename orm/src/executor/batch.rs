@@ -44,7 +44,7 @@ pub(crate) async fn run_batch(
     let mut guard = lease(source).await?;
     let pending = match &mut guard {
         Guard::Held(_, pending) => std::mem::take(pending),
-        Guard::Lent(_) | Guard::Session(_) => Vec::new(),
+        Guard::Lent(_) => Vec::new(),
     };
     let mut tries = items.len();
     loop {
@@ -55,7 +55,7 @@ pub(crate) async fn run_batch(
             Err(error)
                 if error.is_stale_statement()
                     && guard.status() == TransactionStatus::Idle
-                    && !matches!(guard, Guard::Held(..))
+                    && !matches!(source, Source::Held(..))
                     && tries > 0 =>
             {
                 tries -= 1;

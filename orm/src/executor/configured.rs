@@ -111,7 +111,7 @@ impl<'a> Configured<'a> {
         let mut guard = lease(source).await?;
         let mut pending = match &mut guard {
             Guard::Held(_, pending) => std::mem::take(pending),
-            Guard::Lent(_) | Guard::Session(_) => Vec::new(),
+            Guard::Lent(_) => Vec::new(),
         };
         let stay = pending.len();
         pending.push(before);
@@ -125,7 +125,7 @@ impl<'a> Configured<'a> {
                 Err(error)
                     if error.can_be_healed()
                         && guard.status() == TransactionStatus::Idle
-                        && !matches!(guard, Guard::Held(..))
+                        && !matches!(source, Source::Held(..))
                         && tries > 0
                         && take.restart() =>
                 {

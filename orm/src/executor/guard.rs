@@ -15,8 +15,13 @@ use crate::failure;
 #[derive(Debug)]
 pub(crate) enum Guard<'a> {
     Lent(Lease),
-    Held(MutexGuard<'a, Lease>, Vec<Command>),
-    Session(MappedMutexGuard<'a, Connection>),
+    Held(MappedMutexGuard<'a, Connection>, Vec<Command>),
+}
+
+impl<'a> Guard<'a> {
+    fn held(lease: MutexGuard<'a, Lease>, pending: Vec<Command>) -> Self {
+        Self::Held(MutexGuard::map(lease, |lease| &mut **lease), pending)
+    }
 }
 
 impl Deref for Guard<'_> {
@@ -25,8 +30,7 @@ impl Deref for Guard<'_> {
     fn deref(&self) -> &Connection {
         match self {
             Self::Lent(lease) => lease,
-            Self::Held(lease, _) => lease,
-            Self::Session(connection) => connection,
+            Self::Held(connection, _) => connection,
         }
     }
 }
@@ -35,8 +39,7 @@ impl DerefMut for Guard<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
         match self {
             Self::Lent(lease) => lease,
-            Self::Held(lease, _) => lease,
-            Self::Session(connection) => connection,
+            Self::Held(connection, _) => connection,
         }
     }
 }
@@ -51,10 +54,10 @@ pub(super) fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
         Source::Held(held, depth) => {
             let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
             held.check(depth)?;
-            Ok(Some(Guard::Held(lease, held.take_pending())))
+            Ok(Some(Guard::held(lease, held.take_pending())))
         }
-        Source::Session(session) => Ok(session.now()?.map(Guard::Session)),
-        Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
+        // Asked where it is waited for: this is inlined into the everyday way.
+        Source::Session(_) | Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
     }
 }
 
@@ -72,9 +75,12 @@ pub(super) async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             let lease = held.connection.lock().await;
             // Asked again: a transaction may have been opened inside while this one waited.
             held.check(depth)?;
-            Ok(Guard::Held(lease, held.take_pending()))
+            Ok(Guard::held(lease, held.take_pending()))
         }
-        Source::Session(session) => Ok(Guard::Session(session.wait().await?)),
+        Source::Session(session) => match session.now()? {
+            Some(connection) => Ok(Guard::Held(connection, Vec::new())),
+            None => Ok(Guard::Held(session.wait().await?, Vec::new())),
+        },
         Source::Cluster(route, _) => match route.cluster.acquire().await {
             Ok(lease) => Ok(Guard::Lent(lease)),
             Err(error) => Err(failure::of_pool(error)),

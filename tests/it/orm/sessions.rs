@@ -49,7 +49,6 @@ fn models_are_read_from_and_written_to_a_temporary_table_of_a_lease() {
         drop(rows);
         let (all, one) = tokio::join!(Draft::query().all(&session), Draft::get(9, &session));
         assert_eq!((all.unwrap().len(), one.unwrap().title.as_str()), (5, "copied"));
-        drop(session);
         drop(lease);
         assert_eq!(
             db.sql("select to_regclass('draft') is null").one::<(bool,)>().await.unwrap(),
@@ -76,7 +75,6 @@ fn a_lock_is_held_while_models_are_read_and_written() {
         let mut other = db.pool().acquire().await.unwrap();
         assert!(other.try_lock(key, LockMode::Exclusive).await.unwrap().is_none(), "it is held");
         assert_eq!(Album::get(album.id, &db).await.unwrap().plays, album.plays + 1);
-        drop(session);
         lock.release().await.unwrap();
         assert!(other.try_lock(key, LockMode::Exclusive).await.unwrap().is_some());
     });

@@ -49,7 +49,7 @@ pub(super) async fn all(config: Config, times: u32) -> Outcome {
 
 pub(super) async fn insert(config: Config, times: u32) -> Outcome {
     let db = open(config).await?;
-    let color = |number: usize| (number % 2 == 0).then_some("brown");
+    let color = |number: usize| number.is_multiple_of(2).then_some("brown");
     let new: Vec<_> = (0..NEW).map(|at| workload::new_user("somebody", color(at))).collect();
     let wanted = usize::try_from(WARM_UP + times)?;
     check(wanted <= NEW)?;
