@@ -92,7 +92,7 @@ fn names_stay_where_it_was_said_that_there_is_no_pooler() {
         for _ in 0..3 {
             connection.query_one::<(i32,)>(add, (1,)).await.unwrap();
             connection.simple(DEALLOCATE).await.unwrap();
-            assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES", "CPDBES"]);
+            assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES", "PDBES"]);
             assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES"]);
         }
         connection.execute("begin", ()).await.unwrap();

@@ -610,7 +610,8 @@ impl Connection {
     /// Forgets a statement whose name is gone. That may have been done behind the connection's back; or there is a pooler,
     /// which is suspected from now on where nothing has spoken for one before, and is there where something has.
     fn lose_name(&mut self, slot: SlotId) {
-        self.forget(slot);
+        // There is nothing to be closed.
+        self.cache.remove(slot);
         if self.cache.is_doubted() {
             self.drop_names();
         } else if !self.cache.is_trusted() {
