@@ -310,6 +310,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             match event {
                 Event::DataRow => return Ok(Step::Row),
                 Event::CommandComplete => {
+                    connection.note_selected(ticket.slot);
                     return completion(connection.driver.conversation.body()).map(Step::Done);
                 }
                 Event::EmptyQuery => {

@@ -50,7 +50,7 @@ use crate::connection::driver::Driver;
 use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
-use crate::statement::cache::Cache;
+use crate::statement::cache::{Cache, SlotId};
 #[cfg(doc)]
 use crate::tls::SslMode;
 #[cfg(feature = "tracing")]
@@ -117,6 +117,8 @@ pub struct Connection {
     hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
     changed: bool,
+    /// Of the answer that is passed over, columns or rows have come.
+    passed_rows: bool,
 }
 
 impl Connection {
@@ -192,8 +194,9 @@ impl Connection {
                 // The empty name can always be sent.
                 let _ = cache.make_unnamed();
             }
+            Some(false) => cache.trust_names(),
             None if is_suspected(key) => cache.doubt_names(),
-            Some(false) | None => {}
+            None => {}
         }
         let server = match &origin {
             Some(origin) => origin.address().server(),
@@ -228,6 +231,7 @@ impl Connection {
             open: false,
             unsent: false,
             changed: false,
+            passed_rows: false,
         })
     }
 
@@ -303,8 +307,8 @@ impl Connection {
     }
 
     /// Whether commands ran since [`Connection::mark_clean`] that may have left something in the session: a setting, a
-    /// temporary table, LISTEN. Reading, writing and transactions are not among them; what a function does inside a
-    /// `select` (`set_config`, `pg_advisory_lock`) can't be seen: say [`Connection::mark_changed`].
+    /// temporary table, LISTEN. They are told by their tags: reading, writing and transactions are not among them. What a
+    /// function does inside of those (`set_config`, `pg_advisory_lock`) can't be seen: say [`Connection::mark_changed`].
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.changed
@@ -401,9 +405,38 @@ impl Connection {
             if !answer.abandoned {
                 return Ok(Some(answer.event));
             }
-            if let Some(leaving) = &mut self.leaving {
-                leaving.pass(self.driver.conversation.body().len());
+            self.pass(answer.event);
+        }
+    }
+
+    /// Passes over a part of an answer that nobody wants.
+    #[cold]
+    fn pass(&mut self, event: Event) {
+        match event {
+            Event::RowDescription | Event::DataRow => self.passed_rows = true,
+            Event::CommandComplete => {
+                self.changed |= !std::mem::take(&mut self.passed_rows) && self.ends_as_select();
             }
+            Event::Error | Event::ReadyForQuery => self.passed_rows = false,
+            _ => {}
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.pass(self.driver.conversation.body().len());
+        }
+    }
+
+    /// Whether the newest message is the end of a `select`, by its tag. `create table as` and `select into` have the same,
+    /// and are told by it that they return no rows.
+    fn ends_as_select(&self) -> bool {
+        self.driver.conversation.body().starts_with(b"SELECT")
+    }
+
+    /// Looks at the end of a statement: what ends as a `select` and has no columns may have made a temporary table.
+    #[cold]
+    fn note_selected(&mut self, slot: SlotId) {
+        let fields = self.cache.get(slot).and_then(|entry| entry.fields.as_deref());
+        if fields.is_none_or(<[_]>::is_empty) && self.ends_as_select() {
+            self.changed = true;
         }
     }
 

@@ -23,8 +23,8 @@ use crate::statement::Statement;
 ///
 /// What runs by itself is run again where a prepared statement turns out to be gone, or outdated by a change of its tables.
 /// A batch is not: answers of it may have been handed out by then. Its group fails with the server's error, of which
-/// [`Error::can_be_healed`] is true; what was wrong is mended, so that the same statements may be put together once more. So
-/// it is with the first use of a statement that returns a type which the server can't send in binary (`aclitem`).
+/// [`Error::can_be_healed`] is true; what was wrong with that statement is mended, so that the same may be put together once
+/// more. So it is with the first use of a statement that returns a type which the server can't send in binary (`aclitem`).
 #[derive(Debug)]
 pub struct Batch<'c> {
     connection: &'c mut Connection,

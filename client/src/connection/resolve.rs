@@ -161,6 +161,9 @@ impl Connection {
                 }
                 Event::CommandComplete => {
                     let tag = Some(body.into());
+                    if rows.len() == 0 {
+                        self.pass(event);
+                    }
                     Behind::Answer { rows: std::mem::take(&mut rows), tag }
                 }
                 Event::EmptyQuery => Behind::Answer { rows: std::mem::take(&mut rows), tag: None },
