@@ -215,7 +215,9 @@ impl Pool {
                 Ok(Err(error)) => error,
                 Err(_) => hook_hangs(),
             };
-            hooked.last = Some(Arc::new(error));
+            let error = Arc::new(error);
+            shared.note_hook_failure(&error);
+            hooked.last = Some(error);
             lease.end(Reason::Unclean);
             // Another that is idle may do. Before a new one is opened for the next try, the server is left alone for a while.
             if shared.lending.idle() == 0 {
@@ -242,6 +244,7 @@ impl Pool {
     pub(crate) fn timed_out(&self, start: Instant, hooked: Option<Hooked>) -> Error {
         let shared = &self.shared;
         let Hooked { is_under_way, last } = hooked.unwrap_or_default();
+        let last = last.or_else(|| shared.hook_failure(start));
         let cause = if is_under_way {
             Cause::Failed(last.unwrap_or_else(|| Arc::new(hook_hangs())))
         } else if shared.is_full() {

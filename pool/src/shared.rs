@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     /// Why the last attempt to open a connection failed; nothing after one that succeeded. Only who fails and who is
     /// turned away looks here.
     failure: Mutex<Option<Failure>>,
+    /// How the hook before lending failed last, and when: for who waits for a lane, which another has to fetch.
+    hook_failure: Mutex<Option<(Arc<stellata_client::Error>, Instant)>>,
     /// The runtime in which the reaper runs, or ran last, for what has to be done outside of any.
     pub(crate) home: Mutex<Option<Handle>>,
     /// The runtime in which a task sees to the deadlines of those who wait there.
@@ -106,6 +108,7 @@ impl Shared {
             lots: Lots::new(options.seed),
             series: AtomicU32::new(0),
             failure: Mutex::new(None),
+            hook_failure: Mutex::new(None),
             home: Mutex::new(None),
             usher: AtomicCell::new(None),
             has_reaper: AtomicBool::new(false),
@@ -182,6 +185,17 @@ impl Shared {
     pub(crate) fn failure(&self) -> Option<Arc<stellata_client::Error>> {
         let series = self.series.load(Ordering::Relaxed);
         self.last_failure().filter(|failure| failure.series == series).map(|failure| failure.error)
+    }
+
+    pub(crate) fn note_hook_failure(&self, error: &Arc<stellata_client::Error>) {
+        let mut noted = self.hook_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = Some((Arc::clone(error), Instant::now()));
+    }
+
+    /// How the hook before lending failed last, if it has since `start`.
+    pub(crate) fn hook_failure(&self, start: Instant) -> Option<Arc<stellata_client::Error>> {
+        let noted = self.hook_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        noted.filter(|(_, at)| *at >= start).map(|(error, _)| error)
     }
 
     /// Takes an idle connection that can still be used, unless somebody waits for one.

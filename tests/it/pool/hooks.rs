@@ -49,6 +49,24 @@ fn one_that_fails_is_named_and_tried_after_pauses() {
 }
 
 #[test]
+fn one_that_fails_is_named_to_who_waits_for_a_lane() {
+    run(async {
+        tokio::time::pause();
+        let options = options().lanes(1).before_lend(|_| {
+            Box::pin(async {
+                Err(stellata_client::Error::new(ErrorKind::Usage, "this hook is out of order"))
+            })
+        });
+        let pool = Arc::new(Memory::default()).pool(options);
+        let start = Instant::now();
+        let error = pool.query_shared::<(i64,)>("select 1", ()).await.unwrap_err();
+        let took = start.elapsed();
+        assert!(took >= LIMIT && took < LIMIT + Duration::from_millis(10), "{took:?}: {error}");
+        assert!(error.to_string().contains("this hook is out of order"), "{error}");
+    });
+}
+
+#[test]
 fn one_that_hangs_is_named() {
     run(async {
         tokio::time::pause();
