@@ -263,6 +263,8 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
             // A walsender that dies without a word takes all other sessions with it.
             run(&format!("insert into notes select generate_series({}, {})", last + 1, last + 500));
             last += 500;
+            let mut witness = sql::Session::connect(server.endpoint(), "postgres").unwrap();
+            let before = crashed;
             let follow = copy.follow(&config, &options, last);
             let killer = async {
                 loop {
@@ -283,6 +285,10 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
                 () = killer => {}
                 () = async { follow.await; std::future::pending::<()>().await } => {}
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            }
+            // The server ends all others a moment after that.
+            while crashed > before && witness.run("select 1").is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
             server.wait_until_ready().unwrap();
             copy.follow(&config, &options, last).await;
