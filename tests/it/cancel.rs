@@ -35,6 +35,15 @@ async fn one(connection: &mut Connection, n: i64) {
     assert_eq!(connection.query_one::<(i64,)>("select $1 + 0", (n,)).await.unwrap(), (n,));
 }
 
+/// Waits until the session with this process sleeps: a cancellation that comes earlier is lost.
+async fn asleep(watcher: &mut Connection, process: Option<i32>) {
+    let sleeping =
+        "select count(*) from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'";
+    while watcher.query_one::<(i64,)>(sleeping, (process,)).await.unwrap() == (0,) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// What a statement of a minute ends with that was cancelled at its limit. A busy machine may take longer than the call
 /// waits to know of that: then it is tried again.
 async fn cancelled_at(limit: Duration, connection: &mut Connection) -> Error {
@@ -105,9 +114,10 @@ fn a_handle_cancels_from_another_task() {
         for url in [database.url(), database.tcp_url()] {
             let mut connection = Connection::connect(&Config::parse(&url).unwrap()).await.unwrap();
             let handle = connection.cancel_handle();
-            let other = handle.clone();
+            let (other, process) = (handle.clone(), connection.process_id());
+            let mut watcher = connect(database).await;
             let cancelling = tokio::spawn(async move {
-                sleep(Duration::from_millis(20)).await;
+                asleep(&mut watcher, process).await;
                 other.cancel().await
             });
             let error = connection.execute("select pg_sleep(60)", ()).await.unwrap_err();
@@ -134,8 +144,9 @@ fn a_session_over_a_given_stream_is_cancelled_over_another() {
         let mut connection = Connection::over(stream, &config).await.unwrap();
         let handle = connection.cancel_handle();
         assert_eq!(handle.cancel().await.unwrap_err().kind(), ErrorKind::Usage);
+        let (mut watcher, process) = (connect(database).await, connection.process_id());
         let cancelling = async {
-            sleep(Duration::from_millis(20)).await;
+            asleep(&mut watcher, process).await;
             handle.cancel_over(TcpStream::connect(address).await.unwrap()).await
         };
         let (ran, cancelled) =
@@ -268,8 +279,8 @@ fn a_limit_that_is_too_long_to_be_named_is_none() {
         let mut batch = connection.batch().unwrap().limit(Duration::MAX);
         batch.add("select 2", ()).unwrap();
         batch.send().unwrap().end().await.unwrap();
-        let given_up = connection.execute("select 3 from pg_sleep(0.05)", ());
-        assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
+        let given_up = connection.execute("select 3 from pg_sleep(0.1)", ());
+        assert!(poll_and_drop(1, given_up).await.is_none());
         connection.drain(Duration::MAX).await.unwrap();
         let lock = connection.lock(1, LockMode::Exclusive, Duration::MAX).await.unwrap();
         lock.release().await.unwrap();
@@ -371,11 +382,16 @@ fn an_idle_connection_waits_for_a_cancellation_without_asking_again_and_again() 
         let ran = connection.with_limit(limit).execute("select pg_sleep(60)", ()).await;
         assert_eq!(ran.unwrap_err().kind(), ErrorKind::Timeout);
         connection.check().unwrap();
-        let idle = tokio::time::timeout(Duration::from_millis(600), connection.idle()).await;
-        assert!(idle.is_err(), "nothing came");
+        for tries in 0.. {
+            let idle = tokio::time::timeout(Duration::from_millis(600), connection.idle()).await;
+            assert!(idle.is_err(), "nothing came");
+            if connection.is_quiet() {
+                break;
+            }
+            assert!(tries < 30, "it is not cancelled");
+        }
         let syncs = proxy.frontend_tags().into_iter().filter(|sent| sent.1 == 'S').count();
         assert!(syncs <= 4, "{syncs} Syncs");
-        assert!(connection.is_quiet());
         one(&mut connection, 1).await;
     });
 }
@@ -390,10 +406,16 @@ fn while_a_cancellation_is_under_way_no_statement_is_sent() {
             // Everything is held up for longer than a call waits for its cancellation.
             proxy.set_delay(Duration::from_millis(150), Duration::ZERO);
             let limit = Duration::from_millis(100);
-            let error =
-                connection.with_limit(limit).execute("select pg_sleep(60)", ()).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout);
-            assert!(error.to_string().contains("not known"), "{error}");
+            for tries in 0.. {
+                let ran = connection.with_limit(limit).execute("select pg_sleep(60)", ()).await;
+                let error = ran.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Timeout);
+                if error.to_string().contains("not known") {
+                    break;
+                }
+                // This thread stood still for so long that the cancellation overtook it.
+                assert!(error.to_string().contains("was cancelled") && tries < 20, "{error}");
+            }
             assert!(!connection.is_quiet());
             // Whatever waits, waits for its end. What can't wait puts its requests together, and they wait.
             match held_up {
@@ -441,7 +463,7 @@ fn draining_cancels_what_does_not_end() {
         let mut connection = connect(database).await;
         let sleeping = connection.execute("select pg_sleep(60)", ());
         assert!(tokio::time::timeout(Duration::from_millis(10), sleeping).await.is_err());
-        connection.drain(Duration::from_secs(1)).await.unwrap();
+        connection.drain(Duration::from_secs(8)).await.unwrap();
         assert!(connection.is_quiet());
         assert_eq!(connection.status(), TransactionStatus::Idle);
         one(&mut connection, 1).await;
@@ -450,7 +472,7 @@ fn draining_cancels_what_does_not_end() {
         let endless =
             connection.query::<(i32,)>("select n from generate_series(1, 2000000000) n", ());
         assert!(tokio::time::timeout(Duration::from_millis(10), endless).await.is_err());
-        connection.drain(Duration::from_secs(4)).await.unwrap();
+        connection.drain(Duration::from_secs(8)).await.unwrap();
         one(&mut connection, 2).await;
     });
 }

@@ -18,7 +18,7 @@ struct Note {
 /// The numbers of the notes that are there, when no session is left that could still add one.
 async fn settled(database: &Database) -> Vec<i32> {
     loop {
-        let sessions = "select pid from pg_stat_activity where application_name = 'cut'";
+        let sessions = "select pid from pg_stat_activity where application_name = 'cut' and datname = current_database()";
         if database.run(sessions).unwrap().is_empty() {
             break;
         }
@@ -107,7 +107,7 @@ fn a_backend_that_is_ended_during_a_commit_leaves_the_outcome_open() {
         let db = Db::connect_with(config, PoolOptions::new().max(1)).await.unwrap();
         let ending = async {
             let end = "select pg_terminate_backend(pid) from pg_stat_activity
-                       where application_name = 'cut' and wait_event = 'PgSleep'";
+                       where application_name = 'cut' and datname = current_database() and wait_event = 'PgSleep'";
             while database.run(end).unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -110,8 +110,10 @@ fn a_database_that_is_not_there() {
 #[test]
 fn no_server_there() {
     stellata_testkit::run(async {
-        // A port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Nobody else gets its port, and nobody listens.
+        let bound = tokio::net::TcpSocket::new_v4().unwrap();
+        bound.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let port = bound.local_addr().unwrap().port();
         let url = format!("postgres://me@127.0.0.1:{port}/x");
         let error = Connection::connect(&Config::parse(&url).unwrap()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect);

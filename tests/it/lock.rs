@@ -147,10 +147,18 @@ fn waiting_ends_with_the_lock_or_the_limit() {
     with_database(async |database| {
         let (mut one, mut two) = (connect(database).await, connect(database).await);
         let lock = one.lock(4, Exclusive, Duration::ZERO).await.unwrap();
-        let start = Instant::now();
-        let error = two.lock(4, Shared, Duration::from_millis(60)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert!(start.elapsed() >= Duration::from_millis(60));
+        for tries in 0.. {
+            let start = Instant::now();
+            let error = two.lock(4, Shared, Duration::from_millis(60)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            assert!(start.elapsed() >= Duration::from_millis(60));
+            if error.to_string().contains("another session held") {
+                break;
+            }
+            // A busy server may not even have answered by then.
+            two.drain(Duration::from_secs(20)).await.unwrap();
+            assert!(tries < 20, "{error}");
+        }
         assert!(two.is_quiet() && !two.is_closed());
         let waiting = async {
             let lock = two.lock(4, Exclusive, Duration::from_secs(60)).await.unwrap();

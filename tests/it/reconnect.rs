@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use stellata_client::{Backoff, Config, Connection, ErrorKind, Reconnecting};
-use stellata_testkit::{Ending, Proxy, Server, ServerOptions, Shutdown, run, with_database};
+use stellata_testkit::{
+    Cut, Direction, Ending, Proxy, Server, ServerOptions, Shutdown, run, with_database,
+};
+
+use crate::dropped::poll_and_drop;
 
 const KILL: &str = "select pg_terminate_backend(pid) from pg_stat_activity
                     where datname = current_database() and pid <> pg_backend_pid()";
@@ -35,8 +39,8 @@ fn the_end_of_a_session_is_noticed_while_it_is_idle() {
 
         // A call that was given up is no hindrance.
         let mut connection = Connection::connect(&config).await.unwrap();
-        let given_up = connection.query::<(i32,)>("select 1 from pg_sleep(0.05)", ());
-        assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
+        let given_up = connection.query::<(i32,)>("select 1 from pg_sleep(0.1)", ());
+        assert!(poll_and_drop(1, given_up).await.is_none());
         database.run("select pg_sleep(0.2)").unwrap();
         database.run(KILL).unwrap();
         assert!(connection.idle().await.unwrap_err().is_fatal());
@@ -98,9 +102,13 @@ fn a_statement_is_never_run_twice() {
         let (mut failed, mut ran) = (0, 0);
         for n in 0..40_i32 {
             let connection = lasting.get().await.unwrap();
+            if n % 4 == 0 {
+                // However fast the machine is, its answer does not come.
+                proxy.cut(Cut::new(Direction::ToClient, 1, Ending::Reset));
+            }
             let insert = connection.execute("insert into done values ($1)", (n,));
             let cut = async {
-                if n % 2 == 0 {
+                if n % 4 == 2 {
                     tokio::time::sleep(Duration::from_micros(n as u64 * 40)).await;
                     proxy.sever(Ending::Reset);
                 }
@@ -113,7 +121,7 @@ fn a_statement_is_never_run_twice() {
                 }
             }
         }
-        assert!(failed > 3 && ran >= 20, "{failed} failed, {ran} ran");
+        assert!(failed >= 10 && ran >= 20, "{failed} failed, {ran} ran");
         let twice = database.run("select n from done group by n having count(*) > 1").unwrap();
         assert!(twice.is_empty(), "{twice:?}");
     });

@@ -142,6 +142,7 @@ fn no_acknowledged_write_is_missing_after_promotions() {
         runtime.block_on(async {
             let mut lent = Vec::new();
             while lent.len() < MAX {
+                assert!(promoted.elapsed() < Duration::from_secs(120), "{how:?}");
                 let Ok(mut lease) = cluster.acquire().await else { continue };
                 match lease.query_one::<(i32,)>("select inet_server_port()", ()).await {
                     Ok((at,)) => {
@@ -220,6 +221,7 @@ fn a_pool_of_read_write_sessions_finds_the_new_primary() {
         runtime.block_on(async {
             let mut lent = Vec::new();
             while lent.len() < MAX {
+                assert!(promoted.elapsed() < Duration::from_secs(120), "{how:?}");
                 let Ok(mut lease) = pool.acquire().await else { continue };
                 match lease.query_one::<(i32,)>("select inet_server_port()", ()).await {
                     Ok((at,)) => {

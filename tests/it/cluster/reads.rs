@@ -219,7 +219,23 @@ fn a_read_that_a_replica_gives_up_is_made_again_on_the_primary() {
             run_on(servers.primary(), "delete from note");
             run_on(servers.primary(), "vacuum note");
         };
-        let (found, ()) = tokio::join!(read(), once_it_runs(&remove));
+        let is_over = std::cell::Cell::new(false);
+        let reading = async {
+            let found = read().await;
+            is_over.set(true);
+            found
+        };
+        // Whoever else looks at the table just then has the first vacuum leave the row.
+        let removing = async {
+            once_it_runs(&remove).await;
+            for _ in 0..100 {
+                if !is_over.get() {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    run_on(servers.primary(), "vacuum note");
+                }
+            }
+        };
+        let (found, ()) = tokio::join!(reading, removing);
         assert_eq!(found.unwrap().0, primary, "it stood in the way of replay");
 
         // What is wrong with the statement itself is told at once.

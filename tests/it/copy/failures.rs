@@ -189,7 +189,8 @@ fn a_copy_in_that_is_dropped_stores_nothing_and_the_connection_goes_on() {
             stored = count;
             assert!(connection.is_quiet());
         }
-        assert!(unfinished > 40, "only {unfinished} were dropped early");
+        // Two of nine rounds at least, whatever the machine is busy with.
+        assert!(unfinished >= 20, "only {unfinished} were dropped early");
 
         let mut writer = connection.copy_in("t", &["n"]).writer().unwrap();
         writer.write(b"1\n2\n").await.unwrap();
@@ -361,7 +362,7 @@ fn a_huge_copy_out_that_is_dropped_in_a_transaction_is_cancelled_and_says_so() {
             leave_huge(&mut connection, way).await;
             let error = connection.execute("insert into t values (2)", ()).await.unwrap_err();
             let most = proxy.counts().bytes_to_client;
-            assert!((64 << 20..256 << 20).contains(&most), "{most} bytes have come");
+            assert!((64 << 20..1 << 30).contains(&most), "{most} bytes have come");
             assert_eq!(error.sqlstate(), SqlState::from_text("25P02"));
             assert!(error.to_string().contains("a COPY out was dropped"), "{error}");
             // It is told once.

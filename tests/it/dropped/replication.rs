@@ -132,9 +132,12 @@ pub(super) const CASES: &[Case] = &[
 
 const NAME: &str = "dropped_replication";
 
-fn config(database: &Database, slow: &Trickle) -> Config {
+/// What its connections that are dropped while they begin and end are called.
+const ENDS: &str = "dropped_replication_ends";
+
+fn config(database: &Database, slow: &Trickle, name: &str) -> Config {
     let config = Config::parse(&database.tcp_url()).unwrap().with_port(slow.port);
-    config.with_setting("application_name", NAME)
+    config.with_setting("application_name", name)
 }
 
 fn limit() -> Duration {
@@ -149,7 +152,7 @@ fn replication_is_dropped_at_every_poll() {
         session.run("create table notes (id int8 primary key, body text)").unwrap();
         session.run("create publication everything for all tables").unwrap();
         let slow = Trickle::start(&database).await;
-        let config = config(&database, &slow);
+        let config = config(&database, &slow, NAME);
         let slot = slot_name();
         let mut first = ReplicationConnection::connect(&config).await.unwrap();
         first.create_slot(&NewSlot::logical(&slot)).await.unwrap();
@@ -206,7 +209,7 @@ fn replication_is_dropped_at_every_poll_while_it_connects_and_closes() {
     let database = Database::create(server()).unwrap();
     run_within(limit(), async {
         let slow = Trickle::start(&database).await;
-        let config = config(&database, &slow);
+        let config = config(&database, &slow, ENDS);
         let (mut polls, mut drops) = ([0; 3], 0);
         slow.set(true);
         loop {
@@ -234,7 +237,7 @@ fn replication_is_dropped_at_every_poll_while_it_connects_and_closes() {
             polls[2] = next(polls[2]);
             drops += 1;
         }
-        gone(&database, NAME).await;
+        gone(&database, ENDS).await;
         println!("{drops} drops, after {polls:?} polls at the most");
         assert!(polls[0] > 100 && polls[1] > 100);
     });

@@ -210,7 +210,7 @@ fn a_server_that_dies_at_any_boundary_of_its_messages() {
         let (url, recorded, recordings) = record(database).await;
         // On a thread of its own: each run has its own time.
         let all_runs = move || run_all(&url, &recorded, &recordings);
-        let (runs, failed, given_up) = std::thread::spawn(all_runs).join().unwrap();
+        let (runs, failed, given_up) = tokio::task::spawn_blocking(all_runs).await.unwrap();
         println!(
             "gone: {runs} runs of {} workflows, {failed} failed at once, {given_up} given up in time",
             all().len()

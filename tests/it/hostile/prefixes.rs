@@ -65,8 +65,9 @@ async fn replay(
 fn a_server_that_stops_at_any_byte() {
     with_database(async |database| {
         let (url, recorded, recordings) = record(database).await;
-        let replays = std::thread::spawn(move || replay_all(&url, &recorded, &recordings));
-        println!("prefixes: {} of {} workflows", replays.join().unwrap(), all().len());
+        let replays = move || replay_all(&url, &recorded, &recordings);
+        let replays = tokio::task::spawn_blocking(replays).await.unwrap();
+        println!("prefixes: {replays} of {} workflows", all().len());
     });
 }
 

@@ -111,11 +111,12 @@ pub(super) fn cases() -> Vec<Case> {
         ("tls-half-hello-silence", shake(b"\x16\x03\x03\x01").end(Ending::Silence), "Timeout"),
     ] {
         let case = Case::new(id, script, connect, want);
-        cases.push(
-            case.configured(|config| {
+        cases.push(match want {
+            "Timeout" => case.configured(|config| {
                 require(config).with_connect_timeout(Duration::from_millis(300))
             }),
-        );
+            _ => case.configured(require),
+        });
     }
 
     // What comes in place of a handshake.

@@ -38,8 +38,7 @@ fn more_than_a_lane_takes_wait_and_are_answered() {
 #[test]
 fn who_waits_for_a_lane_has_a_deadline() {
     with_database(async |database| {
-        let options =
-            PoolOptions::new().max(1).lanes(1).acquire_timeout(Duration::from_millis(300));
+        let options = PoolOptions::new().max(1).lanes(1).acquire_timeout(Duration::from_secs(3));
         let pool = Pool::new(config(database), options);
         let lease = pool.acquire().await.unwrap();
         let error = ask(&pool, Apart, 1).await.unwrap_err();
@@ -337,7 +336,7 @@ fn a_time_limit_gives_up_waiting_and_cancels_nothing() {
     with_database(async |database| {
         let pool = pool(database, 1, 1);
         assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
-        let mut slow = slowly(&pool, 0.5);
+        let mut slow = slowly(&pool, 3.0);
         assert!(poll_once(&mut slow).await.is_pending());
         // Behind the slow one, so that a cancellation for it would hit that.
         assert!(timeout(Duration::from_millis(50), ask(&pool, Apart, 2)).await.is_err());

@@ -105,7 +105,7 @@ fn a_connection_cut_at_any_byte_never_hides_a_gap() {
 fn a_silent_network_is_found_out_by_a_probe() {
     with_database(async |database| {
         let proxy = Proxy::start(database.tcp()).unwrap();
-        let probes = (Duration::from_millis(50), Duration::from_millis(200));
+        let probes = (Duration::from_millis(50), Duration::from_secs(2));
         let mut listener =
             through(&proxy, database, options().with_probes(probes.0, probes.1)).await;
         listener.listen("c").await.unwrap();
@@ -163,6 +163,7 @@ fn a_refusal_is_told_and_tried_again() {
         drop(listener);
         let mut dropped = database.run(&format!("drop role \"{role}\""));
         while dropped.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
             dropped = database.run(&format!("drop role \"{role}\""));
         }
     });

@@ -90,29 +90,34 @@ fn a_ticker_beside_fifty_logins_waits_for_no_derivation() {
         .with_database(server.maintenance_database())
         .with_password(PASSWORD);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let longest = Arc::new(AtomicU64::new(0));
-        let note = Arc::clone(&longest);
-        let ticker = tokio::spawn(async move {
-            loop {
-                let before = computed().unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                let took = computed().unwrap().saturating_sub(before).as_micros();
-                note.fetch_max(u64::try_from(took).unwrap(), Ordering::SeqCst);
+    let longest_wait = || {
+        runtime.block_on(async {
+            let longest = Arc::new(AtomicU64::new(0));
+            let note = Arc::clone(&longest);
+            let ticker = tokio::spawn(async move {
+                loop {
+                    let before = computed().unwrap();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    let took = computed().unwrap().saturating_sub(before).as_micros();
+                    note.fetch_max(u64::try_from(took).unwrap(), Ordering::SeqCst);
+                }
+            });
+            let logins: Vec<_> = (0..50)
+                .map(|_| {
+                    let config = config.clone();
+                    tokio::spawn(async move { Connection::connect(&config).await.map(drop) })
+                })
+                .collect();
+            for login in logins {
+                login.await.unwrap().unwrap();
             }
-        });
-        let logins: Vec<_> = (0..50)
-            .map(|_| {
-                let config = config.clone();
-                tokio::spawn(async move { Connection::connect(&config).await.map(drop) })
-            })
-            .collect();
-        for login in logins {
-            login.await.unwrap().unwrap();
-        }
-        ticker.abort();
-        let longest = Duration::from_micros(longest.load(Ordering::SeqCst));
-        println!("the thread computed for {longest:?} at most between two ticks");
-        assert!(longest < Duration::from_millis(20), "{longest:?}");
-    });
+            ticker.abort();
+            let longest = Duration::from_micros(longest.load(Ordering::SeqCst));
+            println!("the thread computed for {longest:?} at most between two ticks");
+            longest
+        })
+    };
+    // What a virtual machine's processor loses to others counts as time of the thread, but not each time.
+    let least = (0..3).map(|_| longest_wait()).min().unwrap();
+    assert!(least < Duration::from_millis(20), "{least:?}");
 }

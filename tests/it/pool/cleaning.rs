@@ -235,8 +235,12 @@ fn a_connection_that_cant_be_cleaned_in_time_is_replaced() {
         let pool = stellata_pool::Pool::new(super::config(database), options);
         let mut connection = pool.acquire().await.unwrap();
         let process = connection.process_id().unwrap();
-        let sleep = connection.execute("select pg_sleep(1)", ());
+        let sleep = connection.execute("select pg_sleep(60)", ());
         assert!(tokio::time::timeout(Duration::from_millis(20), sleep).await.is_err());
+        let asleep = format!(
+            "select 1 from pg_stat_activity where pid = {process} and wait_event = 'PgSleep'"
+        );
+        eventually("it sleeps", || !database.run(&asleep).unwrap().is_empty()).await;
         // A process that is halted hears of no cancellation.
         signal("-STOP", process);
         drop(connection);

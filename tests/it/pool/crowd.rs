@@ -66,7 +66,9 @@ fn ten_thousand_tasks_share_sixteen_connections() {
         assert_eq!(pool.metrics().timed_out, 0);
         over.store(true, Ordering::Relaxed);
         let peak = watching.join().unwrap();
-        assert!((1..=MAX).contains(&peak), "{peak} sessions at once");
+        // Behind a connection that was closed the server's session may still be leaving.
+        let leaving = usize::try_from(pool.metrics().closed.total()).unwrap();
+        assert!((1..=MAX + leaving).contains(&peak), "{peak} sessions at once, {leaving} closed");
         assert_eq!(pool.drain(Duration::from_secs(20)).await, 0);
         runtime.shutdown_background();
     });

@@ -326,7 +326,9 @@ fn who_comes_while_the_idle_connection_is_looked_at_waits_for_it() {
         // Whoever is told of the notice waits, and with it the look.
         let held = world.told.lock().unwrap();
         world.say(0, Reply::new().notice("x"));
+        let start = std::time::Instant::now();
         while pool.status().idle > 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "nobody looks at it");
             std::thread::sleep(Duration::from_millis(1));
         }
         assert!(pool.try_acquire().is_none());
@@ -335,7 +337,7 @@ fn who_comes_while_the_idle_connection_is_looked_at_waits_for_it() {
         assert!(polled.is_pending());
         assert_eq!(pool.status().opening, 0);
         drop(held);
-        acquiring.await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), acquiring).await.unwrap().unwrap();
         assert_eq!(pool.metrics().opened, 1);
     });
 }

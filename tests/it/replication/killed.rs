@@ -260,6 +260,7 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
             server.restart(how).unwrap();
             copy.follow(&config, &options, last).await;
 
+            let mut witness = sql::Session::connect(server.endpoint(), "postgres").unwrap();
             // A walsender that dies without a word takes all other sessions with it. Some steps after it has the slot: by the
             // steps that the consumer has made, not by the time they took.
             let kill = || {
@@ -283,6 +284,10 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
                 .await;
             }
             crashed += 1;
+            // The server ends all others a moment after that.
+            while witness.run("select 1").is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             server.wait_until_ready().unwrap();
             copy.follow(&config, &options, last).await;
         }

@@ -72,14 +72,16 @@ fn an_encrypted_connection_that_is_cut_fails_what_was_in_flight_and_no_more() {
                 .map(|n| {
                     let pool = pool.clone();
                     tokio::spawn(async move {
-                        let sql = format!("select {n} from pg_sleep(20)");
+                        let sql = format!("select {n} from pg_sleep(20) -- {round}");
                         pool.query_shared::<(i32,)>(&sql, ()).await
                     })
                 })
                 .collect();
-            let running = "select 1 from pg_stat_activity \
-                           where datname = current_database() and query like '%pg_sleep(20)'";
-            while database.run(running).unwrap().is_empty() {
+            let running = format!(
+                "select 1 from pg_stat_activity \
+                 where datname = current_database() and query like '%pg_sleep(20) -- {round}'"
+            );
+            while database.run(&running).unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
             proxy.sever(Ending::Reset);
