@@ -292,15 +292,15 @@ impl Config {
     /// Says whether a pooler stands before the server that lends its connections by transaction, such as PgBouncer in that
     /// mode, and does not keep track of prepared statements (PgBouncer does by `max_prepared_statements`, from 1.21 on).
     ///
-    /// No statement gets a name then: each is prepared anew in the same round trip that runs it. The same happens by
-    /// itself from the moment on when prepared statements turn out to be gone, or to be others'.
+    /// No statement gets a name then: each is prepared anew in the same round trip that runs it. Unless `false` is said, the
+    /// same happens by itself from the moment on when names turn out to be others', or to be gone where a pooler is suspected.
     ///
     /// Default: not said. A pooler is then suspected, at no cost, where the number of the session's process is none that a
     /// system gives out, as those that PgBouncer makes up (999 of 1000). Nothing else that it reports tells it from the
     /// server, nor the mode it works in. So names stay, but what can't be run again by itself, in a transaction or in a
     /// batch, relies on none: it is prepared anew in its own flush, whatever is there by its name. That costs the server
     /// time, no round trip; `false` says that a suspicion would be wrong. Where nothing is said nor suspected, the first
-    /// statement in a transaction whose name turns out to be gone fails.
+    /// statement in a transaction whose name turns out to be gone fails, and a pooler is suspected from then on.
     #[must_use]
     pub const fn with_transaction_pooler(mut self, is_there: bool) -> Self {
         self.transaction_pooler = Some(is_there);
