@@ -16,6 +16,9 @@ use super::{soon, threads};
 /// Far above what a hand-over takes, far below what a caller waits.
 const SOON: Duration = Duration::from_secs(20);
 
+/// Long enough for an attempt to begin.
+const MOMENT: Duration = Duration::from_millis(50);
+
 fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -55,15 +58,17 @@ fn is_served(runtime: &Runtime, waiting: JoinHandle<Result<(), Error>>) {
 #[test]
 fn what_was_being_opened_in_a_runtime_that_ends_is_opened_where_somebody_waits() {
     for first in [one_thread, threads] {
-        let (first, second) = (first(), threads());
-        let (pool, begun) = stuck(2, options().max(2));
+        let (still, first, second) = (one_thread(), first(), threads());
+        let (pool, begun) = stuck(3, options().max(3));
+        // The task that looks after the connections stands still with this one, and helps nobody.
+        assert!(still.block_on(async { timeout(MOMENT, pool.acquire()).await }).is_err());
         let waiting = waiting_in(&second, &pool);
-        soon("one attempt is under way", || begun.load(Ordering::Relaxed) == 1);
-        // The second attempt is the first runtime's, which ends while it is under way.
+        soon("two attempts are under way", || begun.load(Ordering::Relaxed) == 2);
+        // The third attempt is the first runtime's, which ends while it is under way.
         let (asks, counted) = (pool.clone(), Arc::clone(&begun));
         first.block_on(async move {
             tokio::spawn(async move { asks.acquire().await.map(drop) });
-            while counted.load(Ordering::Relaxed) < 2 {
+            while counted.load(Ordering::Relaxed) < 3 {
                 tokio::task::yield_now().await;
             }
         });
@@ -72,15 +77,16 @@ fn what_was_being_opened_in_a_runtime_that_ends_is_opened_where_somebody_waits()
         drop(first);
         is_served(&second, waiting);
         is_served(&second, other);
-        assert_eq!((begun.load(Ordering::Relaxed), pool.metrics().opened), (3, 1));
+        assert_eq!((begun.load(Ordering::Relaxed), pool.metrics().opened), (4, 1));
     }
 }
 
 #[test]
 fn what_was_being_closed_in_a_runtime_that_ends_makes_room_for_who_waits() {
-    let (first, second) = (one_thread(), threads());
+    let (still, first, second) = (one_thread(), one_thread(), threads());
     let pool = Arc::new(Memory::default()).pool(options());
-    let lease = second.block_on(pool.acquire()).unwrap();
+    // The task that looks after the connections stands still with this one, and helps nobody.
+    let lease = still.block_on(pool.acquire()).unwrap();
     let waiting = waiting_in(&second, &pool);
     soon("it waits", || pool.status().waiting == 1);
     {
@@ -127,7 +133,7 @@ fn the_end_of_a_runtime_is_no_refusal_for_who_waits_in_another() {
     // Who sees to the deadlines does so in the first.
     let lease = first.block_on(pool.acquire()).unwrap();
     first.block_on(async {
-        assert!(timeout(Duration::from_millis(50), pool.acquire()).await.is_err());
+        assert!(timeout(MOMENT, pool.acquire()).await.is_err());
     });
     assert_eq!(pool.metrics().failed_to_open, 1);
     let waiting = waiting_in(&second, &pool);
