@@ -80,7 +80,7 @@ fn memory_does_not_grow_with_the_number_of_rows() {
         Err(_) => 250_000,
     };
     let database = Database::create(Server::shared().unwrap()).unwrap();
-    run_within(Duration::from_secs(240 + rows / 5_000), async {
+    run_within(Duration::from_secs(360 + rows / 2_000), async {
         let mut connection =
             Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap();
         let count = i32::try_from(rows).unwrap();
