@@ -57,7 +57,10 @@ pub(super) struct Seen {
 
 /// The keys of the logins that were played, by the password and the server's message: what is recorded does not change, and
 /// a derivation takes as long as a thousand plays.
-static KEYS: Mutex<Option<HashMap<(String, Vec<u8>), Keys>>> = Mutex::new(None);
+static KEYS: Mutex<Option<HashMap<Salted, Keys>>> = Mutex::new(None);
+
+/// A password, and the message that names the salt and the number of iterations.
+type Salted = (&'static str, Vec<u8>);
 
 /// How many of them are kept.
 const MOST_KEYS: usize = 64;
@@ -154,7 +157,7 @@ impl Player {
     /// The keys that the login waits for.
     fn keys(&mut self) -> Keys {
         let derivation = self.conversation.key_derivation().unwrap();
-        let name = (self.password.to_owned(), self.conversation.body().to_vec());
+        let name = (self.password, self.conversation.body().to_vec());
         let mut known = KEYS.lock().unwrap();
         let known = known.get_or_insert_default();
         if let Some(keys) = known.get(&name) {
