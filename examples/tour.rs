@@ -1,15 +1,15 @@
 //! A tour of stellata on real data: the flights that left New York in the first week of 2013.
 //!
 //! `cargo xtask demo` runs it against a throwaway server, or against the one that `DATABASE_URL` names; `--full` takes
-//! the whole year. Each step shows its SQL, some rows, and how often the client waited for the server, counted by a proxy
-//! that stands before it.
-
-#![allow(clippy::print_stdout, reason = "it is a program to be looked at")]
+//! the whole year. Each step shows its SQL as it was sent, some rows, and how often the client waited for the server: a proxy
+//! that stands before it reads along and counts.
 
 #[path = "tour/data.rs"]
 mod data;
 #[path = "tour/models.rs"]
 mod models;
+#[path = "tour/wire.rs"]
+mod wire;
 #[path = "tour/show.rs"]
 mod show;
 
@@ -21,20 +21,27 @@ use stellata_testkit::{Database, Proxy, Server};
 
 use crate::data::Data;
 use crate::models::{Airline, Airport, Flight, Plane, Visit, Weather};
-use crate::show::{Show, or_dash};
+use crate::show::{Show, Shown, or_dash};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let full = std::env::args().any(|argument| argument == "--full");
+    tour(full).await.map(drop)
+}
+
+/// Goes through all steps; returns what each of them has shown.
+async fn tour(full: bool) -> Result<Vec<Shown>> {
     let data = data::load(full)?;
 
     let server = Server::shared()?;
     let database = Database::create(server)?;
     let proxy = Proxy::start(database.tcp())?;
+    proxy.set_keeping(true);
     let db = Db::connect(&proxy.url(database.name())).await?;
     let mut show = Show::new(proxy);
+    show.introduce();
 
     make_tables(&mut show, &db).await?;
     load(&mut show, &db, data).await?;
@@ -51,32 +58,26 @@ async fn main() -> Result<()> {
     aggregates(&mut show, &db).await?;
     json(&mut show, &db).await?;
     mistakes(&mut show, &db).await?;
-    Ok(())
+    Ok(show.end())
 }
 
 async fn make_tables(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Tables are made from the models, in the order in which they need each other");
     let schema = Schema::new().model::<Flight>().model::<Visit>();
-    let statements = schema.create_sql()?;
     db.create_all(&schema).await?;
-    let made = statements.len();
-    show.sql(statements.last().map_or("", String::as_str));
-    show.note(&format!("and {} more", made - 1));
-    show.done(made, "statements");
+    show.done(schema.create_sql()?.len(), "statements in one transaction");
     Ok(())
 }
 
 async fn load(show: &mut Show, db: &Db, data: Data) -> Result<()> {
     show.step("Rows are loaded in bulk: one array a column, one statement a table");
     let start = Instant::now();
-    let flights = Flight::insert_many(data.flights);
-    show.sql(&flights.sql()?);
     let counts = [
         Airline::insert_many(data.airlines).exec(db).await?,
         Airport::insert_many(data.airports).exec(db).await?,
         Plane::insert_many(data.planes).exec(db).await?,
         Weather::insert_many(data.weather).exec(db).await?,
-        flights.exec(db).await?,
+        Flight::insert_many(data.flights).exec(db).await?,
     ];
     let took = start.elapsed();
     show.table(
@@ -110,14 +111,14 @@ async fn one_row(show: &mut Show, db: &Db) -> Result<()> {
 async fn filters(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Conditions: typed, combined with & | !, never as text");
     let airline: Option<&str> = None;
-    let query = Flight::query()
+    let late = Flight::query()
         .filter(|f| f.dep_delay.gt(60) & (f.dest.is_in(["LAX", "SFO"]) | f.distance.lt(200)))
         .filter_some(airline, |f, carrier| f.carrier.eq(carrier))
         .exclude(|f| f.tailnum.startswith("N3"))
         .order_by(|f| (f.dep_delay.desc().nulls_last(), f.flight.asc()))
-        .limit(5);
-    show.sql(&query.sql()?);
-    let late = query.all(db).await?;
+        .limit(5)
+        .all(db)
+        .await?;
     show.table(
         ["flight", "from", "to", "tail", "minutes late"],
         late.iter().map(|f| {
@@ -136,13 +137,14 @@ async fn filters(show: &mut Show, db: &Db) -> Result<()> {
 
 async fn relations_up(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Flights with their airline, aircraft, both airports and the weather: one flush");
-    let query = Flight::query()
+    let flights = Flight::query()
         .filter(|f| f.origin.eq("JFK") & f.dest.eq("BOS"))
         .order_by(|f| (f.time_hour.asc(), f.flight.asc()))
         .limit(5)
-        .include(|f| (f.airline(), f.plane(), f.from(), f.to(), f.weather()));
-    show.sql(&query.sql()?);
-    let flights = query.all(db).await?;
+        .include(|f| (f.airline(), f.plane(), f.from(), f.to(), f.weather()))
+        .all(db)
+        .await?;
+    show.note("The first statement hands the keys of its rows to the others inside the server.");
     let mut rows = Vec::new();
     for flight in &flights {
         rows.push([
@@ -160,7 +162,7 @@ async fn relations_up(show: &mut Show, db: &Db) -> Result<()> {
 
 async fn relations_down(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Airports with their latest departures, three each, and the aircraft of those");
-    let query = Airport::query()
+    let airports = Airport::query()
         .filter(|a| a.faa.is_in(["EWR", "JFK", "LGA"]))
         .order_by(|a| a.faa.asc())
         .include(|a| {
@@ -169,9 +171,9 @@ async fn relations_down(show: &mut Show, db: &Db) -> Result<()> {
                 .order_by(|f| (f.time_hour.desc(), f.flight.asc()))
                 .limit(3)
                 .include(|f| f.plane())
-        });
-    show.sql(&query.sql()?);
-    let airports = query.all(db).await?;
+        })
+        .all(db)
+        .await?;
     let mut rows = Vec::new();
     for airport in &airports {
         for flight in airport.departures.get()? {
@@ -191,7 +193,7 @@ async fn relations_down(show: &mut Show, db: &Db) -> Result<()> {
 
 async fn across_relations(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Conditions across relations: aircraft older than 1980 that flew to a city by name");
-    let query = Plane::query()
+    let planes = Plane::query()
         .filter(|p| {
             p.year.lt(1980)
                 & p.flights().any(|f| {
@@ -199,9 +201,9 @@ async fn across_relations(show: &mut Show, db: &Db) -> Result<()> {
                 })
         })
         .order_by(|p| p.year.asc())
-        .limit(5);
-    show.sql(&query.sql()?);
-    let planes = query.all(db).await?;
+        .limit(5)
+        .all(db)
+        .await?;
     show.table(
         ["tail", "built", "by", "model"],
         planes
@@ -214,14 +216,14 @@ async fn across_relations(show: &mut Show, db: &Db) -> Result<()> {
 
 async fn keys_that_lead_nowhere(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Keys that lead nowhere: destinations that are not among the airports");
-    let query = Flight::query()
-        .filter(|f| f.to().faa.is_null())
+    let lost = Flight::query().filter(|f| f.to().faa.is_null());
+    let count = lost.clone().count(db).await?;
+    let flights = lost
         .include(|f| f.to())
         .order_by(|f| (f.dest.asc(), f.time_hour.asc()))
-        .limit(3);
-    show.sql(&query.sql()?);
-    let count = Flight::query().filter(|f| f.to().faa.is_null()).count(db).await?;
-    let flights = query.all(db).await?;
+        .limit(3)
+        .all(db)
+        .await?;
     for flight in &flights {
         // The key is readable, the row is not there, and nobody pretends otherwise.
         let told = flight.to.get().err().map_or_else(String::new, |error| error.to_string());
@@ -233,14 +235,12 @@ async fn keys_that_lead_nowhere(show: &mut Show, db: &Db) -> Result<()> {
 
 async fn upsert(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Insert, or count up the row that is there");
-    for (number, hits) in [1, 1, 5].into_iter().enumerate() {
-        let upsert = Visit::upsert(new!(Visit { board: "JFK departures", hits: hits }))
+    for hits in [1, 1, 5] {
+        let visit = Visit::upsert(new!(Visit { board: "JFK departures", hits: hits }))
             .on(|key| key.board)
-            .update(|visit, new| visit.hits.set(visit.hits + new.hits));
-        if number == 0 {
-            show.sql(&upsert.sql()?);
-        }
-        let visit = upsert.one(db).await?;
+            .update(|visit, new| visit.hits.set(visit.hits + new.hits))
+            .one(db)
+            .await?;
         let done = if visit.inserted { "inserted" } else { "updated" };
         show.note(&format!("{done}: {} hits on {}", visit.row.hits, visit.row.board));
     }
@@ -253,9 +253,8 @@ async fn change(show: &mut Show, db: &Db) -> Result<()> {
     let mut visit = new!(Visit { board: "LGA arrivals", hits: 0 }).insert(db).await?;
     visit.update(|v| v.hits.set(v.hits + 10), db).await?;
     show.note(&format!("row {} now has {} hits", visit.id, visit.hits));
-    let update = Visit::query().filter(|v| v.hits.lt(100)).update(|v| v.hits.set(v.hits * 2));
-    show.sql(&update.sql()?);
-    let updated = update.exec(db).await?;
+    let few = Visit::query().filter(|v| v.hits.lt(100));
+    let updated = few.update(|v| v.hits.set(v.hits * 2)).exec(db).await?;
     visit.delete(db).await?;
     show.note(&format!(
         "{updated} rows doubled, one deleted, {} left",
@@ -278,7 +277,7 @@ async fn transaction_that_fails(show: &mut Show, db: &Db) -> Result<()> {
     if let Err(error) = failed {
         show.note(&error.to_string());
         show.note(&format!(
-            "model {:?}, field `board`: {}",
+            "-- error.model(): {:?}, error.is::<Visit, _>(|v| v.board): {}",
             error.model(),
             error.is::<Visit, _>(|v| v.board)
         ));
@@ -300,7 +299,7 @@ async fn transaction_that_holds(show: &mut Show, db: &Db) -> Result<()> {
                     Ok(())
                 })
                 .await;
-            show.note(&format!("inside a savepoint: {}", inner.is_err()));
+            show.note(&format!("the savepoint failed: {}", inner.is_err()));
             let mut visit = Visit::get(visit.id, tx).await?;
             visit.update(|v| v.hits.set(v.hits + 1), tx).await?;
             Ok::<_, stellata::Error>(visit.hits)
@@ -320,7 +319,6 @@ async fn aggregates(show: &mut Show, db: &Db) -> Result<()> {
                (avg(f.dep_delay))::float8, max(f.dep_delay) \
                from flights f join airlines a using (carrier) where f.origin = $1 \
                group by a.name order by 2 desc limit 5";
-    show.sql(sql);
     let mut connection = db.pool().acquire().await?;
     let rows: Vec<AirlineRow> = connection.query(sql, ("JFK",)).await?;
     show.table(
@@ -347,9 +345,7 @@ async fn json(show: &mut Show, db: &Db) -> Result<()> {
         .include(|f| (f.airline(), f.to()))
         .first(db)
         .await?;
-    for line in serde_json::to_string_pretty(&flight)?.lines() {
-        println!("   {line}");
-    }
+    show.text(&serde_json::to_string_pretty(&flight)?);
     show.done(1, "flight with its airline and destination");
     Ok(())
 }
@@ -358,20 +354,58 @@ async fn mistakes(show: &mut Show, db: &Db) -> Result<()> {
     show.step("Mistakes are told in plain words, and before they do harm");
     let flight = Flight::query().first(db).await?;
     if let Some(Err(error)) = flight.as_ref().map(|flight| flight.plane.get()) {
-        show.note(&format!("* {error}"));
+        show.text(&format!("* {error}"));
     }
     if let Err(error) = Visit::query().delete().exec(db).await {
-        show.note(&format!("* {error}"));
+        show.text(&format!("* {error}"));
     }
     if let Err(error) = Airport::get("QQQ", db).await {
-        show.note(&format!("* {error}"));
+        show.text(&format!("* {error}"));
     }
     let mut connection = db.pool().acquire().await?;
     if let Err(error) = connection.query::<(String,)>("select nme from airlines", ()).await {
-        for line in format!("* {error:#}").lines() {
-            println!("   {line}");
-        }
+        show.text(&format!("* {error:#}"));
     }
     show.done(4, "mistakes");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What must stand in the SQL of each step, and its round trips.
+    const STEPS: [(&str, usize); 15] = [
+        ("create table", 1),
+        ("unnest(", 5),
+        ("\"time_hour\" = $2", 2),
+        ("= any($2)", 1),
+        ("from \"weather\"", 1),
+        ("from \"planes\"", 1),
+        ("exists (", 1),
+        ("count(*)", 2),
+        ("on conflict", 3),
+        ("delete from", 5),
+        ("rollback", 5),
+        ("savepoint s2", 6),
+        ("group by a.name", 1),
+        ("from \"airlines\"", 1),
+        ("select nme", 3),
+    ];
+
+    #[tokio::test]
+    async fn each_step_shows_its_sql_and_takes_the_round_trips_that_it_should() {
+        let steps = tour(false).await.unwrap();
+        assert_eq!(steps.len(), STEPS.len());
+        for (step, (text, trips)) in steps.iter().zip(STEPS) {
+            assert_eq!(usize::try_from(step.trips), Ok(trips), "{step:#?}");
+            assert_eq!(step.flights.len(), trips, "all of it was seen: {step:#?}");
+            assert!(step.flights.iter().flatten().any(|sql| sql.contains(text)), "{step:#?}");
+        }
+        let flown = |step: usize| steps[step].flights.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(flown(4), [6], "flights and five relations leave together");
+        assert_eq!(flown(5), [3], "airports, their flights and the aircraft of those");
+        assert_eq!(steps[10].flights[1][0], "begin", "it rides with the first statement");
+        assert_eq!(flown(11)[..2], [2, 2], "so does a savepoint");
+    }
 }

@@ -35,8 +35,10 @@ where
 
 fn codecs(criterion: &mut Criterion) {
     both_ways(criterion, "bool", &true);
+    both_ways(criterion, "int2", &12_345_i16);
     both_ways(criterion, "int4", &1_234_567_i32);
     both_ways(criterion, "int8", &1_234_567_890_123_i64);
+    both_ways(criterion, "float4", &12.5_f32);
     both_ways(criterion, "float8", &1234.5_f64);
     both_ways(criterion, "text of 10 bytes", &"hair color".to_owned());
     both_ways(criterion, "text of 10 KB", &"x".repeat(10 * 1024));

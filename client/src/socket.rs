@@ -375,3 +375,66 @@ impl AsyncWrite for Socket {
         Self::poll_shutdown(self.get_mut(), cx)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::socket_options::Keepalive;
+
+    /// What the system says of a socket that was opened with these settings, by a listener of our own.
+    async fn opened(settings: &SocketSettings) -> TcpStream {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let endpoint = Arc::new(Endpoint::new("127.0.0.1", port));
+        let address = Address::known(&endpoint).unwrap().unwrap();
+        match Socket::connect(&address, settings).await.unwrap() {
+            Socket::Tcp(plain) => plain.stream,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_setting_reaches_the_socket() {
+        let keepalive = Keepalive::new()
+            .with_idle(Duration::from_secs(61))
+            .with_interval(Duration::from_secs(7))
+            .with_count(4);
+        let limit = Some(Duration::from_millis(30_500));
+        let settings = SocketSettings {
+            keepalive: Some(keepalive),
+            tcp_user_timeout: limit,
+            ..SocketSettings::default()
+        };
+        let stream = opened(&settings).await;
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(61));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(7));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), limit);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_set_is_the_systems() {
+        let fresh = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let fresh = SockRef::from(&fresh);
+        for keepalive in [Some(Keepalive::new()), None] {
+            let stream = opened(&SocketSettings { keepalive, ..SocketSettings::default() }).await;
+            let socket = SockRef::from(&stream);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert_eq!(socket.keepalive().unwrap(), keepalive.is_some());
+            let times = |socket: &SockRef<'_>| {
+                (
+                    socket.tcp_keepalive_time().unwrap(),
+                    socket.tcp_keepalive_interval().unwrap(),
+                    socket.tcp_keepalive_retries().unwrap(),
+                    socket.tcp_user_timeout().unwrap(),
+                )
+            };
+            assert_eq!(times(&socket), times(&fresh));
+        }
+    }
+}

@@ -295,6 +295,8 @@ impl Caller {
             Event::BindComplete
         } else if self.conversation.next_row().is_some() {
             Event::DataRow
+        } else if self.conversation.next_copy_data().is_some() {
+            Event::CopyData
         } else if self.conversation.next_complete().is_some() {
             Event::CommandComplete
         } else if self.conversation.pass_ready() {

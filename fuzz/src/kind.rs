@@ -21,6 +21,7 @@ pub fn run(input: &[u8]) {
 
 fn copy(input: &[u8]) {
     match input.split_first() {
+        Some((2, rest)) => copy::text(rest),
         Some((kind, rest)) if kind % 2 == 0 => copy::read(rest),
         Some((_, rest)) => copy::write(rest),
         None => {}

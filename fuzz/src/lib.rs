@@ -66,6 +66,7 @@ pub fn targets() -> Vec<Target> {
         target("conversation-in-short", &[1]),
         target("copy-reader", &[4, 0]),
         target("copy-writer", &[4, 1]),
+        target("copy-text", &[4, 2]),
         target("stream", &[5]),
         target("pgoutput", &[6]),
     ];

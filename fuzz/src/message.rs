@@ -1,16 +1,21 @@
 //! Every reader of a message's body. What is read and can be written is written, and comes out as the same bytes.
 
-use stellata_protocol::auth::{ChannelBinding, Scram, saslprep};
+use stellata_protocol::auth::{ChannelBinding, Scram, TokenChallenge, saslprep, server_end_point};
 use stellata_protocol::message::{
     Authentication, BackendKey, Bind, CommandTag, CopyResponse, Execute, FirstMessage,
     FunctionCall, NegotiateProtocolVersion, Notification, PROTOCOL_3_0, PROTOCOL_3_2,
-    ParameterStatus, Parse, ServerError, Target, TransactionStatus, read_function_result,
-    read_parameter_description, read_row_description, read_startup, write_close,
-    write_function_result, write_parameter_description, write_parse, write_row_description,
-    write_startup,
+    ParameterStatus, Parse, SaslInitialResponse, ServerError, Target, TransactionStatus,
+    read_copy_fail, read_data_row, read_function_result, read_gss_response,
+    read_parameter_description, read_password, read_query, read_row_description,
+    read_sasl_response, read_startup, write_close, write_copy_fail, write_data_row,
+    write_function_result, write_gss_response, write_parameter_description, write_parse,
+    write_password, write_query, write_row_description, write_sasl_initial_response,
+    write_sasl_response, write_startup,
 };
 use stellata_protocol::trace::Tracer;
-use stellata_protocol::{Buffer, Columns, Oid, Result, frame};
+use stellata_protocol::{
+    Buffer, Columns, EncryptionAnswer, EncryptionRequest, Error, Oid, Result, frame,
+};
 
 use crate::caller::{NONCE, PASSWORD};
 
@@ -106,6 +111,46 @@ pub(crate) const READERS: &[Reader] = &[
     },
     Reader { name: "first-message", read: |body| drop(FirstMessage::read(body)) },
     Reader { name: "trace", read: trace },
+    Reader {
+        name: "query",
+        read: |body| {
+            same(read_query(body), body, |sql, out| write_query(out, sql));
+        },
+    },
+    Reader {
+        name: "password",
+        read: |body| {
+            same(read_password(body), body, |password, out| write_password(out, password));
+        },
+    },
+    Reader { name: "sasl-initial-response", read: sasl_initial_response },
+    Reader {
+        name: "sasl-response",
+        read: |body| {
+            same(Ok(read_sasl_response(body)), body, |data, out| write_sasl_response(out, data));
+        },
+    },
+    Reader {
+        name: "gss-response",
+        read: |body| {
+            same(Ok(read_gss_response(body)), body, |data, out| write_gss_response(out, data));
+        },
+    },
+    Reader {
+        name: "copy-fail",
+        read: |body| {
+            same(read_copy_fail(body), body, |reason, out| write_copy_fail(out, reason));
+        },
+    },
+    Reader {
+        name: "data-row",
+        read: |body| {
+            same(read_data_row(body), body, |values, out| write_data_row(out, values));
+        },
+    },
+    Reader { name: "encryption", read: encryption },
+    Reader { name: "end-point", read: end_point },
+    Reader { name: "token-challenge", read: token_challenge },
 ];
 
 /// What reads one kind of bytes.
@@ -195,6 +240,71 @@ fn frames(mut stream: &[u8]) {
         assert!(message.size >= 5 && message.size <= stream.len());
         stream = &stream[message.size..];
     }
+}
+
+/// A mechanism that begins with the server has no message of the client; nobody here writes one.
+fn sasl_initial_response(body: &[u8]) {
+    let Ok(response) = SaslInitialResponse::read(body) else { return };
+    let Some(data) = response.data else { return };
+    same(Ok(response), body, |response, out| {
+        write_sasl_initial_response(out, response.mechanism, data)
+    });
+}
+
+/// What an answer before the encryption comes to.
+type Answered = Result<Option<EncryptionAnswer>>;
+
+/// The answer to the question for encryption, all at once and byte by byte.
+fn encryption(stream: &[u8]) {
+    let asked = || {
+        let mut request = EncryptionRequest::new();
+        request.wrote(request.output().len());
+        request
+    };
+    let mut request = asked();
+    let whole = ended(&mut request, stream.chunks(usize::MAX));
+    let bytes = ended(&mut asked(), stream.chunks(1));
+    match (&whole, &bytes) {
+        // Behind a yes or a no nothing is read, so that only who hands it in sees that there is more.
+        (Err(_), Ok(Some(EncryptionAnswer::Willing | EncryptionAnswer::Unwilling))) => {}
+        _ => assert_eq!(whole, bytes, "the answer depends on how the bytes are cut"),
+    }
+    assert!(request.receive(b"S").is_err(), "it answers twice");
+    if let Ok(Some(EncryptionAnswer::Error(text))) = whole {
+        let shown = text.to_string();
+        assert!(!shown.chars().any(char::is_control), "a terminal may obey {shown:?}");
+        assert!(shown.chars().count() <= 300 * 10 + 3, "more is shown than a line has");
+    }
+    assert!(EncryptionRequest::new().receive(stream).map_or(true, |answer| answer.is_none()));
+}
+
+/// Hands in all pieces up to the answer, and then the end.
+fn ended<'s>(request: &mut EncryptionRequest, pieces: impl Iterator<Item = &'s [u8]>) -> Answered {
+    for piece in pieces {
+        match request.receive(piece) {
+            Ok(None) => {}
+            answer => return answer,
+        }
+    }
+    request.end().map(Some)
+}
+
+/// A certificate: the hash of all of it, by the function that its signature names.
+fn end_point(certificate: &[u8]) {
+    let Ok(hash) = server_end_point(certificate) else { return };
+    if let Some(hash) = hash {
+        assert!([20, 28, 32, 48, 64].contains(&hash.len()), "a hash of {} bytes", hash.len());
+    }
+    let longer = [certificate, &[0]].concat();
+    assert!(server_end_point(&longer).is_err(), "something stands behind a certificate");
+}
+
+fn token_challenge(document: &[u8]) {
+    let challenge: Result<TokenChallenge, Error> = TokenChallenge::read(document);
+    let Ok(challenge) = challenge else { return };
+    let texts = [Some(challenge.status()), challenge.openid_configuration(), challenge.scope()];
+    let held: usize = texts.iter().flatten().map(|text| text.len()).sum();
+    assert!(held <= document.len(), "more is read than was written");
 }
 
 fn row(body: &[u8]) {

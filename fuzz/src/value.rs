@@ -19,10 +19,10 @@ use stellata_protocol::types::system::{
 };
 use stellata_protocol::types::text_search::{Lexeme, Term, TsQuery, TsVector, Weight};
 use stellata_protocol::{
-    Array, ArrayRef, Buffer, Citext, Cube, Date, Decode, Dimension, Encode, ErrorKind, HalfVector,
-    Hstore, Interval, IsNull, Json, Lquery, Ltree, Ltxtquery, Money, Multirange, Numeric, Oid,
-    OrInfinity, PgType, Range, Raw, RawBuf, Record, SparseVector, Time, TimeTz, Timestamp,
-    TimestampTz, Vector,
+    Array, ArrayElement, ArrayRef, Buffer, Citext, CompositeReader, Cube, Date, Decode, Dimension,
+    Encode, ErrorKind, HalfVector, Hstore, Interval, IsNull, Json, Lquery, Ltree, Ltxtquery, Money,
+    Multirange, Numeric, Oid, OrInfinity, PgType, Range, Raw, RawBuf, Record, Result, SparseVector,
+    Time, TimeTz, Timestamp, TimestampTz, Type, Vector,
 };
 use uuid::Uuid;
 
@@ -278,7 +278,56 @@ pub(crate) const READERS: &[Reader] = readers! {
     Vec<Vector> => numbered(&vec![Vector::from([1.0, -2.5])]);
     Vec<Multirange<i32>> = vec![[Range::from(1..3)].into_iter().collect()];
     HalfVector = HalfVector::from_bits(vec![0x3c00, 0xc100]);
+    Node => node();
+    Vec<Option<Node>> => nodes();
 };
+
+/// A composite that holds an array of itself, as a hostile server may have it.
+#[derive(Debug)]
+#[allow(dead_code, reason = "it is read, and not looked at")]
+struct Node {
+    name: Option<String>,
+    below: Vec<Node>,
+}
+
+impl PgType for Node {
+    const TYPE: Type = Type { oid: Oid(20_000), array: Oid(20_001), name: "\"app\".\"node\"" };
+
+    fn accepts(oid: Oid) -> bool {
+        oid.is_user_defined()
+    }
+}
+
+impl ArrayElement for Node {}
+
+impl<'a> Decode<'a> for Node {
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+        let mut reader = CompositeReader::with(oid, raw, 2)?;
+        let node = Self { name: reader.next()?, below: reader.next()? };
+        reader.end()?;
+        Ok(node)
+    }
+}
+
+/// `(a,{"(,{})"})`.
+fn node() -> Vec<u8> {
+    let empty = [1, 20_001, 12, 0, 0, 20_000].map(u32::to_be_bytes).concat();
+    let leaf = [&[2, 25, u32::MAX].map(u32::to_be_bytes).concat(), &empty[4..]].concat();
+    let size = u32::try_from(leaf.len()).expect("a few bytes");
+    let head = [1, 0, 20_000, 1, 1, size].map(u32::to_be_bytes).concat();
+    let below = [head, leaf].concat();
+    let size = u32::try_from(below.len()).expect("a few bytes");
+    let name = [&[2, 25, 1].map(u32::to_be_bytes).concat()[..], b"a"].concat();
+    [name, [20_001, size].map(u32::to_be_bytes).concat(), below].concat()
+}
+
+/// The same in an array, with a NULL behind it.
+fn nodes() -> Vec<u8> {
+    let node = node();
+    let size = u32::try_from(node.len()).expect("a few bytes");
+    let head = [1, 1, 20_000, 2, 1, size].map(u32::to_be_bytes).concat();
+    [&head[..], &node, &[0xff; 4]].concat()
+}
 
 /// An array over a type of the database's own, with a number in the place where 0 is written: a server knows it.
 fn numbered<T: Encode>(values: &T) -> Vec<u8> {

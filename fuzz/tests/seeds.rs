@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use stellata_fuzz::Target;
 use stellata_protocol::message::{
     Authentication, BackendKey, CopyResponse, NegotiateProtocolVersion, Notification,
-    ParameterStatus, ServerError, write_bind, write_execute, write_function_call,
-    write_parameter_description, write_parse, write_row_description, write_ssl_request,
-    write_startup,
+    ParameterStatus, ServerError, write_bind, write_data_row, write_execute, write_function_call,
+    write_parameter_description, write_parse, write_row_description, write_sasl_initial_response,
+    write_ssl_request, write_startup,
 };
 use stellata_protocol::{Buffer, FieldDescription, Format, Oid, Params, Result};
 
@@ -73,7 +73,8 @@ fn messages() {
     let response =
         CopyResponse { format: Format::Binary, columns: vec![Format::Binary, Format::Binary] };
     let setting = ParameterStatus { name: "TimeZone", value: "UTC" };
-    let seeds: [(&str, Vec<u8>); 26] = [
+    let challenge = br#"{"status":"invalid_token","scope":"a b","openid-configuration":"https://a/.well-known/openid-configuration"}"#;
+    let seeds: [(&str, Vec<u8>); 36] = [
         ("authentication", body(&|out| Authentication::Sasl { mechanisms }.write(out), 5)),
         ("error", body(&|out| ServerError::write(out, b'E', &error), 5)),
         ("notification", body(&|out| notification.write(out), 5)),
@@ -108,6 +109,18 @@ fn messages() {
         ("copy-response", body(&|out| response.write(out, b'H'), 5)),
         ("first-message", body(&|out| write_ssl_request(out), 4)),
         ("trace", b"Q\0\0\0\x0dselect 1\0S\0\0\0\x04".to_vec()),
+        ("query", b"select 1\0".to_vec()),
+        ("password", b"md5ff\0".to_vec()),
+        ("sasl-initial-response", {
+            body(&|out| write_sasl_initial_response(out, "SCRAM-SHA-256", b"n,,n=,r=a"), 5)
+        }),
+        ("sasl-response", b"c=biws,r=ab,p=AA==".to_vec()),
+        ("gss-response", b"\x60\x01".to_vec()),
+        ("copy-fail", b"enough\0".to_vec()),
+        ("data-row", body(&|out| write_data_row(out, &[Some(b"7"), None, Some(b"")]), 5)),
+        ("encryption", body(&|out| ServerError::write(out, b'E', &error), 0)),
+        ("end-point", certificate()),
+        ("token-challenge", challenge.to_vec()),
     ];
     for (name, seed) in &seeds {
         let name = format!("message-{name}");
@@ -116,6 +129,40 @@ fn messages() {
     let readers = stellata_fuzz::targets();
     let readers = readers.iter().filter(|target| target.name.starts_with("message-"));
     assert_eq!(readers.count(), seeds.len(), "a message has no seed");
+}
+
+/// A certificate, as it is signed most often.
+fn certificate() -> Vec<u8> {
+    let path = root().join("protocol/tests/data/certificates/signatures.txt");
+    let certificates = std::fs::read_to_string(path).expect("the certificates are there");
+    let line = certificates.lines().find(|line| line.starts_with("ecdsa-p256-sha256 "));
+    let digits = line.and_then(|line| line.split(' ').nth(2)).expect("it is one of them");
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+/// Texts of types with parts, as COPY has them.
+#[test]
+fn texts() {
+    for (name, kind, text) in [
+        ("array", 0, "[0:1][1:2]={{\"a b\",NULL},{\\\"c,d}}"),
+        ("numbers", 1, "{1,NULL,-3}"),
+        ("composite", 2, "(7,\"a, \"\"b\"\"\")"),
+        ("tree", 3, "(a,\"{\"\"(b,)\"\",NULL}\")"),
+        ("hstore", 5, "\"a\"=>\"1\", \"b\"=>NULL"),
+        ("range", 6, "[\"a,b\",)"),
+        ("multirange", 7, "{[1,5),[7,9)}"),
+        ("tsvector", 8, "'a':1A,2 'b'"),
+        ("tsquery", 9, "'a' & !'b' <-> 'c'"),
+        ("boxes", 10, "{(3,4),(1,2);(1,1),(0,0)}"),
+        ("interval", 11, "1 year 2 mons -3 days +04:05:06.789"),
+        ("numeric", 12, "-1234567890.00001234"),
+        ("time", 13, "0044-03-15 12:34:56.789+00 BC"),
+        ("address", 14, "10.1.0.0/16"),
+    ] {
+        let input = [&[kind], text.as_bytes()].concat();
+        keep_for("copy-text", &format!("copy-text-{name}"), &input);
+    }
 }
 
 #[test]

@@ -64,8 +64,9 @@ impl Db {
     /// A connection is opened at once, so that what is wrong with the URL, the server or the login shows here.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a URL that can't be read, [`ErrorKind::Connection`] and [`ErrorKind::Timeout`] when the
-    /// server can't be reached, [`ErrorKind::Database`] when it refuses.
+    /// [`ErrorKind::Usage`] for a URL that can't be read, [`ErrorKind::Timeout`] when no connection was there in time, and
+    /// [`ErrorKind::Connection`] when the server can't be reached or refuses: [`Error::sqlstate`] is 28P01 for a wrong password,
+    /// 28000 for a user or host that may not log in, 3D000 for a database that is not there.
     ///
     /// # Cancel safety
     /// When the future is dropped the connection is closed.

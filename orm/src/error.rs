@@ -99,6 +99,21 @@ impl Error {
         Self::new(ErrorKind::Usage, error.message()).with_source(error)
     }
 
+    /// A value that can't be written: of a row, where its column is known, or of a condition.
+    #[cold]
+    pub(crate) fn unwritable(
+        table: &'static Table,
+        column: Option<u16>,
+        error: stellata_protocol::Error,
+    ) -> Self {
+        let field = column.and_then(|column| table.columns.get(usize::from(column)));
+        let message = match field {
+            Some(field) => format!("{}.{}: {}", table.model, field.field, error.message()),
+            None => format!("{}: {}", table.model, error.message()),
+        };
+        Self::new(ErrorKind::Usage, message).with_table(table, column.as_slice()).with_source(error)
+    }
+
     #[cold]
     pub(crate) fn not_found(table: &'static Table) -> Self {
         let keys: Vec<&str> = table
@@ -268,8 +283,11 @@ fn mark(f: &mut fmt::Formatter<'_>, sql: &str, position: Option<u32>) -> fmt::Re
             let first = column.saturating_sub(AROUND);
             let shown: String = line.chars().skip(first).take(2 * AROUND).collect();
             let ahead = if first > 0 { "..." } else { "" };
-            let blank = " ".repeat(ahead.len() + column - first);
-            return write!(f, "\n  {ahead}{shown}\n  {blank}^");
+            // Tabs stay tabs, so that the mark stands below its letter whatever a tab is worth.
+            let tab_or_blank = |letter| if letter == '\t' { '\t' } else { ' ' };
+            let blank: String = shown.chars().take(column - first).map(tab_or_blank).collect();
+            let before = " ".repeat(ahead.len());
+            return write!(f, "\n  {ahead}{shown}\n  {before}{blank}^");
         }
         start += letters + 1;
     }
@@ -316,6 +334,12 @@ mod tests {
         let at = lines[2].find('^').unwrap();
         assert_eq!(&lines[1][at..=at], "x");
         assert!(lines[1].len() < 130);
+    }
+
+    #[test]
+    fn the_mark_stands_below_its_letter_behind_tabs_too() {
+        let error = Error::new(ErrorKind::Database, "m").with_sql("select\t\ta, nmae", Some(12));
+        assert_eq!(error.to_string(), "m\n  select\t\ta, nmae\n        \t\t   ^");
     }
 
     #[test]

@@ -29,9 +29,21 @@ pub(crate) fn of_pool(error: stellata_pool::Error) -> Error {
     }
 }
 
+impl From<stellata_client::Error> for Error {
+    fn from(error: stellata_client::Error) -> Self {
+        of_client(None, error)
+    }
+}
+
+impl From<stellata_pool::Error> for Error {
+    fn from(error: stellata_pool::Error) -> Self {
+        of_pool(error)
+    }
+}
+
 fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> Error {
     if let Some(server) = error.server() {
-        return of_server(table, server, error.to_string()).with_server(server, error.sql());
+        return of_server(table, server, error).with_server(server, error.sql());
     }
     let kind = match error.kind() {
         Client::Timeout => ErrorKind::Timeout,
@@ -51,7 +63,12 @@ fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> E
     }
 }
 
-fn of_server(table: Option<&'static Table>, server: &ServerError, said: String) -> Error {
+fn of_server(
+    table: Option<&'static Table>,
+    server: &ServerError,
+    error: &stellata_client::Error,
+) -> Error {
+    let said = error.to_string();
     let kind = match server.sqlstate {
         SqlState::UNIQUE_VIOLATION => ErrorKind::Unique,
         SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => ErrorKind::ForeignKey,
@@ -79,15 +96,55 @@ fn of_server(table: Option<&'static Table>, server: &ServerError, said: String) 
     let message = match kind {
         ErrorKind::Unique => format!("{model}: a row with this {fields} is there already: {said}"),
         ErrorKind::NotNull => format!("{model}.{fields} must have a value: {said}"),
-        ErrorKind::ForeignKey if !std::ptr::eq(owner, table) => {
-            format!("{}: rows of {model} still refer to it by {fields}: {said}", table.model)
-        }
-        ErrorKind::ForeignKey => {
-            format!("{model}.{fields} refers to a row that is not there: {said}")
-        }
+        ErrorKind::ForeignKey => match end(table, owner, &columns, server, error.sql()) {
+            Some(End::Target) => {
+                format!("{}: rows of {model} still refer to it by {fields}: {said}", table.model)
+            }
+            Some(End::Source) => {
+                format!("{model}.{fields} refers to a row that is not there: {said}")
+            }
+            None => format!(
+                "{model}.{fields} would refer to a row that is not there, \
+                 or rows that still refer to it would: {said}"
+            ),
+        },
         _ => format!("{model}.{fields}: {said}"),
     };
     Error::new(kind, message).with_table(owner, &columns)
+}
+
+/// An end of a foreign key.
+enum End {
+    /// The rows that refer.
+    Source,
+    /// The rows that are referred to.
+    Target,
+}
+
+/// At which end of a foreign key of `owner` a statement on `table` failed, where that can be told: what the server says in words
+/// depends on its language.
+fn end(
+    table: &'static Table,
+    owner: &'static Table,
+    columns: &[u16],
+    server: &ServerError,
+    sql: Option<&str>,
+) -> Option<End> {
+    if server.sqlstate == SqlState::RESTRICT_VIOLATION || !std::ptr::eq(owner, table) {
+        return Some(End::Target);
+    }
+    let refers_to_itself = table.relations.iter().any(|relation| {
+        relation.kind == RelationKind::BelongsTo
+            && (relation.columns)() == columns
+            && std::ptr::eq((relation.target)(), table)
+    });
+    let verb = sql.and_then(|sql| sql.split_whitespace().next()).unwrap_or_default();
+    match (refers_to_itself, verb) {
+        (false, _) | (true, "insert") => Some(End::Source),
+        (true, "delete") => Some(End::Target),
+        // An update may have changed either end.
+        _ => None,
+    }
 }
 
 /// The columns that an error of the server is about: those of a constraint, or the one it names. They may belong to a

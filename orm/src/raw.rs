@@ -15,6 +15,7 @@ use crate::executor::{
 use crate::failure;
 use crate::model::table::Table;
 use crate::read_your_writes::ReadYourWrites;
+use crate::session::Session;
 use crate::transaction::Transaction;
 
 /// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
@@ -74,6 +75,14 @@ impl Db {
 }
 
 impl Transaction {
+    /// A statement in SQL.
+    #[track_caller]
+    pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {
+        Sql::new(self.source(), text)
+    }
+}
+
+impl Session<'_> {
     /// A statement in SQL.
     #[track_caller]
     pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {

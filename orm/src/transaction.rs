@@ -1,9 +1,11 @@
 //! Transactions and savepoints as closures.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use stellata_client::Settings;
-use stellata_pool::Pool;
+use stellata_client::{Connection, Settings};
+use stellata_pool::{Lease, Pool};
+use tokio::sync::MutexGuard;
 
 use crate::cluster::{Route, Writes};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +48,69 @@ impl Transaction {
         E: From<Error>,
     {
         savepoint(&self.held, self.depth, None, run).await
+    }
+
+    /// The connection of the transaction, for what only a connection can do: COPY, batches, advisory locks, cursors. What is
+    /// done on it is done in the transaction, and undone with it.
+    ///
+    /// Until it is dropped the transaction itself can't be used; a [`Session`](crate::Session) on it can. What runs on it may set
+    /// savepoints of its own and must end them. It must not end the transaction (`commit`, `rollback`, `prepare transaction`):
+    /// where it does, all that follows on the transaction, and its commit, are an [`ErrorKind::Transaction`].
+    ///
+    /// It costs a round trip where no statement has run in the transaction yet, so that BEGIN has nothing to ride along with.
+    ///
+    /// ```no_run
+    /// # use stellata::prelude::*;
+    /// # #[derive(Model)]
+    /// # struct Import { #[model(key, identity)] id: Id<Import>, file: String }
+    /// # async fn example(db: &Db) -> stellata::Result<()> {
+    /// db.transaction(async |tx| {
+    ///     let import = new!(Import { file: "tracks.csv" }).insert(tx).await?;
+    ///     let mut connection = tx.connection().await?;
+    ///     let tracks = [(import.id, "Drunk"), (import.id, "Malibu")];
+    ///     connection.copy_in("track", &["import_id", "title"]).rows(tracks).await?;
+    ///     Ok(())
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Transaction`] while a savepoint of it is open or rows of it are lent; what BEGIN and the settings that ride
+    /// along with it say.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the transaction stays usable.
+    pub async fn connection(&self) -> Result<TransactionConnection<'_>> {
+        let lease = self.held.lend_connection(self.depth).await?;
+        Ok(TransactionConnection { lease, held: &self.held })
+    }
+}
+
+/// The connection of a transaction, until this is dropped. Made by [`Transaction::connection`].
+#[derive(Debug)]
+pub struct TransactionConnection<'a> {
+    lease: MutexGuard<'a, Lease>,
+    held: &'a Held,
+}
+
+impl Deref for TransactionConnection<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.lease
+    }
+}
+
+impl DerefMut for TransactionConnection<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.lease
+    }
+}
+
+impl Drop for TransactionConnection<'_> {
+    fn drop(&mut self) {
+        self.held.take_back(&self.lease);
     }
 }
 
@@ -96,6 +161,11 @@ impl Configured<'_> {
             Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
                 begin(pool, None, settings, run).await
             }
+            Source::Session(_) => Err(Error::new(
+                ErrorKind::Usage,
+                "a transaction on a session is begun by SQL: `session.sql(\"begin\")`",
+            )
+            .into()),
             Source::Named(..) | Source::Set(..) => Err(Error::new(
                 ErrorKind::Usage,
                 "a transaction runs on one database: choose it by `Databases::on`",

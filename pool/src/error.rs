@@ -37,7 +37,8 @@ pub enum Cause {
     Exhausted,
     /// For a connection that was being opened: the server has not answered yet.
     Opening,
-    /// For a connection to be opened: the attempts failed, the last one by this error.
+    /// For a connection to be opened: the attempts failed, the last one by this error. Or for one that the hook before
+    /// lending lets pass: it failed by this error, or did not end.
     Failed(Arc<stellata_client::Error>),
 }
 

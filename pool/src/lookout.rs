@@ -22,6 +22,8 @@ impl Shared {
     pub(crate) fn let_go(self: &Arc<Self>, parting: Option<Lent<Pooled>>) {
         if let Some(lent) = parting {
             self.take_back(lent);
+            // Another can be fetched for the lane.
+            self.lanes.room.notify_waiters();
         }
     }
 
@@ -65,41 +67,61 @@ impl Shared {
         }
     }
 
-    /// Has a task look after the lanes, unless one does.
+    /// Has a task look after the lanes, unless one does. Returns false where there is no living runtime to do it.
     #[inline]
-    pub(crate) fn look_after_lanes(self: &Arc<Self>) {
-        if !self.lanes.has_lookout.load(Ordering::Relaxed) {
-            self.start_lookout();
-        }
+    pub(crate) fn look_after_lanes(self: &Arc<Self>) -> bool {
+        self.lanes.has_lookout.load(Ordering::Relaxed) || self.start_lookout()
     }
 
     #[cold]
-    fn start_lookout(self: &Arc<Self>) {
-        let Some(runtime) = self.runtime() else { return };
-        if !self.lanes.has_lookout.swap(true, Ordering::AcqRel) {
-            let lookout = Lookout { pool: Arc::downgrade(self), due: Vec::new(), room: false };
-            runtime.spawn(lookout.run());
+    fn start_lookout(self: &Arc<Self>) -> bool {
+        let Some(runtime) = self.runtime() else { return false };
+        if self.lanes.has_lookout.swap(true, Ordering::AcqRel) {
+            return true;
         }
+        let pool = Arc::downgrade(self);
+        let lookout = Lookout { pool, due: Vec::new(), room: false, is_gone: false };
+        // A runtime that ends drops a task at once.
+        !runtime.spawn(lookout.run()).is_finished()
     }
 }
 
-/// The task. Dropped, also with its runtime, it makes way for another.
+/// The task. Dropped with its runtime, it makes way for another, which it must not start itself: where no runtime takes
+/// tasks any more that would be dropped too. All who wait are woken instead, and the first who is polled starts it.
 struct Lookout {
     pool: Weak<Shared>,
     /// The lanes that were due at the last look.
     due: Vec<bool>,
     /// Somebody waited at the last look though there was room.
     room: bool,
+    /// It has found nothing to do, and left.
+    is_gone: bool,
 }
 
 impl Lookout {
     async fn run(mut self) {
         let mut idle = 0;
-        while idle < PATIENCE {
+        while !self.is_gone {
             tokio::time::sleep(PAUSE).await;
             let Some(shared) = self.pool.upgrade() else { return };
             idle = if self.look(&shared) { 0 } else { idle + 1 };
+            if idle >= PATIENCE {
+                self.leave(&shared);
+            }
         }
+    }
+
+    /// Goes, unless something is added in this moment and no other task has come for it.
+    fn leave(&mut self, shared: &Arc<Shared>) {
+        let lanes = &shared.lanes;
+        lanes.has_lookout.store(false, Ordering::SeqCst);
+        // Who adds a statement after this look finds no lookout, and starts one.
+        let is_used = lanes.iter().any(|lane| {
+            let (is_quiet, parting) = lane.crew.with(|traffic| traffic.is_quiet());
+            shared.let_go(parting);
+            !is_quiet
+        });
+        self.is_gone = !is_used || lanes.has_lookout.swap(true, Ordering::AcqRel);
     }
 
     /// Looks at all lanes; returns whether anything is under way.
@@ -145,13 +167,23 @@ fn look_at(shared: &Arc<Shared>, lane: &Lane, now: u64) -> bool {
 
 impl Drop for Lookout {
     fn drop(&mut self) {
-        let Some(shared) = self.pool.upgrade() else { return };
-        shared.lanes.has_lookout.store(false, Ordering::SeqCst);
-        // Who adds a statement after this look finds no lookout, and starts one.
-        let is_used =
-            shared.lanes.iter().any(|lane| lane.crew.with(|traffic| !traffic.is_quiet()).0);
-        if is_used && tokio::runtime::Handle::try_current().is_ok() {
-            shared.start_lookout();
+        if self.is_gone {
+            return;
         }
+        let Some(shared) = self.pool.upgrade() else { return };
+        let lanes = &shared.lanes;
+        lanes.has_lookout.store(false, Ordering::SeqCst);
+        for lane in lanes.iter() {
+            // The connection may be of the runtime that ends: what is in flight is answered, or fails, and nothing more
+            // is added.
+            let ((), parting) = lane.crew.with(|traffic| {
+                if !traffic.is_quiet() {
+                    traffic.stop();
+                }
+            });
+            shared.let_go(parting);
+            lane.crew.rouse();
+        }
+        lanes.room.notify_waiters();
     }
 }

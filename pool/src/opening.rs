@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::lending::{Lent, Vacancy};
 use crate::pooled::Pooled;
-use crate::shared::Shared;
+use crate::shared::{Failure, Shared};
 
 /// The pause after the first attempt that fails; each further one is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause, so that a server that is back is found soon.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 impl Shared {
     /// Has a vacancy filled, if somebody waits and nobody is known to fail at it.
@@ -40,7 +40,7 @@ impl Shared {
         // So often and no more: a runtime that ends drops each task at once, which leaves everything as it was.
         for _ in 0..self.options.min {
             let is_enough = self.open().saturating_add(opening()) >= self.options.min;
-            if is_enough || (opening() > 0 && self.failure().is_some()) {
+            if is_enough || (opening() > 0 && self.last_failure().is_some()) {
                 return;
             }
             let Some(vacancy) = self.lending.vacancy() else { return };
@@ -54,6 +54,8 @@ impl Shared {
     fn spawn(self: &Arc<Self>, vacancy: Vacancy, catching_up: bool) -> bool {
         let Some(runtime) = self.runtime() else {
             self.lending.vacate(vacancy);
+            // Whoever waits does so in a runtime, and has it filled there.
+            self.lending.turn_away();
             return false;
         };
         self.start_reaper(&runtime);
@@ -70,8 +72,7 @@ impl Shared {
                 Ok(())
             }
             Err(error) => {
-                let error = Arc::new(error);
-                self.note_failure(&error);
+                let (error, _) = opening.note_failure(error);
                 opening.give_up();
                 Err(error)
             }
@@ -103,10 +104,15 @@ impl Shared {
     }
 }
 
-/// A vacancy that is being filled. Dropped, it is vacant again, also when its task is dropped with its runtime.
+/// A vacancy that is being filled. Dropped, it is vacant again. Where its task is dropped with its runtime, those who wait
+/// look again, and have it filled in theirs.
 struct Opening {
     shared: Arc<Shared>,
     vacancy: Option<Vacancy>,
+    /// The attempts that are made at the same time and after one another.
+    series: u32,
+    /// It was tried, and is no more.
+    is_over: bool,
     /// Attempts have failed, and this task is the one that tries again.
     retrying: bool,
     /// Callers came while attempts failed, who have nobody that opens a connection for them yet.
@@ -115,9 +121,17 @@ struct Opening {
 
 impl Opening {
     fn new(shared: &Arc<Shared>, vacancy: Vacancy, catching_up: bool) -> Self {
-        shared.opening.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::clone(shared);
-        Self { shared, vacancy: Some(vacancy), retrying: false, catching_up }
+        if shared.opening.fetch_add(1, Ordering::Relaxed) == 0 {
+            shared.series.fetch_add(1, Ordering::Relaxed);
+        }
+        Self {
+            shared: Arc::clone(shared),
+            vacancy: Some(vacancy),
+            series: shared.series.load(Ordering::Relaxed),
+            is_over: false,
+            retrying: false,
+            catching_up,
+        }
     }
 
     async fn run(mut self) {
@@ -157,8 +171,7 @@ impl Opening {
 
     /// What to do after an attempt that failed: whether to try again.
     fn goes_on(&mut self, error: Error) -> bool {
-        let lasts = is_lasting(&error);
-        self.shared.note_failure(&Arc::new(error));
+        let (_, lasts) = self.note_failure(error);
         if lasts && self.shared.open() == 0 {
             // Nothing will come back either: whoever waits is told at once.
             self.shared.lending.turn_away();
@@ -168,11 +181,20 @@ impl Opening {
         self.retrying && self.is_wanted()
     }
 
+    /// Takes note of an attempt that failed; returns whether the next one will too.
+    fn note_failure(&self, error: Error) -> (Arc<Error>, bool) {
+        let (lasts, error) = (is_lasting(&error), Arc::new(error));
+        let (at, series) = (Instant::now(), self.series);
+        self.shared.note_failure(Failure { error: Arc::clone(&error), lasts, at, series });
+        (error, lasts)
+    }
+
     fn is_wanted(&self) -> bool {
         !self.shared.lending.is_closed() && self.shared.lending.is_waited_for()
     }
 
-    fn give_up(self) {
+    fn give_up(mut self) {
+        self.is_over = true;
         let shared = Arc::clone(&self.shared);
         drop(self);
         // Who came in the last moment relied on this task.
@@ -188,6 +210,10 @@ impl Drop for Opening {
         }
         if let Some(vacancy) = self.vacancy.take() {
             self.shared.lending.vacate(vacancy);
+            // Where the function that opens connections has panicked, it may do so again at once.
+            if !self.is_over && !std::thread::panicking() {
+                self.shared.lending.turn_away();
+            }
         }
         self.shared.gone.notify_waiters();
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stellata_client::{Config, Connection};
+use stellata_client::{Config, Connection, ErrorKind};
 use tokio::time::Instant;
 
 use crate::error::{Cause, Error, Result};
 use crate::lease::Lease;
 use crate::meter::Reason;
+use crate::opening::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::options::{PoolOptions, clamped};
 use crate::shared::{Open, Shared};
 use crate::status::{PoolMetrics, PoolStatus};
@@ -131,10 +132,10 @@ impl Pool {
                     },
                     None if start.elapsed() >= shared.options.acquire_timeout => {
                         shared.meter.timed_out();
-                        return Err(self.timed_out(start));
+                        return Err(self.timed_out(start, None));
                     }
                     None => {
-                        if let Some(error) = self.turned_away() {
+                        if let Some(error) = self.turned_away(start) {
                             return Err(error);
                         }
                     }
@@ -149,9 +150,12 @@ impl Pool {
     #[cold]
     pub(crate) async fn acquire_since(&self, start: Instant) -> Result<Lease> {
         let limit = self.shared.options.acquire_timeout;
+        let mut hooked = Hooked::default();
         let acquired = match start.checked_add(limit) {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.wait(start)).await,
-            None => Ok(self.wait(start).await),
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline, self.wait(start, &mut hooked)).await
+            }
+            None => Ok(self.wait(start, &mut hooked).await),
         };
         match acquired {
             Ok(Ok(lease)) => {
@@ -161,13 +165,14 @@ impl Pool {
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 self.shared.meter.timed_out();
-                Err(self.timed_out(start))
+                Err(self.timed_out(start, Some(hooked)))
             }
         }
     }
 
-    async fn wait(&self, start: Instant) -> Result<Lease> {
+    async fn wait(&self, start: Instant, hooked: &mut Hooked) -> Result<Lease> {
         let shared = &self.shared;
+        let mut pause = FIRST_PAUSE;
         loop {
             let mut lent = match shared.take() {
                 Some(lent) => lent,
@@ -186,10 +191,10 @@ impl Pool {
                         None if start.elapsed() >= shared.options.acquire_timeout => {
                             std::future::pending().await
                         }
-                        None => match self.turned_away() {
+                        None => match self.turned_away(start) {
                             Some(error) => return Err(error),
                             None => {
-                                // Somebody has succeeded meanwhile.
+                                // Somebody has succeeded meanwhile, or a runtime has ended that did something for all.
                                 tokio::task::yield_now().await;
                                 continue;
                             }
@@ -203,29 +208,48 @@ impl Pool {
             }
             let mut lease = Lease::new(lent, Arc::clone(shared));
             let Some(hook) = &shared.options.before_lend else { return Ok(lease) };
+            hooked.is_under_way = true;
             let limit = shared.options.clean_timeout;
-            match tokio::time::timeout(limit, hook.run(&mut lease)).await {
+            let error = match tokio::time::timeout(limit, hook.run(&mut lease)).await {
                 Ok(Ok(())) => return Ok(lease),
-                _ => lease.end(Reason::Unclean),
+                Ok(Err(error)) => error,
+                Err(_) => hook_hangs(),
+            };
+            let error = Arc::new(error);
+            shared.note_hook_failure(&error);
+            hooked.last = Some(error);
+            lease.end(Reason::Unclean);
+            // Another that is idle may do. Before a new one is opened for the next try, the server is left alone for a while.
+            if shared.lending.idle() == 0 {
+                tokio::time::sleep(shared.lots.shorten(pause, 2)).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
+            hooked.is_under_way = false;
         }
     }
 
-    /// Why who waited was told that there will be nothing.
+    /// Why who has waited since `start` was told that there will be nothing, if it is so.
     #[cold]
-    fn turned_away(&self) -> Option<Error> {
-        if self.shared.lending.is_closed() {
+    fn turned_away(&self, start: Instant) -> Option<Error> {
+        let shared = &self.shared;
+        if shared.lending.is_closed() {
             return Some(Error::Closed);
         }
-        self.shared.failure().map(Error::Connect)
+        let failure = shared.last_failure().filter(|failure| failure.lasts && failure.at >= start);
+        failure.filter(|_| shared.open() == 0).map(|failure| Error::Connect(failure.error))
     }
 
+    /// The error of who came at `start`, and what the hook before lending has to do with it.
     #[cold]
-    pub(crate) fn timed_out(&self, start: Instant) -> Error {
+    pub(crate) fn timed_out(&self, start: Instant, hooked: Option<Hooked>) -> Error {
         let shared = &self.shared;
-        let cause = if shared.is_full() {
+        let Hooked { is_under_way, last } = hooked.unwrap_or_default();
+        let last = last.or_else(|| shared.hook_failure(start));
+        let cause = if is_under_way {
+            Cause::Failed(last.unwrap_or_else(|| Arc::new(hook_hangs())))
+        } else if shared.is_full() {
             Cause::Exhausted
-        } else if let Some(failure) = shared.failure() {
+        } else if let Some(failure) = last.or_else(|| shared.failure()) {
             Cause::Failed(failure)
         } else {
             Cause::Opening
@@ -341,6 +365,20 @@ impl Pool {
         shared.publish();
         left()
     }
+}
+
+/// What the hook before lending has done to a caller.
+#[derive(Default)]
+pub(crate) struct Hooked {
+    /// It runs, or has failed and is about to be tried again.
+    is_under_way: bool,
+    /// How it failed last.
+    last: Option<Arc<stellata_client::Error>>,
+}
+
+#[cold]
+fn hook_hangs() -> stellata_client::Error {
+    stellata_client::Error::new(ErrorKind::Timeout, "the hook before lending did not end in time")
 }
 
 /// Dropped behind a place in line: what one who goes away was given, and nobody else wants, is idle then, which it may not

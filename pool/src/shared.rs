@@ -3,8 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use crossbeam_utils::atomic::AtomicCell;
 use stellata_client::{Connection, StatementCounts, TransactionStatus};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::lanes::Lanes;
@@ -31,6 +30,17 @@ type Opened = Pin<Box<dyn Future<Output = stellata_client::Result<Connection>> +
 
 /// How a connection is opened.
 pub(crate) type Open = Box<dyn Fn() -> Opened + Send + Sync>;
+
+/// An attempt to open a connection that failed.
+#[derive(Clone)]
+pub(crate) struct Failure {
+    pub(crate) error: Arc<stellata_client::Error>,
+    /// The next attempt will fail as this one did.
+    pub(crate) lasts: bool,
+    pub(crate) at: Instant,
+    /// Of which series of attempts it was one.
+    pub(crate) series: u32,
+}
 
 /// A pool's state.
 pub(crate) struct Shared {
@@ -56,14 +66,19 @@ pub(crate) struct Shared {
     pub(crate) opening: AtomicU32,
     pub(crate) opener: Open,
     pub(crate) lots: Lots,
+    /// How often attempts to open a connection have begun while none was under way.
+    pub(crate) series: AtomicU32,
     /// Why the last attempt to open a connection failed; nothing after one that succeeded. Only who fails and who is
     /// turned away looks here.
-    failure: Mutex<Option<Arc<stellata_client::Error>>>,
-    /// The runtime of who first had a connection opened, for what has to be done outside of any.
-    runtime: OnceLock<Handle>,
+    failure: Mutex<Option<Failure>>,
+    /// How the hook before lending failed last, and when: for who waits for a lane, which another has to fetch.
+    hook_failure: Mutex<Option<(Arc<stellata_client::Error>, Instant)>>,
+    /// The runtime in which the reaper runs, or ran last, for what has to be done outside of any.
+    pub(crate) home: Mutex<Option<Handle>>,
     /// The runtime in which a task sees to the deadlines of those who wait there.
     pub(crate) usher: AtomicCell<Option<Id>>,
-    pub(crate) reaper: Mutex<Option<AbortHandle>>,
+    /// Whether a task looks after the connections.
+    pub(crate) has_reaper: AtomicBool,
     /// Tells of connections that are gone.
     pub(crate) gone: Notify,
 }
@@ -91,10 +106,12 @@ impl Shared {
             opening: AtomicU32::new(0),
             opener,
             lots: Lots::new(options.seed),
+            series: AtomicU32::new(0),
             failure: Mutex::new(None),
-            runtime: OnceLock::new(),
+            hook_failure: Mutex::new(None),
+            home: Mutex::new(None),
             usher: AtomicCell::new(None),
-            reaper: Mutex::new(None),
+            has_reaper: AtomicBool::new(false),
             gone: Notify::new(),
             options,
         }
@@ -102,10 +119,9 @@ impl Shared {
 
     /// Where a task of the pool can run.
     pub(crate) fn runtime(&self) -> Option<Handle> {
-        match Handle::try_current() {
-            Ok(runtime) => Some(self.runtime.get_or_init(|| runtime.clone())).map(|_| runtime),
-            Err(_) => self.runtime.get().cloned(),
-        }
+        Handle::try_current()
+            .ok()
+            .or_else(|| self.home.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Moves the pool's clock.
@@ -155,14 +171,31 @@ impl Shared {
         self.look_through(|pooled| self.fault(pooled));
     }
 
-    pub(crate) fn note_failure(&self, error: &Arc<stellata_client::Error>) {
+    pub(crate) fn note_failure(&self, failure: Failure) {
         self.meter.failed_to_open();
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(error));
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 
-    /// Why no connection can be opened, if that is so.
-    pub(crate) fn failure(&self) -> Option<Arc<stellata_client::Error>> {
+    /// Why the last attempt to open a connection failed, if it did.
+    pub(crate) fn last_failure(&self) -> Option<Failure> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why no connection can be opened, if that is so: by the attempts that are made now, or were last.
+    pub(crate) fn failure(&self) -> Option<Arc<stellata_client::Error>> {
+        let series = self.series.load(Ordering::Relaxed);
+        self.last_failure().filter(|failure| failure.series == series).map(|failure| failure.error)
+    }
+
+    pub(crate) fn note_hook_failure(&self, error: &Arc<stellata_client::Error>) {
+        let mut noted = self.hook_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = Some((Arc::clone(error), Instant::now()));
+    }
+
+    /// How the hook before lending failed last, if it has since `start`.
+    pub(crate) fn hook_failure(&self, start: Instant) -> Option<Arc<stellata_client::Error>> {
+        let noted = self.hook_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        noted.filter(|(_, at)| *at >= start).map(|(error, _)| error)
     }
 
     /// Takes an idle connection that can still be used, unless somebody waits for one.
@@ -314,11 +347,12 @@ impl Shared {
         self.count_statements(&mut thing);
         self.closing.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let mut leaving = Leaving { shared: Arc::clone(self), slot: Some(slot) };
-        if reason == Reason::Surplus {
+        let is_surplus = reason == Reason::Surplus;
+        if is_surplus {
             // At once, so that no second one is closed for the same surplus.
-            leaving.vacate();
+            self.lending.begin_parting();
         }
+        let leaving = Leaving { shared: Arc::clone(self), slot: Some(slot), is_surplus };
         if !thing.connection.is_closed()
             && let Some(runtime) = self.runtime()
         {
@@ -357,7 +391,7 @@ impl Shared {
             idle,
             lent: count(&self.open).saturating_sub(idle),
             opening: count(&self.opening),
-            waiting: self.lending.waiting() as usize,
+            waiting: self.lending.waiting().saturating_add(self.lanes.waiting()) as usize,
             lanes: self.lanes.open() as usize,
         }
     }
@@ -365,11 +399,8 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let reaper = self.reaper.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reaper) = reaper.take() {
-            reaper.abort();
-        }
-        // It finds the pool gone, and ends.
+        // They find the pool gone, and end.
+        self.vigil.alarm();
         self.lending.wake_looker();
         #[cfg(feature = "metrics")]
         self.publish_end();
@@ -429,20 +460,20 @@ impl Drop for Looking<'_> {
 struct Leaving {
     shared: Arc<Shared>,
     slot: Option<Vacancy>,
-}
-
-impl Leaving {
-    fn vacate(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            self.shared.lending.vacate(slot);
-        }
-    }
+    /// There are to be fewer.
+    is_surplus: bool,
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         self.shared.closing.fetch_sub(1, Ordering::Relaxed);
-        self.vacate();
+        if let Some(slot) = self.slot.take() {
+            self.shared.lending.vacate(slot);
+        }
+        if self.is_surplus {
+            // Behind that, so that no other is closed in between.
+            self.shared.lending.end_parting();
+        }
         self.shared.open_wanted();
         self.shared.gone.notify_waiters();
     }

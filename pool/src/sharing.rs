@@ -24,6 +24,8 @@ use crate::shared::{Shared, millis};
 
 /// How long no connection is fetched for a further lane after one could not be had.
 const REST: Duration = Duration::from_millis(500);
+/// How long who finds all lanes full waits for one of them before it has a connection of its own, where there may be more.
+const CROWDED: Duration = Duration::from_millis(50);
 
 /// Why a statement that was to share a connection has failed.
 #[derive(Debug)]
@@ -137,7 +139,16 @@ impl Pool {
         sink: &mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send),
     ) -> Result<Completion, SharedError> {
         let shared = &self.shared;
-        let mut call = Call { shared, statement, params, sharing, waited: false, seat: None };
+        let mut call = Call {
+            shared,
+            statement,
+            params,
+            sharing,
+            waited: false,
+            since: None,
+            is_alone: false,
+            seat: None,
+        };
         let mut again = false;
         while shared.lanes.is_on() {
             match (&mut call).await {
@@ -164,8 +175,9 @@ impl Pool {
                     call.sharing = Sharing::Apart;
                 }
                 Step::Wait => {
+                    let since = *call.since.get_or_insert_with(Instant::now);
                     // Boxed: the future of a lookup need not be as large as that of waiting.
-                    if !Box::pin(self.wait_for_room()).await.map_err(SharedError::Pool)? {
+                    if !Box::pin(self.wait_for_room(since)).await.map_err(SharedError::Pool)? {
                         break;
                     }
                     call.waited = true;
@@ -177,49 +189,64 @@ impl Pool {
                 }
             }
         }
-        Box::pin(self.run_own(statement, params, check, sink)).await
+        let since = call.since;
+        drop(call);
+        Box::pin(self.run_own(since, statement, params, check, sink)).await
     }
 
+    /// Runs a statement on a connection of its own; it may have waited for a lane before.
     async fn run_own(
         &self,
+        since: Option<Instant>,
         statement: &dyn Statement,
         params: &Params,
         check: Check,
         sink: Sink<'_>,
     ) -> Result<Completion, SharedError> {
-        let mut lease = self.acquire().await.map_err(SharedError::Pool)?;
+        let lease = match since {
+            None => self.acquire().await,
+            Some(start) => self.acquire_since(start).await,
+        };
+        let mut lease = lease.map_err(SharedError::Pool)?;
         lease.run(statement, params, check, sink).await.map_err(SharedError::Statement)
     }
 
-    /// Waits until a statement can be added to a lane, or a connection could not be had for one: then it returns false.
-    async fn wait_for_room(&self) -> Result<bool, Error> {
+    /// Waits until a statement can be added to a lane, as one who came at `start`. Returns false where it is to have a
+    /// connection of its own: none could be had for a lane, or all lanes are slow and there may be more connections.
+    async fn wait_for_room(&self, start: Instant) -> Result<bool, Error> {
         let shared = &self.shared;
-        let start = Instant::now();
+        let lanes = &shared.lanes;
         let deadline = start.checked_add(shared.options.acquire_timeout);
-        let failures = shared.lanes.failures.load(Ordering::Relaxed);
+        let failures = lanes.failures.load(Ordering::Relaxed);
         let _waiting = Waiting::new(shared);
+        let mut is_alone = false;
         loop {
-            let mut told = pin!(shared.lanes.room.notified());
+            let mut told = pin!(lanes.room.notified());
             told.as_mut().enable();
             if shared.lending.is_closed() {
                 return Err(Error::Closed);
             }
-            if shared.lanes.has_room() {
+            if lanes.has_room() {
                 return Ok(true);
             }
-            if shared.lanes.failures.load(Ordering::Relaxed) != failures {
+            if lanes.failures.load(Ordering::Relaxed) != failures {
                 return Ok(false);
             }
-            if shared.lanes.has_vacancy() && !shared.open_lane() {
-                return Ok(false);
+            if lanes.has_vacancy() && !shared.open_lane() {
+                return Ok(lanes.has_room());
             }
-            match deadline {
-                None => told.await,
-                Some(deadline) => {
-                    if tokio::time::timeout_at(deadline, told).await.is_err() {
-                        return Err(self.timed_out(start));
-                    }
-                }
+            is_alone = is_alone || !shared.look_after_lanes();
+            let next = Instant::now() + CROWDED;
+            let until = deadline.map_or(next, |deadline| deadline.min(next));
+            if tokio::time::timeout_at(until, told).await.is_ok() {
+                continue;
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                shared.meter.timed_out();
+                return Err(self.timed_out(start, None));
+            }
+            if lanes.are_all_there() && (shared.lending.idle() > 0 || !shared.is_full()) {
+                return Ok(false);
             }
         }
     }
@@ -282,6 +309,10 @@ struct Call<'c> {
     sharing: Sharing,
     /// It was told that there is room, and does not stand back behind others who wait.
     waited: bool,
+    /// Since when it has waited for a place, until it has one.
+    since: Option<Instant>,
+    /// No task could be had to look after the lanes, and there is no use in trying again.
+    is_alone: bool,
     seat: Option<Seat>,
 }
 
@@ -291,21 +322,33 @@ impl Future for Call<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let Some(seat) = self.seat else { return self.enter(cx) };
         let Some(lane) = self.shared.lanes.get(seat.lane) else { return Poll::Ready(Step::Own) };
-        let (polled, parting) =
-            lane.crew.poll(seat.number, cx, |traffic| traffic.take(seat.place, seat.number));
+        let mut freed = 0;
+        let (polled, parting) = lane.crew.poll(seat.number, cx, |traffic| {
+            freed += traffic.take_freed();
+            traffic.take(seat.place, seat.number)
+        });
         self.shared.let_go(parting);
-        self.shared.lanes.tell_of_room(lane);
+        self.shared.lanes.tell_of_room(freed);
         match polled {
             Poll::Ready(answer) => {
                 self.seat = None;
                 Poll::Ready(Step::Answer(answer))
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                // Who did may have gone with its runtime.
+                self.look_after_lanes();
+                Poll::Pending
+            }
         }
     }
 }
 
 impl Call<'_> {
+    #[inline]
+    fn look_after_lanes(&mut self) {
+        self.is_alone = self.is_alone || !self.shared.look_after_lanes();
+    }
+
     /// Adds the statement to a lane.
     fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let shared = self.shared;
@@ -313,7 +356,7 @@ impl Call<'_> {
         if !self.waited && lanes.waiting.load(Ordering::Relaxed) > 0 {
             return Poll::Ready(Step::Wait);
         }
-        self.waited = false;
+        let waited = std::mem::take(&mut self.waited);
         // Once for each lane that turns out to be gone.
         for _ in 0..=lanes.iter().count() {
             let index = match lanes.choose() {
@@ -334,7 +377,10 @@ impl Call<'_> {
                 Ok(added) => {
                     self.seat =
                         Some(Seat { lane: index, place: added.place, number: added.number });
-                    shared.look_after_lanes();
+                    if waited && let Some(since) = self.since.take() {
+                        shared.meter.lent_after(since.elapsed());
+                    }
+                    self.look_after_lanes();
                     return Poll::Pending;
                 }
                 Err(Refused::Shut) => {}
@@ -379,11 +425,11 @@ impl Shared {
         false
     }
 
-    /// Has a task fetch a connection for a lane. Returns false where there is no runtime to do it.
+    /// Has a task fetch a connection for a lane. Returns false where there is no living runtime to do it, or it is there.
     fn open_lane(self: &Arc<Self>) -> bool {
         let Some(runtime) = self.runtime() else { return false };
         let opening = Opening::new(self);
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             let pool = Pool { shared: Arc::clone(&opening.0) };
             match pool.acquire().await {
                 Ok(lease) => {
@@ -394,7 +440,8 @@ impl Shared {
                 Err(_) => opening.fail(),
             }
         });
-        true
+        // A runtime that ends drops a task at once.
+        !task.is_finished()
     }
 
     /// Makes a connection a lane, where one is wanted.

@@ -16,7 +16,7 @@ pub struct PoolStatus {
     pub lent: usize,
     /// Connections that are being opened, attempts after failures included.
     pub opening: usize,
-    /// Callers that wait for a connection.
+    /// Callers that wait for a connection, or for a place on a lane.
     pub waiting: usize,
     /// Of the lent connections, those that are lanes: [`PoolOptions::lanes`](crate::PoolOptions::lanes).
     pub lanes: usize,
@@ -32,7 +32,7 @@ pub struct PoolMetrics {
     pub failed_to_open: u64,
     /// Connections that were closed, by reason.
     pub closed: Closures,
-    /// How long callers waited for the connections that they were lent.
+    /// How long callers waited for the connections that they were lent, and for places on lanes where all were full.
     pub waits: Waits,
     /// Callers whose deadline passed.
     pub timed_out: u64,
@@ -122,7 +122,7 @@ impl Waits {
         self.counts.iter().enumerate().map(|(at, &count)| (bound(at), count))
     }
 
-    /// How many connections were lent.
+    /// How many connections were lent, and places on lanes that were waited for.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()

@@ -39,6 +39,8 @@ impl Shared {
         if self.usher.compare_exchange(None, Some(here)).is_ok() {
             let pool = Arc::downgrade(self);
             runtime.spawn(Usher { pool, timer: None, is_due: false });
+            // Who looked after the connections may have gone with the same runtime.
+            self.start_reaper(runtime);
         }
         self.has_usher(here)
     }

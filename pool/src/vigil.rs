@@ -30,6 +30,12 @@ impl Vigil {
         self.stirred.notify_one();
     }
 
+    /// Has the task look at once.
+    pub(crate) fn alarm(&self) {
+        self.has_news.store(true, Ordering::Release);
+        self.stirred.notify_one();
+    }
+
     /// Waits until something has come on a connection with a sentry.
     pub(crate) async fn news(&self) {
         while !self.has_news.swap(false, Ordering::AcqRel) {
@@ -56,8 +62,7 @@ impl Wake for Sentry {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.vigil.has_news.store(true, Ordering::Release);
-        self.vigil.stirred.notify_one();
+        self.vigil.alarm();
     }
 }
 

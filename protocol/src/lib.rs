@@ -38,6 +38,7 @@ pub mod trace;
 pub use conversation::encryption::{EncryptionAnswer, EncryptionRequest, UntrustedText};
 pub use conversation::login::Login;
 pub use conversation::owed::Event;
+pub use conversation::withdraw::Withdrawn;
 pub use conversation::{Answer, Conversation, Limits};
 pub use error::{Error, ErrorKind, Result};
 pub use message::row::{FieldDescription, Format};

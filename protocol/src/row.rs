@@ -39,6 +39,27 @@ impl<'r> Columns<'r> {
         Ok(Self { reader, types, index: 0 })
     }
 
+    /// Whether a DataRow holds together: as many values as `columns`, each as long as it says, and nothing behind them. It is
+    /// to be asked when a column can't be read, which nothing else tells apart: of a row that does not, no server that keeps
+    /// the protocol is the sender, and the connection is to be closed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ColumnCount`] for another number of values, and any error of a malformed body.
+    #[cold]
+    pub fn check(body: &'r [u8], columns: usize) -> Result<()> {
+        let mut reader = Reader::new(body);
+        if reader.count16()? != columns {
+            return Err(Error::new(
+                ErrorKind::ColumnCount,
+                "a row has another number of columns than its description",
+            ));
+        }
+        for _ in 0..columns {
+            reader.value()?;
+        }
+        reader.end()
+    }
+
     /// Hands the columns that are left to `read`, as a cursor that asks of each whether its type fits.
     ///
     /// # Errors

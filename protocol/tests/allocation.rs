@@ -38,7 +38,12 @@ use std::path::Path;
 
 use allocation_counter::measure;
 use stellata_protocol::message::{FieldDescription, ServerError, write_row_description};
-use stellata_protocol::{Buffer, Conversation, Event, Format, Limits, Login, Oid};
+use stellata_protocol::textual::from_text;
+use stellata_protocol::types::text_search::{TsQuery, TsVector};
+use stellata_protocol::{
+    Array, ArrayElement, Buffer, Catalog, CompositeReader, Conversation, Decode, ErrorKind, Event,
+    Format, Limits, Login, Multirange, Oid, PgType, Record, Result, Type,
+};
 
 /// What may be held beside twice the bytes that came: what is promised.
 const PROMISED: usize = 64 << 20;
@@ -217,6 +222,131 @@ fn a_hostile_value_takes_little_memory() {
         }
     }
     println!("allocation: {runs} hostile values, {most} bytes at most");
+}
+
+/// A field that has come before is passed over: it costs its bytes, and nothing is made of it.
+#[test]
+fn an_error_of_many_fields_makes_no_more_than_one_of_each() {
+    let once: Vec<u8> = (1..=255_u8).flat_map(|letter| [letter, 0xff, 0]).collect();
+    let body = |times: usize| [&once.repeat(times)[..], &[0]].concat();
+    let of = |body: &[u8]| measure(|| drop(ServerError::read(body).unwrap()));
+    let (one, many) = (of(&body(1)), of(&body(20_000)));
+    println!("allocation: {} texts of 5 100 000 fields", many.count_total);
+    assert_eq!((many.count_total, many.bytes_total), (one.count_total, one.bytes_total));
+}
+
+/// A type that holds an array of itself, as a hostile server may have it.
+#[allow(dead_code, reason = "it is held, and not looked at")]
+struct Node {
+    name: Option<String>,
+    children: Vec<Node>,
+}
+
+impl PgType for Node {
+    const TYPE: Type =
+        Type { oid: Oid::UNSPECIFIED, array: Oid::UNSPECIFIED, name: "\"app\".\"node\"" };
+
+    fn accepts(oid: Oid) -> bool {
+        oid.is_user_defined()
+    }
+}
+
+impl ArrayElement for Node {}
+
+impl<'a> Decode<'a> for Node {
+    fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
+        let mut reader = CompositeReader::with(oid, raw, 2)?;
+        let (name, children) = (reader.next()?, reader.next()?);
+        reader.end()?;
+        Ok(Self { name, children })
+    }
+}
+
+const NODE: u32 = 20_000;
+const NODES: u32 = 20_001;
+
+/// How many bytes the large values here have.
+const LARGE: usize = 10 << 20;
+
+/// What reading a value holds at most, whatever it comes to.
+fn held_of<'a, T: Decode<'a>>(oid: u32, raw: &'a [u8]) -> u64 {
+    measure(|| drop(T::decode(Oid(oid), raw))).bytes_max
+}
+
+/// An array of one dimension, whatever its head declares.
+fn array(element: u32, declared: usize, body: &[u8]) -> Vec<u8> {
+    let declared = u32::try_from(declared).unwrap();
+    let head = [1, 1, element, declared, 1].map(u32::to_be_bytes).concat();
+    [&head, body].concat()
+}
+
+/// A count that bytes can be thought to allow makes no more place than the bytes themselves have.
+#[test]
+fn a_value_that_declares_too_much_is_held_as_far_as_its_bytes_go() {
+    // Nowhere an element that can be read: its length is negative, or its text has no end.
+    let wrong = vec![0xfe; LARGE];
+    let declared = |least: usize| u32::try_from(LARGE / least).unwrap().to_be_bytes();
+    let counted = |least: usize| [&declared(least)[..], &wrong].concat();
+    let texts = array(25, LARGE / 4, &wrong);
+    let matrix = {
+        let head = [2, 1, 25, u32::try_from(LARGE / 4).unwrap(), 1, 1, 1].map(u32::to_be_bytes);
+        [&head.concat()[..], &wrong].concat()
+    };
+    let nodes = array(NODE, LARGE / 4, &wrong);
+    for (what, held) in [
+        ("texts", held_of::<Vec<Option<String>>>(1009, &texts)),
+        ("an array of texts", held_of::<Array<Option<String>>>(1009, &texts)),
+        ("lists of texts", held_of::<Vec<Vec<Option<String>>>>(1009, &matrix)),
+        ("composites", held_of::<Vec<Node>>(NODES, &nodes)),
+        ("ranges", held_of::<Multirange<i64>>(4536, &counted(4))),
+        ("lexemes", held_of::<TsVector>(3614, &counted(4))),
+        ("parts of a query", held_of::<TsQuery>(3615, &counted(2))),
+        ("fields", held_of::<Record<'_>>(2249, &counted(8))),
+    ] {
+        println!("allocation: {what} that never come: {held} bytes held of {LARGE}");
+        assert!(held <= u64::try_from(LARGE).unwrap() + SLACK, "{what}: {held} bytes");
+    }
+}
+
+/// Composites that hold arrays of themselves, each of which declares as much as its bytes allow.
+#[test]
+fn values_that_lie_in_each_other_are_held_as_far_as_their_bytes_go() {
+    let mut raw = vec![0xfe; LARGE];
+    for _ in 0..23 {
+        // The rest of the array is what the next one lies in: one element, and as many declared as there are bytes for.
+        let children = array(NODE, raw.len() / 4, &sized(&raw));
+        let head = [&[0, 0, 0, 2, 0, 0, 0, 25, 255, 255, 255, 255][..], &NODES.to_be_bytes()];
+        raw = [head.concat(), sized(&children)].concat();
+    }
+    // It is read down to what can't be.
+    let error = Node::decode(Oid(NODE), &raw).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidLength);
+    let held = held_of::<Node>(NODE, &raw);
+    println!("allocation: composites in each other: {held} bytes held of {}", raw.len());
+    assert!(held <= u64::try_from(raw.len()).unwrap(), "{held} bytes");
+}
+
+/// A value with its length in front.
+fn sized(raw: &[u8]) -> Vec<u8> {
+    [&u32::try_from(raw.len()).unwrap().to_be_bytes()[..], raw].concat()
+}
+
+#[test]
+fn a_large_value_takes_what_is_promised() {
+    let numbers = array(23, LARGE / 8, &[0, 0, 0, 4, 0, 0, 0, 7].repeat(LARGE / 8));
+    held_to("an array of numbers", numbers.len(), held_of::<Vec<i32>>(1007, &numbers));
+    let long = array(25, LARGE / 64, &sized(&[b'x'; 60]).repeat(LARGE / 64));
+    held_to("an array of texts", long.len(), held_of::<Vec<String>>(1009, &long));
+    // The worst that there is: three times six times its bytes, as the page of the types says.
+    let nulls = array(25, LARGE / 4, &vec![0xff; LARGE]);
+    let held = held_of::<Vec<Option<String>>>(1009, &nulls);
+    println!("allocation: an array of NULLs: {held} bytes held of {LARGE}");
+    assert!(held <= u64::try_from(18 * LARGE).unwrap(), "{held} bytes");
+    // As COPY in text form has it.
+    let text = format!("{{{}x}}", "x,".repeat(LARGE / 2));
+    let read = || from_text(Oid(1009), &Catalog::new(), &text, &mut Buffer::new());
+    assert_eq!(read(), Ok(()));
+    held_to("the text of an array", text.len(), measure(|| assert!(read().is_ok())).bytes_max);
 }
 
 /// Nothing recurses as deep as bytes say: the corpus and all hostile values fit a stack of 256 KiB.

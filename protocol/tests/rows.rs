@@ -86,3 +86,33 @@ fn built_in_types_are_known_by_their_numbers() {
     assert_eq!(Oid(23).to_string(), "23");
     assert!(Oid(16_384).is_user_defined() && !Oid::UUID.is_user_defined());
 }
+
+/// A value that can't be read may be the user's mistake; a row that does not hold together is the server's.
+#[test]
+fn a_row_that_does_not_hold_together_is_told_from_a_value_that_can_not_be_read() {
+    let row = |count: u16, values: &[u8]| [&count.to_be_bytes()[..], values].concat();
+    let kind = |row: &[u8], columns| Columns::check(row, columns).map_err(|error| error.kind());
+    let one = [0, 0, 0, 4, 0, 0, 0, 7];
+    let null = [255; 4];
+    for values in [&one[..], &null, &[0; 4]] {
+        assert_eq!(kind(&row(1, values), 1), Ok(()));
+        assert_eq!(kind(&row(1, values), 0), Err(ErrorKind::ColumnCount));
+        assert_eq!(kind(&row(1, values), 2), Err(ErrorKind::ColumnCount));
+        assert_eq!(kind(&row(2, values), 2), Err(ErrorKind::Truncated));
+        let longer = [values, &[0]].concat();
+        assert_eq!(kind(&row(1, &longer), 1), Err(ErrorKind::TrailingBytes));
+    }
+    assert_eq!(kind(&row(0, &[]), 0), Ok(()));
+    assert_eq!(kind(b"\0", 0), Err(ErrorKind::Truncated));
+    assert_eq!(kind(&row(1, &[0, 0]), 1), Err(ErrorKind::Truncated));
+    assert_eq!(kind(&row(1, &[0, 0, 0, 9, 7]), 1), Err(ErrorKind::Truncated));
+    for length in [-2, i32::MIN] {
+        assert_eq!(kind(&row(1, &length.to_be_bytes()), 1), Err(ErrorKind::InvalidLength));
+    }
+    // Both are errors of the column to who reads it.
+    for (row, holds) in [(row(1, &null), true), (row(1, &[255, 255, 255, 254]), false)] {
+        let mut columns = Columns::new(&row, &[Oid::INT4]).unwrap();
+        assert!(columns.next::<i32>().is_err());
+        assert_eq!(Columns::check(&row, 1).is_ok(), holds);
+    }
+}

@@ -1,10 +1,10 @@
 //! Makes the recorded streams in `tests/data/streams`: one session each against a real server, both ways.
 //!
 //! ```sh
-//! cargo run -p stellata-tests --example record -- [14] [15] [18]
+//! cargo run -p stellata-tests --example record -- [14] [15] [18] [tls]
 //! ```
 //!
-//! With version 15 all sessions are recorded, with 14 and 18, into folders of their own, those in which servers differ: the
+//! With version 15 all sessions are recorded, and one behind TLS, whose bytes are taken before they are encrypted; with 14 and 18, into folders of their own, those in which servers differ: the
 //! login with what it reports, the start of protocol 3.2, the fields of errors, and cancelling.
 //!
 //! The client is a bare [`Conversation`] with a fixed nonce, so that a replay sends the very same bytes.
@@ -14,20 +14,29 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use stellata_protocol::auth::{ChannelBindingPolicy, server_end_point};
 use stellata_protocol::message::PROTOCOL_3_2;
-use stellata_protocol::{Conversation, Event, Format, Login, Oid, Params};
+use stellata_protocol::{
+    Conversation, EncryptionAnswer, EncryptionRequest, Event, Format, Login, Oid, Params,
+};
 use stellata_testkit::{
-    Database, Endpoint, MD5_USER, PASSWORD, PASSWORD_USER, Proxy, SCRAM_USER, Server,
+    Authority, Database, Direction, Endpoint, KeyKind, Leaf, MD5_USER, PASSWORD, PASSWORD_USER,
+    Proxy, Recording, SCRAM_USER, Server, ServerOptions,
 };
 
 /// What every login uses in place of random bytes.
 const NONCE: [u8; 18] = *b"recorded, not new!";
 
 /// A session without a runtime.
-struct Client {
-    stream: TcpStream,
+struct Client<S = TcpStream> {
+    stream: S,
     conversation: Conversation,
     proxy: u16,
 }
@@ -39,7 +48,9 @@ impl Client {
         let conversation = Conversation::start(login).unwrap();
         Self { stream, conversation, proxy: proxy.port() }
     }
+}
 
+impl<S: Read + Write> Client<S> {
     /// Asks, and reads until nothing is owed any more.
     fn ask(&mut self, ask: impl FnOnce(&mut Conversation)) {
         self.ask_until(ask, |_| false);
@@ -395,6 +406,98 @@ fn record(database: &Database, folder: &Path, (name, user, session): Session) {
     // The server closes when it has taken the goodbye, which the proxy has then seen too.
     while client.stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
     let recording = proxy.recordings().swap_remove(0);
+    keep(&recording, folder, name);
+}
+
+/// An encrypted stream whose two sides are kept as the session sees them: of such a one a proxy sees nothing.
+struct Tapped {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    recording: Recording,
+}
+
+impl Read for Tapped {
+    fn read(&mut self, place: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.stream.read(place)?;
+        if read > 0 {
+            self.recording.add(Direction::ToClient, &place[..read]);
+        }
+        Ok(read)
+    }
+}
+
+impl Write for Tapped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.stream.write(bytes)?;
+        if written > 0 {
+            self.recording.add(Direction::ToServer, &bytes[..written]);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// Records a login that is bound to the server's certificate, behind TLS.
+fn record_bound(version: u32, folder: &Path) {
+    let authority = Authority::new("a root", KeyKind::P256);
+    let certificate = authority.issue(&Leaf::new(&["localhost"]).key(KeyKind::P256));
+    let options = ServerOptions::of_version(version).unwrap();
+    let options = options
+        .setting("ssl", "on")
+        .setting("ssl_cert_file", "server.pem")
+        .setting("ssl_key_file", "server.key")
+        .file("server.pem", &*certificate.chain)
+        .file("server.key", &*certificate.key);
+    let server = Server::start(options).unwrap();
+    let database = Database::create(&server).unwrap();
+
+    let mut socket = TcpStream::connect(("127.0.0.1", database.tcp().port())).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut request = EncryptionRequest::new();
+    socket.write_all(request.output()).unwrap();
+    request.wrote(request.output().len());
+    let mut answer = [0];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(request.receive(&answer), Ok(Some(EncryptionAnswer::Willing)));
+
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(authority.pem().as_bytes()) {
+        roots.add(root.unwrap()).unwrap();
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket).unwrap();
+    }
+    let end_point = server_end_point(&connection.peer_certificates().unwrap()[0]).unwrap();
+    assert!(end_point.is_some());
+
+    let login = Login::new(SCRAM_USER, NONCE)
+        .parameter("database", database.name())
+        .parameter("client_encoding", "UTF8")
+        .password(PASSWORD.as_bytes())
+        .channel_binding(ChannelBindingPolicy::Require, end_point);
+    let stream = StreamOwned::new(connection, socket);
+    let mut client = Client {
+        stream: Tapped { stream, recording: Recording::default() },
+        conversation: Conversation::start(login).unwrap(),
+        proxy: 0,
+    };
+    client.go_on(|_| false);
+    client.simple("select 1");
+    client.conversation.terminate();
+    client.go_on(|_| false);
+    keep(&client.stream.recording, folder, "login-scram-plus");
+}
+
+fn keep(recording: &Recording, folder: &Path, name: &str) {
     let path = folder.join(name).with_extension("bin");
     recording.write(&path).unwrap();
     println!("{}: {} bytes", path.display(), std::fs::metadata(&path).unwrap().len());
@@ -403,6 +506,9 @@ fn record(database: &Database, folder: &Path, (name, user, session): Session) {
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let streams = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/streams");
+    if wanted.is_empty() || wanted.iter().any(|word| word == "tls") {
+        record_bound(15, &streams);
+    }
     for version in [14, 15, 18] {
         if !wanted.is_empty() && !wanted.contains(&version.to_string()) {
             continue;

@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use stellata_client::{Config, Connection, ErrorKind, SqlState, TransactionStatus};
+use stellata::prelude::*;
+use stellata_client::{Config, Connection, ErrorKind, Params, SqlState, TransactionStatus};
+use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::{Database, Pipe, Proxy, with_database};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -239,6 +241,243 @@ fn a_batch_that_is_left_leaves_the_connection_usable() {
     });
 }
 
+/// Puts inserts together in every way, and leaves them.
+fn leave(connection: &mut Connection, way: u32) {
+    let insert = "insert into t (id) values ($1)";
+    let mut batch = connection.batch().unwrap();
+    batch.add(insert, (1,)).unwrap();
+    match way {
+        0 => {}
+        1 => drop(batch.sync().unwrap()),
+        2 => drop(batch.sync().unwrap().add(insert, (2,)).unwrap().sync().unwrap()),
+        3 => drop(batch.add(insert, ("a\0b",)).unwrap_err()),
+        // More than 65 535 parameters are found out last.
+        4 => {
+            let params: Params = many();
+            batch.sync().unwrap();
+            let error = batch.add_statement(&"selec $1", &params).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Encode);
+        }
+        5 => drop(batch.add("select '\0'", ()).unwrap_err()),
+        _ => drop(batch.send().unwrap()),
+    }
+}
+
+fn many() -> Params {
+    let mut params = Params::new();
+    for n in 0..65_536 {
+        params.push(&n).unwrap();
+    }
+    params
+}
+
+const WAYS: std::ops::Range<u32> = 0..7;
+
+#[test]
+fn a_batch_that_is_never_sent_leaves_nothing_behind() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        table(&mut connection).await;
+        let pool = Pool::new(
+            Config::parse(&database.url()).unwrap(),
+            PoolOptions::new().max(1).acquire_timeout(Duration::from_secs(20)),
+        );
+        for way in WAYS {
+            let sent = connection.statements();
+            leave(&mut connection, way);
+            connection.check().unwrap();
+            assert!(connection.is_quiet(), "{way}");
+            assert_eq!(connection.statements(), sent, "{way}");
+            leave(&mut connection, way);
+            assert_eq!(count(&mut connection).await, 0, "the next use, {way}");
+            leave(&mut connection, way);
+            connection.drain(Duration::from_secs(10)).await.unwrap();
+            assert_eq!(count(&mut connection).await, 0, "drain, {way}");
+            leave(&mut connection, way);
+            connection.check().unwrap();
+            connection.simple("select 1").await.unwrap();
+            assert_eq!(count(&mut connection).await, 0, "check, {way}");
+            leave(&mut connection, way);
+            connection.batch().unwrap().send().unwrap().end().await.unwrap();
+            leave(&mut connection, way);
+            let mut batch = connection.batch().unwrap();
+            batch.add("select count(*) from t", ()).unwrap();
+            let (count,): (i64,) = batch.send().unwrap().one().await.unwrap();
+            assert_eq!(count, 0, "another batch, {way}");
+
+            let mut lent = pool.acquire().await.unwrap();
+            let process = lent.process_id();
+            leave(&mut lent, way);
+            drop(lent);
+            let mut lent = pool.acquire().await.unwrap();
+            assert_eq!(lent.process_id(), process);
+            let (count,): (i64,) = lent.query_one("select count(*) from t", ()).await.unwrap();
+            assert_eq!(count, 0, "the pool, {way}");
+        }
+        leave(&mut connection, 1);
+        connection.close().await;
+        let mut connection = connect(database).await;
+        assert_eq!(count(&mut connection).await, 0, "the end");
+    });
+}
+
+#[test]
+fn a_batch_whose_answers_were_asked_for_has_left() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        table(&mut connection).await;
+        let mut batch = connection.batch().unwrap();
+        batch.add("insert into t (id) values (1)", ()).unwrap().sync().unwrap();
+        batch.add("insert into t (id) values (2)", ()).unwrap();
+        let mut answers = batch.send().unwrap();
+        assert_eq!(answers.count().await.unwrap(), 1);
+        drop(answers);
+        assert_eq!(count(&mut connection).await, 2);
+    });
+}
+
+#[test]
+fn a_statement_that_can_not_be_sent_is_no_part_of_its_batch() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        table(&mut connection).await;
+        let params = many();
+        for _ in 0..2 {
+            connection.simple("delete from t").await.unwrap();
+            let mut batch = connection.batch().unwrap();
+            batch.add("insert into t (id) values (1)", ()).unwrap();
+            // Were it asked to prepare, the group would fail with that.
+            batch.add_statement(&"selec $1", &params).unwrap_err();
+            batch.add("insert into t (id) values (2)", ()).unwrap().sync().unwrap();
+            batch.add_statement(&"selec $1", &params).unwrap_err();
+            batch.send().unwrap().end().await.unwrap();
+            assert!(connection.is_quiet());
+            assert_eq!(count(&mut connection).await, 2);
+        }
+    });
+}
+
+#[test]
+fn what_an_unsent_batch_did_to_the_prepared_statements_is_made_good() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let config = Config::parse(&database.tcp_url()).unwrap().with_port(proxy.port());
+        let mut connection = Connection::connect(&config.with_statement_cache(2)).await.unwrap();
+        for sql in ["select 1", "select 2"] {
+            connection.execute(sql, ()).await.unwrap();
+        }
+        let mut batch = connection.batch().unwrap();
+        batch.add("select 2", ()).unwrap().add("select 3", ()).unwrap();
+        batch.add("select 3", ()).unwrap().sync().unwrap().add("select 3", ()).unwrap();
+        drop(batch);
+        proxy.reset_counts();
+        for (sql, answer) in [("select 3", 3), ("select 2", 2), ("select 1", 1)] {
+            assert_eq!(connection.query_one::<(i32,)>(sql, ()).await.unwrap(), (answer,));
+        }
+        // The first was to be closed, and is; what the batch was to prepare is not thought prepared.
+        assert_eq!(proxy.flights(), ["CPDBES", "BES", "CPDBES"]);
+        let left = connection.simple("select count(*) from pg_prepared_statements").await.unwrap();
+        assert_eq!(left[0].rows[0][0].as_deref(), Some("2"));
+
+        // What a call that was given up has asked to prepare is still under way.
+        drop(connection.execute("select pg_sleep(0), 9", ()));
+        let sleeping = connection.execute("select pg_sleep(0.05), 9", ());
+        let _ = tokio::time::timeout(Duration::from_millis(10), sleeping).await;
+        let mut batch = connection.batch().unwrap();
+        batch.add("select pg_sleep(0.05), 9", ()).unwrap();
+        drop(batch);
+        for _ in 0..2 {
+            connection.execute("select pg_sleep(0.05), 9", ()).await.unwrap();
+        }
+        assert!(connection.is_quiet());
+    });
+}
+
+/// Its rows count how often they were asked for.
+#[derive(Model, Debug, Clone)]
+#[model(table = "counted")]
+struct Counted {
+    #[model(key)]
+    id: i64,
+    n: i64,
+    #[model(has_many = Part::counted_id)]
+    parts: HasMany<Part>,
+}
+
+#[derive(Model, Debug, Clone)]
+struct Part {
+    #[model(key)]
+    id: i64,
+    counted_id: i64,
+    #[model(belongs_to = counted_id, no_constraint)]
+    counted: BelongsTo<Counted>,
+}
+
+/// More conditions than a statement may have parameters. Every time it is the same.
+fn with_too_many() -> Query<Counted> {
+    Counted::query().include(|c| {
+        c.parts().filter(|p| {
+            let mut all: Vec<_> = (0..65_536).map(|n| p.id.eq(n)).collect();
+            while all.len() > 1 {
+                let mut pairs = all.into_iter();
+                let mut half = Vec::new();
+                while let (Some(one), Some(other)) = (pairs.next(), pairs.next()) {
+                    half.push(one | other);
+                }
+                all = half;
+            }
+            all.remove(0)
+        })
+    })
+}
+
+#[test]
+fn a_model_s_statement_that_can_not_be_sent_takes_the_others_along() {
+    with_database(async |database| {
+        database
+            .run(
+                "create sequence calls;
+                 create view counted as select 1::int8 as id, nextval('calls') as n;
+                 create table t (n int4)",
+            )
+            .unwrap();
+        let calls = || {
+            let rows = database.run("select is_called from calls").unwrap();
+            rows[0][0].as_deref() == Some("t")
+        };
+        let db =
+            Db::connect_with(Config::parse(&database.url()).unwrap(), PoolOptions::new().max(1))
+                .await
+                .unwrap();
+        let set = db.with_settings(stellata::Settings::new().set("work_mem", "5MB"));
+        for round in 0..2 {
+            for executor in [&db as &dyn Executor, &set] {
+                let error = with_too_many().all(executor).await.unwrap_err();
+                assert!(!calls(), "round {round}: {error}");
+                assert_eq!(db.sql("select 1").one::<(i32,)>().await.unwrap(), (1,));
+                assert!(!calls(), "round {round}: {error}");
+            }
+        }
+
+        // In a transaction its beginning stays, and all that is done is undone with it.
+        let ended = db
+            .transaction(async |tx| {
+                tx.sql("insert into t values (1)\0").exec().await.unwrap_err();
+                tx.sql("insert into t values (2)").exec().await?;
+                with_too_many().all(tx).await.unwrap_err();
+                let inner = tx.with_settings(stellata::Settings::new().set("work_mem", "5MB"));
+                inner.sql("insert into t values (3)\0").exec().await.unwrap_err();
+                let (memory,): (String,) = tx.sql("show work_mem").one().await?;
+                assert_ne!(memory, "5MB");
+                Err::<(), _>(Counted::get(-1, tx).await.unwrap_err())
+            })
+            .await;
+        ended.unwrap_err();
+        let (rows,): (i64,) = db.sql("select count(*) from t").one().await.unwrap();
+        assert_eq!(rows, 0);
+    });
+}
+
 #[test]
 fn a_batch_ends_at_its_limit() {
     with_database(async |database| {
@@ -262,37 +501,46 @@ fn a_batch_ends_at_its_limit() {
 #[test]
 fn full_buffers_both_ways_are_no_deadlock() {
     with_database(async |database| {
+        // The client's own sockets, whose buffers hold what the system gives them.
+        for url in [database.url(), database.tcp_url()] {
+            let connection = Connection::connect(&Config::parse(&url).unwrap()).await.unwrap();
+            full_both_ways(connection, 400, 100_000).await;
+        }
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(4096).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let address = (Ipv4Addr::LOCALHOST, database.tcp().port()).into();
         let stream = socket.connect(address).await.unwrap();
         let config = Config::parse(&database.tcp_url()).unwrap();
-        let mut connection = Connection::over(stream, &config).await.unwrap();
-        connection.simple("create unlogged table t (id int4, title text)").await.unwrap();
+        let connection = Connection::over(stream, &config).await.unwrap();
         // 100 MB in the long form.
         let (items, length) = match std::env::var("STELLATA_LONG") {
             Ok(_) => (1_000, 100_000),
             Err(_) => (120, 100_000),
         };
-        let text = "x".repeat(length);
-        let mut batch = connection.batch().unwrap();
-        for n in 0..items {
-            batch
-                .add("insert into t values ($1, $2) returning id, title", (n, &*text))
-                .unwrap()
-                .sync()
-                .unwrap();
-        }
-        let mut answers = batch.send().unwrap();
-        for n in 0..items {
-            let (id, title): (i32, String) = answers.one().await.unwrap();
-            assert_eq!((id, title.len()), (n, length));
-        }
-        answers.end().await.unwrap();
-        assert_eq!(
-            connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap().0,
-            i64::from(items)
-        );
+        full_both_ways(connection, items, length).await;
     });
+}
+
+async fn full_both_ways(mut connection: Connection, items: i32, length: usize) {
+    connection.simple("create temp table t (id int4, title text)").await.unwrap();
+    let text = "x".repeat(length);
+    let mut batch = connection.batch().unwrap();
+    for n in 0..items {
+        batch
+            .add("insert into t values ($1, $2) returning id, title", (n, &*text))
+            .unwrap()
+            .sync()
+            .unwrap();
+    }
+    let mut answers = batch.send().unwrap();
+    for n in 0..items {
+        let (id, title): (i32, String) = answers.one().await.unwrap();
+        assert_eq!((id, title.len()), (n, length));
+    }
+    answers.end().await.unwrap();
+    assert_eq!(
+        connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap().0,
+        i64::from(items)
+    );
 }

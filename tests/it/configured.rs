@@ -42,6 +42,46 @@ fn each_part_of_connecting_has_its_limit() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn reaching_an_address_has_a_limit_of_its_own() {
+    run(async {
+        // A listener whose queue is full: whoever wants to connect hears nothing.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let full = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let limit = Duration::from_secs(1);
+            match tokio::time::timeout(limit, tokio::net::TcpStream::connect(full)).await {
+                Ok(connected) => waiting.push(connected.unwrap()),
+                Err(_) => break,
+            }
+            assert!(waiting.len() < 64, "the queue does not get full");
+        }
+        let short = Duration::from_millis(50);
+        let begun = Instant::now();
+        for config in [
+            at(full.port()).with_tls(TlsSettings::new(SslMode::Disable)),
+            at(full.port()).with_tls(TlsSettings::new(SslMode::Prefer)),
+        ] {
+            let config = config.with_phase_limits(PhaseLimits::new().with_reach(short));
+            let error = refusal(&config).await;
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            let told = error.to_string();
+            assert!(told.contains("reaching it took longer than 50ms"), "{told}");
+            // The limit is that of one address: the next has its own.
+            let second = Endpoint::new("127.0.0.1", full.port());
+            let error = refusal(&config.with_endpoint(second)).await;
+            assert_eq!(error.attempts().len(), 2, "{error}");
+        }
+        // Far below the limit of the whole attempt, however busy the machine is.
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        drop(waiting);
+    });
+}
+
 /// What the system says of the TCP connection from a port of ours: its timer and times, by `/proc/net/tcp`.
 fn timer(from: u16) -> Option<String> {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stellata_client::{Config, Connection, ErrorKind, SqlState};
+use stellata_client::{Config, Connection, ErrorKind, Host, SqlState, TargetSessionAttrs};
 use stellata_testkit::{
     Database, MD5_USER, PASSWORD, PASSWORD_USER, SCRAM_USER, Server, with_database,
 };
@@ -216,4 +216,44 @@ fn the_future_of_connecting_is_small() {
     // What it takes lies on the heap, once, and is not moved about with whatever awaits it.
     let connecting = Connection::connect(&config);
     assert!(size_of_val(&connecting) <= 128, "{}", size_of_val(&connecting));
+}
+
+#[test]
+fn over_a_given_stream_the_session_is_of_the_kind_that_is_wanted() {
+    use TargetSessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
+    with_database(async |database| {
+        let config = Config::parse(&database.tcp_url()).unwrap();
+        let Host::Tcp(host) = config.host().clone() else { panic!("{config:?}") };
+        let port = config.port();
+        let over = async |config: &Config| {
+            let stream = tokio::net::TcpStream::connect((&*host, port)).await.unwrap();
+            Connection::over(stream, config).await
+        };
+        for (wanted, is_had) in [
+            (Any, true),
+            (ReadWrite, true),
+            (ReadOnly, false),
+            (Primary, true),
+            (Standby, false),
+            (PreferStandby, true),
+        ] {
+            match over(&config.clone().with_target_session_attrs(wanted)).await {
+                Ok(mut connection) => {
+                    assert!(is_had, "{wanted}");
+                    let one = connection.query_one::<(i32,)>("select 1", ()).await.unwrap();
+                    assert_eq!(one, (1,));
+                }
+                Err(error) => {
+                    assert!(!is_had, "{wanted}: {error}");
+                    assert_eq!(error.kind(), ErrorKind::Connect);
+                    let told = error.to_string();
+                    assert!(told.contains(&format!("target_session_attrs={wanted}")), "{told}");
+                }
+            }
+        }
+        // What the session is, the server says.
+        let read_only = config.with_setting("default_transaction_read_only", "on");
+        over(&read_only.clone().with_target_session_attrs(ReadOnly)).await.unwrap();
+        over(&read_only.with_target_session_attrs(ReadWrite)).await.unwrap_err();
+    });
 }

@@ -46,6 +46,170 @@ fn the_cache_is_bounded_and_the_server_forgets_too() {
 }
 
 #[test]
+fn what_a_large_batch_has_prepared_is_let_go_by_the_next_call() {
+    with_database(async |database| {
+        let config = Config::parse(&database.url()).unwrap().with_statement_cache(8);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let texts: Vec<String> = (0..24).map(|n| format!("select {n}")).collect();
+        for ahead in [false, true] {
+            if ahead {
+                let none: &[Oid] = &[];
+                connection.prepare(texts.iter().map(|text| (&**text, none))).await.unwrap();
+            } else {
+                let mut batch = connection.batch().unwrap();
+                for text in &texts {
+                    batch.add(text, ()).unwrap();
+                }
+                let mut answers = batch.send().unwrap();
+                for n in 0..24 {
+                    assert_eq!(answers.one::<(i32,)>().await.unwrap(), (n,));
+                }
+                answers.end().await.unwrap();
+            }
+            assert_eq!(connection.cached_statements(), 24, "all are in use");
+            // One of them, so that nothing is prepared.
+            assert_eq!(connection.query_one::<(i32,)>("select 3", ()).await.unwrap(), (3,));
+            assert_eq!(connection.cached_statements(), 8);
+            assert_eq!(prepared(&mut connection).await, 8);
+            for (n, text) in (0..24).zip(&texts) {
+                assert_eq!(connection.query_one::<(i32,)>(text, ()).await.unwrap(), (n,));
+            }
+            assert_eq!(prepared(&mut connection).await, 8);
+        }
+    });
+}
+
+/// Takes the prepared statements away, behind the connection's back.
+const DEALLOCATE: &str = "do $$ begin execute 'deallocate all'; end $$";
+
+#[test]
+fn names_stay_where_it_was_said_that_there_is_no_pooler() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let config = through(database, &proxy).await.with_transaction_pooler(false);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let add = "select $1 + 1";
+        for _ in 0..3 {
+            connection.query_one::<(i32,)>(add, (1,)).await.unwrap();
+            connection.simple(DEALLOCATE).await.unwrap();
+            assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES", "PDBES"]);
+            assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES"]);
+        }
+        connection.execute("begin", ()).await.unwrap();
+        assert_eq!(
+            flights_of_one(add, &mut connection, &proxy).await,
+            ["BES"],
+            "and in transactions"
+        );
+        connection.execute("commit", ()).await.unwrap();
+
+        // A name that was taken by hand is the connection's own after that.
+        let mut other = Connection::connect(&config).await.unwrap();
+        let names = connection
+            .simple("select name from pg_prepared_statements where statement = 'select $1 + 1'")
+            .await
+            .unwrap();
+        let name = names[0].rows[0][0].clone().unwrap();
+        other.simple(&format!("prepare {name} as select 'by hand'")).await.unwrap();
+        assert_eq!(flights_of_one(add, &mut other, &proxy).await, ["PDBES", "CPDBES"]);
+        assert_eq!(flights_of_one(add, &mut other, &proxy).await, ["BES"]);
+    });
+}
+
+#[test]
+fn a_name_that_is_gone_once_is_suspected_and_stays() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let mut connection = Connection::connect(&through(database, &proxy).await).await.unwrap();
+        let add = "select $1 + 1";
+        for sql in [add, "select $1 + 2"] {
+            connection.query_one::<(i32,)>(sql, (1,)).await.unwrap();
+        }
+        connection.simple(DEALLOCATE).await.unwrap();
+        assert_eq!(flights_of_one(add, &mut connection, &proxy).await.len(), 2);
+        assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES"], "by itself");
+        connection.execute("begin", ()).await.unwrap();
+        // Gone as well: what is doubted is prepared anew where it can't be run again.
+        let flights = flights_of_one("select $1 + 2", &mut connection, &proxy).await;
+        assert_eq!(flights, ["CPDBES"]);
+        connection.execute("commit", ()).await.unwrap();
+        connection.simple(DEALLOCATE).await.unwrap();
+        assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES", "PDBES"]);
+        assert_eq!(
+            flights_of_one(add, &mut connection, &proxy).await,
+            ["PDBES"],
+            "twice is enough"
+        );
+    });
+}
+
+async fn flights_of_one(sql: &str, connection: &mut Connection, proxy: &Proxy) -> Vec<String> {
+    proxy.reset_counts();
+    connection.query_one::<(i32,)>(sql, (1,)).await.unwrap();
+    proxy.flights()
+}
+
+#[test]
+fn a_type_that_was_dropped_takes_one_statement_along() {
+    with_database(async |database| {
+        let proxy = Proxy::start(database.tcp()).unwrap();
+        let mut connection = Connection::connect(&through(database, &proxy).await).await.unwrap();
+        let add = "select $1 + 1";
+        connection.query_one::<(i32,)>(add, (1,)).await.unwrap();
+        let mood = "select count(*) from unnest($1::mood[])";
+        let none: Vec<String> = Vec::new();
+        for _ in 0..3 {
+            connection.simple("create type mood as enum ('sad')").await.unwrap();
+            let mut params = stellata_client::Params::new();
+            params.push_as(Oid(0), &none).unwrap();
+            connection.run(mood, &params, |_| Ok(()), &mut |_| Ok(())).await.unwrap();
+            connection.simple("drop type mood").await.unwrap();
+        }
+        assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES"], "its name stays");
+        connection.execute("begin", ()).await.unwrap();
+        assert_eq!(flights_of_one(add, &mut connection, &proxy).await, ["BES"], "undoubted");
+    });
+}
+
+/// Answers of a batch may have been handed out when one of its statements turns out to be stale.
+#[test]
+fn a_batch_is_not_run_again_but_goes_through_the_next_time() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        connection.simple("create table t (n int4); insert into t values (7)").await.unwrap();
+        let acl = "select makeaclitem(10::oid, 10::oid, 'select', false)";
+        for (sql, change) in [
+            ("select * from t", "alter table t alter n type int8"),
+            (acl, "select 1"),
+            ("select n from t", DEALLOCATE),
+        ] {
+            if sql != acl {
+                connection.execute(sql, ()).await.unwrap();
+            }
+            connection.simple(change).await.unwrap();
+            for round in 0..2 {
+                let mut batch = connection.batch().unwrap();
+                batch.add("insert into t values (8)", ()).unwrap().add(sql, ()).unwrap();
+                let mut answers = batch.send().unwrap();
+                let mut ended = answers.count().await.map(drop);
+                if ended.is_ok() {
+                    ended = answers.count().await.map(drop);
+                }
+                match round {
+                    0 => assert!(ended.unwrap_err().can_be_healed(), "{sql}"),
+                    _ => ended.unwrap(),
+                }
+                assert!(answers.end().await.is_ok() || round == 0);
+            }
+            let (count,): (i64,) =
+                connection.query_one("select count(*) from t where n = 8", ()).await.unwrap();
+            assert_eq!(count, 1, "once, after {change}");
+            connection.execute("delete from t where n = 8", ()).await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_statement_that_fails_to_prepare_leaves_nothing() {
     with_database(async |database| {
         let mut connection = connect(database).await;

@@ -39,7 +39,10 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     // Counters of an earlier run would add to these.
     let _ = std::fs::remove_dir_all(&profiles);
     let elsewhere = ELSEWHERE.iter().find(|(owner, _)| *owner == name).map_or(&[][..], |of| of.1);
-    let mut programs = programs(&root.join(name), &target, &["--lib", "--tests"])?;
+    // Of the protocol every type is tried; the features of others choose between things.
+    let all = ["--lib", "--tests", "--all-features"];
+    let which = if name == CRATE { &all[..] } else { &all[..2] };
+    let mut programs = programs(&root.join(name), &target, which)?;
     for program in &programs {
         count(program, &root.join(name), &profiles, "")?;
     }

@@ -21,7 +21,6 @@ mod encryption;
 mod read;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use stellata_protocol::auth::{DEFAULT_MAX_ITERATIONS, RequireAuth};
 use zeroize::Zeroizing;
 
 use crate::config::endpoint::Server;
+use crate::config::passfile::PasswordFile;
 use crate::config::socket_options::SocketSettings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
@@ -113,7 +113,7 @@ pub struct Config {
     others: Vec<Arc<Endpoint>>,
     user: String,
     password: Option<Zeroizing<Vec<u8>>>,
-    file_passwords: Option<FilePasswords>,
+    password_file: Option<Arc<PasswordFile>>,
     provider: Option<provider::PasswordProvider>,
     database: Option<String>,
     settings: Vec<(String, String)>,
@@ -137,15 +137,6 @@ pub struct Config {
     tracing: TraceOptions,
 }
 
-/// What the password file gave.
-#[derive(Clone)]
-struct FilePasswords {
-    found: Vec<(Endpoint, Zeroizing<Vec<u8>>)>,
-    path: PathBuf,
-    /// Why the file is not used.
-    refused: Option<&'static str>,
-}
-
 impl Config {
     /// A login as `user` at `host`: a host name, an address, the folder of a unix socket (it begins with `/`) or the name
     /// of an abstract one (it begins with `@`).
@@ -162,7 +153,7 @@ impl Config {
             others: Vec::new(),
             user: user.to_owned(),
             password: None,
-            file_passwords: None,
+            password_file: None,
             provider: None,
             database: None,
             settings: Vec::new(),
@@ -202,7 +193,8 @@ impl Config {
     ///
     /// What it does not say is taken from the service file, where a service is asked for; then from the environment
     /// (`PGHOST` and so on), the password from the password file; then it is as the table above says. So what it says
-    /// counts most. These files are read now, once.
+    /// counts most. These files are read now, once; which line of the password file fits is asked at each login, so that a
+    /// user, a database or a place that is set afterwards has its own password.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the part that can't be used. No secret is part of the message.
@@ -370,12 +362,12 @@ impl Config {
     }
 
     /// The password for a place, where none has to be asked for.
-    pub(crate) fn password(&self, endpoint: &Endpoint) -> Option<&[u8]> {
-        let from_file = || {
-            let found = self.file_passwords.as_ref()?.found.iter();
-            found.clone().find(|(place, _)| place == endpoint).map(|(_, password)| password)
-        };
-        self.password.as_ref().or_else(from_file).map(|password| password.as_slice())
+    pub(crate) fn password(&self, endpoint: &Endpoint) -> Option<Zeroizing<Vec<u8>>> {
+        if let Some(password) = &self.password {
+            return Some(password.clone());
+        }
+        let database = self.database().unwrap_or(&self.user);
+        self.password_file.as_ref()?.password(endpoint, database, &self.user)
     }
 
     /// Whom to ask for the password.
@@ -388,9 +380,9 @@ impl Config {
         if self.password.is_some() || self.provider.is_some() {
             return None;
         }
-        let file = self.file_passwords.as_ref()?;
-        let path = file.path.display();
-        match file.refused {
+        let file = self.password_file.as_ref()?;
+        let path = file.path().display();
+        match file.refused() {
             Some(reason) => Some(format!("the password file {path} is not used: it {reason}")),
             None if self.password(endpoint).is_some() => {
                 Some(format!("the password is from the file {path}"))

@@ -2,61 +2,106 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::config::defaults;
+use crate::config::endpoint::Endpoint;
 use crate::platform::{Others, is_open_to};
 
 /// How much of a password file is read.
 const LARGEST: usize = 16 << 20;
 const LARGEST_READ: u64 = 16 << 20;
 
-/// What a password file gave.
-pub(super) enum PasswordFile {
-    /// It is not there, or can't be read.
-    Absent,
-    /// It is there and is not used, for this reason.
+/// A password file that is there. It shows itself in no `Debug`.
+pub(super) struct PasswordFile {
+    path: PathBuf,
+    content: Content,
+    /// Places that the file does not call by their host: see [`PasswordFile::call`].
+    called: Vec<(Endpoint, String)>,
+}
+
+enum Content {
+    /// It is not used, for this reason.
     Refused(&'static str),
     /// What it holds.
     Lines(Zeroizing<Vec<u8>>),
 }
 
 impl PasswordFile {
-    /// Reads the file. It must be a plain file that only its owner may use.
-    pub(super) fn read(path: &Path) -> Self {
-        let Ok(mut file) = File::open(path) else { return Self::Absent };
-        let Ok(about) = file.metadata() else { return Self::Absent };
+    /// Reads the file; `None` where it is not there, or can't be read. It must be a plain file that only its owner may use.
+    pub(super) fn read(path: PathBuf) -> Option<Self> {
+        let content = Content::read(&path)?;
+        Some(Self { path, content, called: Vec::new() })
+    }
+
+    /// Notes that a place is called so in the file, whatever its port. Only what differs from its host has to be noted.
+    pub(super) fn call(&mut self, endpoint: Endpoint, name: String) {
+        self.called.push((endpoint, name));
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why it is not used.
+    pub(super) fn refused(&self) -> Option<&'static str> {
+        match self.content {
+            Content::Refused(reason) => Some(reason),
+            Content::Lines(_) => None,
+        }
+    }
+
+    /// The password for a login: that of the first line that fits.
+    pub(super) fn password(
+        &self,
+        endpoint: &Endpoint,
+        database: &str,
+        user: &str,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let Content::Lines(lines) = &self.content else { return None };
+        let is_same = |other: &Endpoint| {
+            (other.host(), other.address()) == (endpoint.host(), endpoint.address())
+        };
+        let name = match self.called.iter().find(|(other, _)| is_same(other)) {
+            Some((_, name)) => name.clone(),
+            None => endpoint.host().to_string(),
+        };
+        // The folders of this machine's servers are called `localhost` there.
+        let is_own = defaults::SOCKET_FOLDERS.contains(&name.as_str());
+        let host = if is_own { defaults::HOST } else { &name };
+        find(lines, &Login { host, port: endpoint.port(), database, user })
+    }
+}
+
+impl Content {
+    fn read(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let about = file.metadata().ok()?;
         if !about.is_file() {
-            return Self::Refused("is no plain file");
+            return Some(Self::Refused("is no plain file"));
         }
         if is_open_to(Others::All, &about) {
-            return Self::Refused("may be used by others than its owner (it needs mode 0600)");
+            return Some(Self::Refused(
+                "may be used by others than its owner (it needs mode 0600)",
+            ));
         }
         // Room for all of it and a byte to see the end: a buffer that grew would leave pieces of passwords behind.
         let room = usize::try_from(about.len()).map_or(0, |len| len.saturating_add(1));
         let mut lines = Zeroizing::new(Vec::with_capacity(room.min(LARGEST)));
-        match file.by_ref().take(LARGEST_READ).read_to_end(&mut lines) {
-            Ok(_) => Self::Lines(lines),
-            Err(_) => Self::Absent,
-        }
-    }
-
-    /// The password of the first line that fits.
-    pub(super) fn find(&self, login: &Login<'_>) -> Option<Zeroizing<Vec<u8>>> {
-        match self {
-            Self::Lines(lines) => find(lines, login),
-            Self::Absent | Self::Refused(_) => None,
-        }
+        file.by_ref().take(LARGEST_READ).read_to_end(&mut lines).ok()?;
+        Some(Self::Lines(lines))
     }
 }
 
 /// What the lines of a password file are held against.
-pub(super) struct Login<'l> {
-    pub(super) host: &'l str,
-    pub(super) port: u16,
-    pub(super) database: &'l str,
-    pub(super) user: &'l str,
+struct Login<'l> {
+    host: &'l str,
+    port: u16,
+    database: &'l str,
+    user: &'l str,
 }
 
 /// Lines are `host:port:database:user:password`; a field may be `*`; a backslash stands before a `:` or a backslash that
@@ -156,14 +201,14 @@ localhost:5432:music:frieda:
     #[test]
     fn a_file_that_others_may_use_is_not_used() {
         let files = Files::new("passfile");
-        let login = Login { host: "h", port: 1, database: "d", user: "u" };
+        let endpoint = Endpoint::new("h", 1);
         for (mode, used) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
             files.write("pgpass", "*:*:*:*:secret", mode);
-            let file = PasswordFile::read(files.path("pgpass").as_ref());
-            assert_eq!(file.find(&login).is_some(), used, "{mode:o}");
-            assert_eq!(matches!(file, PasswordFile::Refused(_)), !used, "{mode:o}");
+            let file = PasswordFile::read(files.path("pgpass").into()).unwrap();
+            assert_eq!(file.password(&endpoint, "d", "u").is_some(), used, "{mode:o}");
+            assert_eq!(file.refused().is_some(), !used, "{mode:o}");
         }
-        assert!(matches!(PasswordFile::read(files.folder().as_ref()), PasswordFile::Refused(_)));
-        assert!(matches!(PasswordFile::read(files.path("nowhere").as_ref()), PasswordFile::Absent));
+        assert!(PasswordFile::read(files.folder().into()).unwrap().refused().is_some());
+        assert!(PasswordFile::read(files.path("nowhere").into()).is_none());
     }
 }

@@ -1,13 +1,13 @@
-//! Which places the words name, and what the password file has for them.
+//! Which places the words name, and what they are called in the password file.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::config::endpoint::{Endpoint, Host};
 use crate::config::environment::Environment;
-use crate::config::passfile::{Login, PasswordFile};
+use crate::config::passfile::PasswordFile;
 use crate::config::words::{Words, integer};
-use crate::config::{Config, FilePasswords, defaults, invalid};
+use crate::config::{defaults, invalid};
 use crate::error::Result;
 
 /// A host, and what it was called.
@@ -81,29 +81,21 @@ fn port(text: &str) -> Result<u16> {
     }
 }
 
-/// Looks the password of each host up in the password file.
-pub(super) fn file_passwords(
+/// Reads the password file, where there is one, and tells it what the places are called.
+pub(super) fn password_file(
     words: &Words,
     environment: &impl Environment,
-    places: &[Place],
-    config: &Config,
-) -> Option<FilePasswords> {
+    places: Vec<Place>,
+) -> Option<PasswordFile> {
     let file = words.filled("passfile").map(PathBuf::from);
     let own = if cfg!(windows) { "postgresql/pgpass.conf" } else { ".pgpass" };
     let path = file.or_else(|| environment.home().map(|home| home.join(own)))?;
-    let file = PasswordFile::read(&path);
-    let refused = match file {
-        PasswordFile::Absent => return None,
-        PasswordFile::Refused(reason) => Some(reason),
-        PasswordFile::Lines(_) => None,
-    };
-    let database = config.database().unwrap_or(config.user());
-    let found = places.iter().filter_map(|Place { name, endpoint }| {
-        // The folders of this machine's servers are called `localhost` there.
-        let own = defaults::SOCKET_FOLDERS.contains(&name.as_str());
-        let host = if own { defaults::HOST } else { name };
-        let login = Login { host, port: endpoint.port(), database, user: config.user() };
-        file.find(&login).map(|password| (endpoint.clone(), password))
-    });
-    Some(FilePasswords { found: found.collect(), path, refused })
+    let mut file = PasswordFile::read(path)?;
+    for Place { name, endpoint } in places {
+        // A folder that was given with an address is reached by TCP.
+        if name != endpoint.host().to_string() {
+            file.call(endpoint, name);
+        }
+    }
+    Some(file)
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::config::encryption::tls;
 use crate::config::environment::Environment;
-use crate::config::places::{file_passwords, places};
+use crate::config::places::{password_file, places};
 use crate::config::protocol_version::ProtocolVersion;
 use crate::config::socket_options::{Keepalive, SocketSettings};
 use crate::config::words::{Words, integer, positive, variables};
@@ -70,7 +70,7 @@ pub(super) fn config(words: Words, environment: &impl Environment) -> Result<Con
     config.database = words.filled("dbname").map(str::to_owned);
     match words.filled("password") {
         Some(password) => config.password = Some(Zeroizing::new(password.as_bytes().to_vec())),
-        None => config.file_passwords = file_passwords(words, environment, &places, &config),
+        None => config.password_file = password_file(words, environment, places).map(Arc::new),
     }
     session(words, environment, &mut config);
     config.sockets = Arc::new(sockets(words, environment)?);

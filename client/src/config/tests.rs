@@ -63,7 +63,7 @@ fn refusal(text: &str) -> String {
 fn every_part_of_a_url_is_optional_and_percent_encoded() {
     let config = parse("postgresql://a%40b:p%2Fw%3A@[::1]:7000/my%20db");
     assert_eq!(config.user(), "a@b");
-    assert_eq!(config.password(&config.first), Some(&b"p/w:"[..]));
+    assert_eq!(config.password(&config.first).unwrap().as_slice(), b"p/w:");
     assert_eq!(config.host(), &Host::Tcp("::1".into()));
     assert_eq!(config.port(), 7000);
     assert_eq!(config.database(), Some("my db"));
@@ -256,7 +256,7 @@ fn a_password_never_shows_whatever_way_it_came() {
         Config::parse_with("host=h", &environment).unwrap(),
         Config::parse_with("service=s", &environment).unwrap(),
     ] {
-        assert_eq!(config.password(&config.first), Some(SENTINEL.as_bytes()));
+        assert_eq!(config.password(&config.first).unwrap().as_slice(), SENTINEL.as_bytes());
         let shown = format!("{config:?} {config:#?} {:?}", config.clone());
         assert!(!shown.contains("SENTINEL"), "{shown}");
     }
@@ -293,6 +293,58 @@ fn a_password_in_a_wrong_place_is_not_repeated() {
         let shown = format!("{error} {error:?} {error:#}");
         assert!(!shown.contains("SENTINEL"), "{text}: {shown}");
     }
+}
+
+/// The password of each place, in order.
+fn passwords(config: &Config) -> Vec<Option<String>> {
+    let found = config.endpoints().map(|endpoint| config.password(endpoint));
+    found.map(|found| found.map(|found| String::from_utf8(found.to_vec()).unwrap())).collect()
+}
+
+#[test]
+fn a_password_from_the_file_is_that_of_the_login() {
+    let files = Files::new("login");
+    let lines = "h:5432:me:me:own\n\
+                 h:5433:*:me:other port\n\
+                 h:5432:music:me:other database\n\
+                 h:*:app:app:other user\n\
+                 further:*:*:me:other place\n\
+                 localhost:*:*:*:this machine\n\
+                 /run/pg:*:*:*:a folder with an address\n";
+    files.write(".pgpass", lines, 0o600);
+    let home = files.folder();
+    let environment = |name: &str| match name {
+        "USER" => Some("me".to_owned()),
+        "HOME" => Some(home.clone()),
+        _ => None,
+    };
+    let parse = |text| Config::parse_with(text, &environment).unwrap();
+    let first = |config: &Config| passwords(config).swap_remove(0);
+    let config = parse("host=h");
+    assert_eq!(first(&config).as_deref(), Some("own"));
+    for (changed, password) in [
+        (config.clone().with_user("app"), Some("other user")),
+        (config.clone().with_user("nobody"), None),
+        (config.clone().with_database("music"), Some("other database")),
+        (config.clone().with_database("x"), None),
+        (config.clone().with_port(5433), Some("other port")),
+        (config.clone().with_only_endpoint(Endpoint::new("further", 1)), Some("other place")),
+        (config.clone().with_only_endpoint(Endpoint::new("/tmp", 1)), Some("this machine")),
+        (config.clone().with_only_endpoint(Endpoint::new("elsewhere", 1)), None),
+        // What was said counts more than the file, whoever logs in.
+        (config.clone().with_password("said").with_user("app"), Some("said")),
+        (config.clone().with_user("app").with_user("me"), Some("own")),
+        (parse("host=/run/pg hostaddr=::1"), Some("a folder with an address")),
+        (parse("host=/run/pg hostaddr=::1").with_port(7), Some("a folder with an address")),
+    ] {
+        assert_eq!(first(&changed).as_deref(), password, "{changed:?}");
+        let remark = changed.password_remark(&changed.first);
+        assert_eq!(remark.is_some(), password.is_some_and(|password| password != "said"));
+        let shown = format!("{changed:?} {changed:#?}");
+        assert!(!shown.contains("own") && !shown.contains("other"), "{shown}");
+    }
+    let two = config.with_endpoint(Endpoint::new("further", 5432));
+    assert_eq!(passwords(&two), [Some("own".to_owned()), Some("other place".to_owned())]);
 }
 
 #[test]

@@ -82,6 +82,9 @@ impl Connection {
         if self.driver.is_closed() || !is_under_way {
             return self.begin_batch();
         }
+        if self.unsent {
+            self.withdraw();
+        }
         // What is late of the cancellation hits this.
         self.driver.conversation.sync().map_err(Error::protocol)?;
         self.begin_requests();
@@ -95,6 +98,12 @@ impl Connection {
             // Nothing may be cancelled once this is under way: the COPY is read to its end.
             self.open = false;
             return Ok(());
+        }
+        if self.unsent {
+            self.withdraw();
+            if !self.open {
+                return Ok(());
+            }
         }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = pin!(tokio::task::unconstrained(cancelling))
@@ -134,9 +143,19 @@ impl Connection {
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] when the statement or its parameters can't be sent: a NUL in the text, more than 65 535
-    /// parameters, 2 GiB. Nothing of it is sent then, and the batch is best given up by beginning another.
+    /// parameters, 2 GiB. Nothing of the batch is sent then: it is over, unless a part of it has been written already.
     #[inline]
     pub fn submit(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
+        let ticket = self.append(statement, params);
+        if ticket.is_err() {
+            self.withdraw();
+        }
+        ticket
+    }
+
+    /// As [`Connection::submit`], but the rest of the batch stays when the statement can't be sent.
+    #[inline]
+    pub(super) fn append(&mut self, statement: &dyn Statement, params: &Params) -> Result<Ticket> {
         let ticket = self.put(statement, params, false)?;
         #[cfg(feature = "tracing")]
         self.note_asked(statement, params);
@@ -146,7 +165,12 @@ impl Connection {
     /// As [`Connection::submit`], of a statement that is not watched as part of a batch. `again`: if its name is gone it is
     /// run again.
     #[inline]
-    fn put(&mut self, statement: &dyn Statement, params: &Params, again: bool) -> Result<Ticket> {
+    pub(super) fn put(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+        again: bool,
+    ) -> Result<Ticket> {
         if !self.forgotten.is_empty() {
             self.close_forgotten()?;
         }
@@ -155,42 +179,51 @@ impl Connection {
             None => self.add(statement, params.types())?,
         };
         let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
-        let conversation = &mut self.driver.conversation;
-        let mut sent = Ok(());
         if entry.prepared != Prepared::Yes {
-            // What an earlier group of the batch asks to prepare may fail with that group.
-            let group = self.call.max(self.group);
-            let is_there = !entry.name.is_empty()
-                && (entry.prepared == Prepared::Asked(group)
-                    || (entry.prepared == Prepared::Mixed && (again || !entry.doubted)));
-            if !is_there {
-                sent = prepare(conversation, entry, params.types());
-                if sent.is_ok() {
-                    entry.prepared = Prepared::Asked(group);
-                    self.counts.parsed += 1;
-                    self.parsing.push_back(Parsing { slot, call: group });
-                }
-            }
-            if let Some(formats) = &entry.formats {
-                sent = sent
-                    .and_then(|()| conversation.bind_formats("", &entry.name, params, formats))
-                    .and_then(|()| conversation.execute(0));
-                return match sent {
-                    Ok(()) => {
-                        self.counts.bound += 1;
-                        Ok(Ticket { slot, call: self.call })
-                    }
-                    Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
-                };
-            }
+            return self.put_unprepared(slot, params, again);
         }
-        match sent.and_then(|()| conversation.run(&entry.head, params)) {
+        match self.driver.conversation.run(&entry.head, params) {
             Ok(()) => {
                 self.counts.bound += 1;
                 Ok(Ticket { slot, call: self.call })
             }
             Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
         }
+    }
+
+    /// As [`Connection::put`], of a statement that is to be prepared, or of which there is more to be said.
+    #[inline(never)]
+    fn put_unprepared(&mut self, slot: SlotId, params: &Params, again: bool) -> Result<Ticket> {
+        let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+        let conversation = &mut self.driver.conversation;
+        let (place, before) = (conversation.place(), entry.prepared);
+        // What an earlier group of the batch asks to prepare may fail with that group.
+        let group = self.call.max(self.group);
+        let is_there = !entry.name.is_empty()
+            && (before == Prepared::Asked(group)
+                || (before == Prepared::Mixed && (again || !entry.doubted)));
+        let asked = match is_there {
+            true => Ok(()),
+            false => prepare(conversation, entry, params.types()),
+        };
+        let sent = asked.and_then(|()| match &entry.formats {
+            Some(formats) => conversation
+                .bind_formats("", &entry.name, params, formats)
+                .and_then(|()| conversation.execute(0)),
+            None => conversation.run(&entry.head, params),
+        });
+        if let Err(error) = sent {
+            // Nothing of a statement that can't be sent is to fail the others.
+            conversation.withdraw(place);
+            return Err(Error::encode(error).with_sql(Some(entry.sql.clone())));
+        }
+        if !is_there {
+            entry.prepared = Prepared::Asked(group);
+            self.counts.parsed += 1;
+            self.parsing.push_back(Parsing { slot, call: group });
+        }
+        self.counts.bound += 1;
+        Ok(Ticket { slot, call: self.call })
     }
 
     /// Sends a statement alone in a batch of its own: [`Connection::begin_batch`], [`Connection::submit`] and
@@ -216,29 +249,43 @@ impl Connection {
                 Err(error) => Err(Error::encode(error).with_sql(Some(entry.sql.clone()))),
             };
         }
-        let ticket = self.put(statement, params, self.is_idle())?;
-        self.sync()?;
-        Ok(ticket)
+        match self.put(statement, params, self.is_idle()) {
+            Ok(ticket) => self.sync().map(|()| ticket),
+            Err(error) => {
+                self.withdraw();
+                Err(error)
+            }
+        }
     }
 
     #[cold]
     pub(super) fn close_forgotten(&mut self) -> Result<()> {
+        let is_small = self.cache.shrink(self.call, &mut self.forgotten);
         for name in self.forgotten.drain(..) {
-            self.driver.conversation.close_statement(&name).map_err(Error::protocol)?;
+            if !name.is_empty() {
+                self.driver.conversation.close_statement(&name).map_err(Error::protocol)?;
+            }
+        }
+        if !is_small {
+            self.look_again();
         }
         Ok(())
+    }
+
+    /// Has the next call look at the size of the cache again: what this one uses can't go before it is over.
+    #[cold]
+    fn look_again(&mut self) {
+        self.forgotten.push(Box::default());
     }
 
     #[cold]
     pub(super) fn add(&mut self, statement: &dyn Statement, types: &[Oid]) -> Result<SlotId> {
         let sql = statement.sql()?;
-        let (slot, evicted) =
-            self.cache.insert(statement.key(), types, &sql, self.call).map_err(Error::encode)?;
-        if let Some(evicted) = evicted
-            && evicted.is_prepared()
-        {
-            self.driver.conversation.close_statement(&evicted.name).map_err(Error::protocol)?;
-        }
+        let slot = self
+            .cache
+            .insert(statement.key(), types, &sql, self.call, &mut self.forgotten)
+            .map_err(Error::encode)?;
+        self.close_forgotten()?;
         Ok(slot)
     }
 
@@ -374,51 +421,73 @@ impl Connection {
     ) -> Result<Step> {
         self.driver.conversation.pass_bind_complete();
         loop {
-            while let Some(body) = self.driver.conversation.next_row() {
+            if let Some(body) = self.driver.conversation.next_row() {
                 let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
                 read_row(body, entry, &mut self.discovery, self.call, check, sink)?;
-            }
-            if let Some(body) = self.driver.conversation.next_complete() {
-                if let Some(rows) = CommandTag::everyday(body) {
-                    return Ok(Step::Done(Completion { rows, rolled_back: false }));
-                }
-                let completion = completion(body)?;
-                self.note_command();
-                return Ok(Step::Done(completion));
-            }
-            let Some(event) = self.advance()? else {
-                return Ok(Step::Wait);
-            };
-            match event {
-                Event::DataRow => {
+                while let Some(body) = self.driver.conversation.next_row() {
                     let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
-                    let body = self.driver.conversation.body();
                     read_row(body, entry, &mut self.discovery, self.call, check, sink)?;
                 }
-                Event::CommandComplete => {
-                    return Ok(Step::Done(completion(self.driver.conversation.body())?));
+                if let Some(body) = self.driver.conversation.next_complete() {
+                    if let Some(rows) = CommandTag::everyday(body) {
+                        return Ok(Step::Done(Completion { rows, rolled_back: false }));
+                    }
+                    return self.end_otherwise(slot);
                 }
-                Event::EmptyQuery => {
-                    return Ok(Step::Done(Completion { rows: 0, rolled_back: false }));
+            } else if let Some(body) = self.driver.conversation.next_complete() {
+                // Apart from those with rows: not all that ends as a `select` is one.
+                if let Some(rows) = CommandTag::written(body) {
+                    return Ok(Step::Done(Completion { rows, rolled_back: false }));
                 }
-                Event::Error => {
-                    let sql = self.cache.get(slot).map(|entry| entry.sql.clone());
-                    return Ok(Step::Failed(self.server_error(sql)));
-                }
-                Event::PortalSuspended => {
-                    return Err(Error::new(
-                        ErrorKind::Protocol,
-                        "the server holds back rows that were all asked for",
-                    ));
-                }
-                Event::ReadyForQuery => {
-                    return Err(Error::new(
-                        ErrorKind::Usage,
-                        "a statement before it in the batch failed",
-                    ));
-                }
-                _ => {}
+                return self.end_otherwise(slot);
             }
+            if let Some(step) = self.read_event(slot, check, sink)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Takes in the end of a statement that is none of the everyday ones.
+    #[inline(never)]
+    fn end_otherwise(&mut self, slot: SlotId) -> Result<Step> {
+        let completion = completion(self.driver.conversation.body())?;
+        match self.ends_as_select() {
+            true => self.note_selected(slot),
+            false => self.note_command(),
+        }
+        Ok(Step::Done(completion))
+    }
+
+    /// Reads what comes next of a statement's answer, where that is neither a row nor the end. `None`: there may be more.
+    #[inline(never)]
+    fn read_event(&mut self, slot: SlotId, check: Check, sink: Sink<'_>) -> Result<Option<Step>> {
+        let Some(event) = self.advance()? else {
+            return Ok(Some(Step::Wait));
+        };
+        match event {
+            Event::DataRow => {
+                let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
+                let body = self.driver.conversation.body();
+                read_row(body, entry, &mut self.discovery, self.call, check, sink)?;
+                Ok(None)
+            }
+            Event::CommandComplete => {
+                self.note_selected(slot);
+                Ok(Some(Step::Done(completion(self.driver.conversation.body())?)))
+            }
+            Event::EmptyQuery => Ok(Some(Step::Done(Completion { rows: 0, rolled_back: false }))),
+            Event::Error => {
+                let sql = self.cache.get(slot).map(|entry| entry.sql.clone());
+                Ok(Some(Step::Failed(self.server_error(sql))))
+            }
+            Event::PortalSuspended => Err(Error::new(
+                ErrorKind::Protocol,
+                "the server holds back rows that were all asked for",
+            )),
+            Event::ReadyForQuery => {
+                Err(Error::new(ErrorKind::Usage, "a statement before it in the batch failed"))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -447,6 +516,7 @@ impl Connection {
                         // A server that ends the session sends no ReadyForQuery.
                         return Err(error);
                     }
+                    self.pass(Event::Error);
                     failed = Some(error);
                 }
                 Some(Event::ReadyForQuery) => {
@@ -457,6 +527,8 @@ impl Connection {
                         None => Ok(self.status()),
                     };
                 }
+                // Nobody has asked for the answer.
+                Some(event @ (Event::DataRow | Event::CommandComplete)) => self.pass(event),
                 Some(_) => {}
             }
         }
@@ -523,9 +595,10 @@ impl Connection {
     #[cold]
     pub(super) fn note_failure(&mut self, slot: SlotId, error: &Error) {
         if error.is_stale_statement() {
-            self.forget(slot);
-            if error.sqlstate() != Some(SqlState::FEATURE_NOT_SUPPORTED) {
-                self.drop_names();
+            match error.sqlstate() {
+                Some(SqlState::INVALID_SQL_STATEMENT_NAME) => self.lose_name(slot),
+                Some(SqlState::DUPLICATE_PREPARED_STATEMENT) => self.share_name(slot),
+                _ => self.forget(slot),
             }
         } else if error.is_unsendable()
             && let Some(entry) = self.cache.get_mut(slot)
@@ -534,8 +607,31 @@ impl Connection {
         }
     }
 
-    /// Goes on without names of statements: the session's backend is not its own, or has a mind of its own.
-    pub(super) fn drop_names(&mut self) {
+    /// Forgets a statement whose name is gone. That may have been done behind the connection's back; or there is a pooler,
+    /// which is suspected from now on where nothing has spoken for one before, and is there where something has.
+    fn lose_name(&mut self, slot: SlotId) {
+        // There is nothing to be closed.
+        self.cache.remove(slot);
+        if self.cache.is_doubted() {
+            self.drop_names();
+        } else if !self.cache.is_trusted() {
+            self.cache.doubt_names();
+        }
+    }
+
+    /// Forgets a statement whose name is there, though the connection has not prepared it: another has, behind a pooler,
+    /// unless it was said that there is none.
+    fn share_name(&mut self, slot: SlotId) {
+        if !self.cache.is_trusted() {
+            self.forget(slot);
+            self.drop_names();
+        } else if let Some(entry) = self.cache.remove(slot) {
+            self.forgotten.push(entry.name);
+        }
+    }
+
+    /// Goes on without names of statements: the session's backend is not its own.
+    fn drop_names(&mut self) {
         // Others may use what is there by those names.
         self.forgotten.clear();
         // The empty name can always be sent.

@@ -1,8 +1,10 @@
 //! Asking a database what the types are that it numbers by itself.
 //!
 //! A row whose columns have such types can't be read before it is known what they are. The first time that a database's
-//! type comes up, the rows are held, the catalogue is asked in one round trip, and then the rows are handed on. What was
-//! learned serves all connections to that database. Built-in types never come here.
+//! type comes up, the rows are held, the catalogue is asked in one round trip, and then the rows are handed on. Where they
+//! are too many to be held they are passed over, and the types are asked for all the same, so that the statement can be run
+//! again. Rows that are lent are never held if it can be helped: their columns are looked at before the statement runs. What
+//! was learned serves all connections to that database. Built-in types never come here.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -93,8 +95,10 @@ const COLUMNS: [Oid; 9] = [
 
 /// The question's own limit, in case that the server does not keep it.
 pub(super) const MOST_TYPES: usize = 4096;
-/// How much is held while a type is asked for, in bytes.
-const MOST_HELD: usize = 64 * 1024 * 1024;
+/// How much of a statement's rows is held while a type is asked for, in bytes. Whoever reads them keeps them all anyway.
+const MOST_HELD: usize = 64 << 20;
+/// As much of rows that are lent, of which nobody keeps any.
+const MOST_HELD_TO_LEND: usize = 8 << 20;
 
 /// What a connection knows of its database's types, and the rows that wait for more.
 #[derive(Debug)]
@@ -134,10 +138,18 @@ pub(super) enum Behind {
 }
 
 /// Bodies of DataRows. Their `Debug` tells how many there are, not what stands in them.
-#[derive(Default)]
 pub(super) struct Bodies {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    most: usize,
+    /// They were too many: none is kept.
+    are_lost: bool,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), ends: Vec::new(), most: MOST_HELD, are_lost: false }
+    }
 }
 
 impl fmt::Debug for Bodies {
@@ -147,16 +159,47 @@ impl fmt::Debug for Bodies {
 }
 
 impl Bodies {
-    pub(super) fn push(&mut self, body: &[u8]) -> Result<()> {
-        if self.bytes.len() + body.len() > MOST_HELD {
-            return Err(Error::new(
-                ErrorKind::Decode,
-                "the rows have types that are not known yet, and are too many to be held meanwhile",
-            ));
+    /// Those of a statement whose rows are lent.
+    pub(super) fn to_lend() -> Self {
+        Self { most: MOST_HELD_TO_LEND, ..Self::default() }
+    }
+
+    /// Keeps a body. Where they become too many all are given up, and those to come are passed over.
+    pub(super) fn push(&mut self, body: &[u8]) {
+        if self.are_lost {
+            return;
+        }
+        // An end takes as much as a row of a small number.
+        let held = self.bytes.len() + self.ends.len() * size_of::<usize>();
+        if held + body.len() > self.most {
+            *self = Self { most: self.most, are_lost: true, ..Self::default() };
+            return;
         }
         self.bytes.extend_from_slice(body);
         self.ends.push(self.bytes.len());
-        Ok(())
+    }
+
+    /// That they were too many, once their types are known: run again, the statement needs none to be held.
+    pub(super) fn check(&self, sql: &Arc<str>) -> Result<()> {
+        if !self.are_lost {
+            return Ok(());
+        }
+        let message = format!(
+            "the statement has run, and its rows were passed over: types were not known yet, and more than {} MiB would \
+             have been held until they were; they are known now, so that the statement can be run again",
+            self.most >> 20
+        );
+        Err(Error::new(ErrorKind::Decode, message).with_sql(Some(sql.clone())))
+    }
+
+    /// Whether there were too many to be kept.
+    pub(super) fn are_lost(&self) -> bool {
+        self.are_lost
+    }
+
+    /// Whether there was none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty() && !self.are_lost
     }
 
     pub(super) fn len(&self) -> usize {
@@ -265,7 +308,10 @@ impl Discovery {
             }
         }
         match &mut self.held {
-            Some(held) => held.rows.push(body).map(|()| false),
+            Some(held) => {
+                held.rows.push(body);
+                Ok(false)
+            }
             None => Ok(true),
         }
     }

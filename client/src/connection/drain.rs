@@ -33,7 +33,7 @@ impl Connection {
         let start = Instant::now();
         if self.cancelling.is_none() {
             if self.open && self.leaving.is_none() {
-                self.sync()?;
+                self.end_open()?;
             }
             self.driver.conversation.abandon();
             // Without a way to cancel there is but one thing to wait for.
@@ -125,6 +125,9 @@ impl Connection {
 
     #[cold]
     pub(super) fn poll_finish_cancelling(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.unsent {
+            self.withdraw();
+        }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = Pin::new(cancelling).poll(cx);
             if ended.is_ready() {

@@ -122,7 +122,7 @@ impl Connection {
                 return Poll::Ready(Err(Error::new(ErrorKind::Closed, "the connection is closed")));
             }
             if self.open {
-                self.sync()?;
+                self.end_open()?;
             }
             self.leaving = None;
             self.driver.conversation.abandon();

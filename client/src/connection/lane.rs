@@ -129,7 +129,7 @@ impl Lane<'_> {
             connection.counts.bound += 1;
             return Ok(connection.lane_ticket(slot, params));
         }
-        let slot = connection.submit(statement, params)?.slot;
+        let slot = connection.put(statement, params, false)?.slot;
         if is_last {
             connection.sync()?;
         }
@@ -303,7 +303,13 @@ impl Connection {
         if entry.layout.is_none()
             && let Some(fields) = &entry.fields
         {
-            entry.layout = Some(Layout::new(fields, &entry.column_types));
+            let layout = Layout::new(fields, &entry.column_types);
+            if fields.is_empty() {
+                // It is no read, whatever its tag will be: it may leave something in the session.
+                layout.unfit.store(true, Ordering::Relaxed);
+                self.changed = true;
+            }
+            entry.layout = Some(layout);
         }
         ticket.layout.clone_from(&entry.layout);
     }

@@ -10,6 +10,7 @@ use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
 use crate::error::{Error, ErrorKind, Result};
+use crate::statement::Statement;
 #[cfg(feature = "tracing")]
 use crate::trace::Watch;
 
@@ -18,6 +19,10 @@ use crate::trace::Watch;
 ///
 /// Memory does not grow with the number of rows. Dropped before its end, it leaves the rest to be passed over by the
 /// connection's next call.
+///
+/// So that no row has to wait until its columns are known, a statement that is new to the connection is prepared and
+/// described before it runs, which costs a round trip more than [`Connection::query`]; where columns are of types that the
+/// database numbers by itself and nobody has asked for yet, one more.
 ///
 /// `C` is how the connection is held: borrowed, unless [`Rows::of`] says otherwise.
 #[derive(Debug)]
@@ -77,6 +82,10 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
     }
 
     /// The rows of the last statement of a flush: that of the batch whose other answers have all been read.
+    ///
+    /// It runs already: where its columns turn out to be of types that are not known yet, up to 8 MiB of rows are held until
+    /// they are. More are passed over, which is an [`ErrorKind::Decode`] behind which the types are known. Whoever can send
+    /// the statement by itself does that where the connection does not [know](Connection::knows) it.
     pub fn answering(connection: C, ticket: Ticket) -> Self {
         let rows = Self::of(connection, "", Params::new());
         #[cfg(feature = "tracing")]
@@ -186,12 +195,13 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
     async fn go_on(&mut self, check: Check) -> Result<bool> {
         loop {
             if let Some((rows, lent)) = &mut self.held {
-                if *lent >= rows.len() {
+                let slot = self.ticket.ok_or_else(gone)?.slot;
+                if *lent >= rows.len() && !rows.are_lost() {
                     return Ok(false);
                 }
-                *lent += 1;
-                let slot = self.ticket.ok_or_else(gone)?.slot;
                 self.connection.learn(slot, check).await?;
+                rows.check(&self.connection.cache.get(slot).ok_or_else(gone)?.sql)?;
+                *lent += 1;
                 return Ok(true);
             }
             if self.completion.is_some() {
@@ -201,6 +211,12 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
                 Some(ticket) => ticket,
                 None => {
                     self.connection.settled().await?;
+                    let sql: &dyn Statement = &self.sql;
+                    let known = self.connection.learn_ahead(sql, &self.params, check).await;
+                    if let Err(error) = known {
+                        self.begin_again(error)?;
+                        continue;
+                    }
                     *self.ticket.insert(self.connection.submit_alone(&self.sql, &self.params)?)
                 }
             };
@@ -236,6 +252,12 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
         if let Err(broken) = self.connection.read_to_ready().await {
             return Err(broken.after(Some(error)));
         }
+        self.begin_again(error)
+    }
+
+    /// Begins again where the statement was stale, and ends with the error where it was not.
+    #[cold]
+    fn begin_again(&mut self, error: Error) -> Result<()> {
         if error.can_be_healed() {
             let usable = !self.connection.is_closed();
             if usable && !self.again && self.connection.status() == TransactionStatus::Idle {
@@ -247,16 +269,17 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
         Err(error)
     }
 
-    /// Takes all rows over, the current one first, so that the server can be asked for their types.
+    /// Takes rows over, the current one first, so that the server can be asked for their types. All are read: where they
+    /// are too many to be held they are lost.
     #[cold]
     async fn hold(&mut self, ticket: Ticket) -> Result<()> {
-        let mut rows = Bodies::default();
-        rows.push(self.connection.driver.conversation.body())?;
+        let mut rows = Bodies::to_lend();
+        rows.push(self.connection.driver.conversation.body());
         let completion = loop {
             let step = self.step(ticket);
             match step.map_err(|error| self.connection.refuse(error))? {
                 Step::Wait => self.connection.driver.fill().await?,
-                Step::Row => rows.push(self.connection.driver.conversation.body())?,
+                Step::Row => rows.push(self.connection.driver.conversation.body()),
                 Step::Done(completion) => break completion,
                 Step::Failed(error) => {
                     return match self.connection.read_to_ready().await {
@@ -287,6 +310,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             match event {
                 Event::DataRow => return Ok(Step::Row),
                 Event::CommandComplete => {
+                    connection.note_selected(ticket.slot);
                     return completion(connection.driver.conversation.body()).map(Step::Done);
                 }
                 Event::EmptyQuery => {

@@ -189,7 +189,7 @@ fn login(endpoint: &Endpoint, config: &Config) -> Result<Login> {
     if config.provider().is_none()
         && let Some(password) = config.password(endpoint)
     {
-        login = login.password(password);
+        login = login.password(&password);
     }
     Ok(login)
 }

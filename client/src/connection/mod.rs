@@ -9,6 +9,7 @@ mod cancel;
 mod columns;
 mod counts;
 mod discovery;
+mod withdraw;
 mod batch;
 mod resolve;
 mod query;
@@ -49,7 +50,7 @@ use crate::connection::driver::Driver;
 use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Hooks;
-use crate::statement::cache::Cache;
+use crate::statement::cache::{Cache, SlotId};
 #[cfg(doc)]
 use crate::tls::SslMode;
 #[cfg(feature = "tracing")]
@@ -104,6 +105,8 @@ pub struct Connection {
     group: u64,
     /// Requests were added that no Sync has ended yet.
     open: bool,
+    /// They are a batch of which no answer was asked for: nothing of it has been written. [`Connection::open`] is true then.
+    unsent: bool,
     /// What tracers are told of every statement.
     #[cfg(feature = "tracing")]
     labels: Labels,
@@ -114,6 +117,8 @@ pub struct Connection {
     hooks: Hooks,
     /// Raw statements may have changed the session in ways that a client can't see.
     changed: bool,
+    /// Of the answer that is passed over, columns or rows have come.
+    passed_rows: bool,
 }
 
 impl Connection {
@@ -149,7 +154,12 @@ impl Connection {
     /// Host and port of the configuration are not used, except that the server's certificate must be for that host where
     /// that is asked for, and that a unix socket there says that the way to the server is private: nothing is encrypted
     /// and a password may be sent as it is. There is one stream and so one attempt: under [`SslMode::Prefer`] a handshake
-    /// that fails is an error, under [`SslMode::Allow`] TLS is never asked for.
+    /// that fails is an error, under [`SslMode::Allow`] TLS is never asked for. A session of another kind than
+    /// [`Config::with_target_session_attrs`] wants is an error too; a preference is as good as none.
+    ///
+    /// Whoever opens the stream sees to it himself: [`Config::with_require_peer`], for nobody tells here who serves it, and
+    /// what is set on sockets, [`Config::with_keepalive`] and [`Config::with_tcp_user_timeout`], and Nagle's delay, which is
+    /// best turned off.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -164,7 +174,8 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// As [`Connection::connect`], but for reaching the server; [`ErrorKind::Io`] when the stream fails.
+    /// As [`Connection::connect`], but for reaching the server; [`ErrorKind::Connect`] for a session of another kind than is
+    /// wanted, [`ErrorKind::Io`] when the stream fails.
     ///
     /// # Cancel safety
     /// When the future is dropped the stream is dropped.
@@ -183,8 +194,9 @@ impl Connection {
                 // The empty name can always be sent.
                 let _ = cache.make_unnamed();
             }
+            Some(false) => cache.trust_names(),
             None if is_suspected(key) => cache.doubt_names(),
-            Some(false) | None => {}
+            None => {}
         }
         let server = match &origin {
             Some(origin) => origin.address().server(),
@@ -217,7 +229,9 @@ impl Connection {
             call: 0,
             group: 0,
             open: false,
+            unsent: false,
             changed: false,
+            passed_rows: false,
         })
     }
 
@@ -227,6 +241,9 @@ impl Connection {
     /// # Cancel safety
     /// When the future is dropped the socket is closed without the goodbye.
     pub async fn close(mut self) {
+        if self.unsent {
+            self.withdraw();
+        }
         let _ = tokio::time::timeout(GOODBYE, self.driver.close()).await;
     }
 
@@ -245,6 +262,11 @@ impl Connection {
     fn begin_group(&mut self) {
         self.group = self.driver.conversation.begin();
         self.open = true;
+    }
+
+    /// Ends a group of a batch that has not left yet.
+    fn end_group(&mut self) -> Result<()> {
+        self.driver.conversation.sync().map_err(Error::protocol)
     }
 
     /// Whether answers of the call in progress were read ahead, and wait.
@@ -285,8 +307,8 @@ impl Connection {
     }
 
     /// Whether commands ran since [`Connection::mark_clean`] that may have left something in the session: a setting, a
-    /// temporary table, LISTEN. Reading, writing and transactions are not among them; what a function does inside a
-    /// `select` (`set_config`, `pg_advisory_lock`) can't be seen: say [`Connection::mark_changed`].
+    /// temporary table, LISTEN. They are told by their tags: reading, writing and transactions are not among them. What a
+    /// function does inside of those (`set_config`, `pg_advisory_lock`) can't be seen: say [`Connection::mark_changed`].
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.changed
@@ -383,9 +405,38 @@ impl Connection {
             if !answer.abandoned {
                 return Ok(Some(answer.event));
             }
-            if let Some(leaving) = &mut self.leaving {
-                leaving.pass(self.driver.conversation.body().len());
+            self.pass(answer.event);
+        }
+    }
+
+    /// Passes over a part of an answer that nobody wants.
+    #[cold]
+    fn pass(&mut self, event: Event) {
+        match event {
+            Event::RowDescription | Event::DataRow => self.passed_rows = true,
+            Event::CommandComplete => {
+                self.changed |= !std::mem::take(&mut self.passed_rows) && self.ends_as_select();
             }
+            Event::Error | Event::ReadyForQuery => self.passed_rows = false,
+            _ => {}
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.pass(self.driver.conversation.body().len());
+        }
+    }
+
+    /// Whether the newest message is the end of a `select`, by its tag. `create table as` and `select into` have the same,
+    /// and are told by it that they return no rows.
+    fn ends_as_select(&self) -> bool {
+        self.driver.conversation.body().starts_with(b"SELECT")
+    }
+
+    /// Looks at the end of a statement: what ends as a `select` and has no columns may have made a temporary table.
+    #[cold]
+    fn note_selected(&mut self, slot: SlotId) {
+        let fields = self.cache.get(slot).and_then(|entry| entry.fields.as_deref());
+        if fields.is_none_or(<[_]>::is_empty) && self.ends_as_select() {
+            self.changed = true;
         }
     }
 

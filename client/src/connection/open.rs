@@ -1,5 +1,6 @@
 //! Reaching a server: all hosts, all addresses of each, until one gives the session that is wanted.
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,12 +68,14 @@ pub(super) async fn over(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     config: &Config,
 ) -> Result<Box<Connection>> {
-    let endpoint = config.endpoint();
-    let attempt = pin!(attempt::over(Socket::over(stream), config));
-    match within(Some(config.connect_timeout()), || "logging in".to_owned(), attempt).await {
-        Ok(driver) => Ok(Connection::new(driver, None, config)),
-        Err(error) => Err(remark(error, endpoint, config)),
-    }
+    let attempt = pin!(async {
+        let driver = attempt::over(Socket::over(stream), config).await?;
+        let connection = Connection::new(driver, None, config);
+        if_wanted(connection, &"the server", config.target_session_attrs()).await
+    });
+    let limit = Some(config.connect_timeout());
+    let opened = within(limit, || "logging in".to_owned(), attempt).await;
+    opened.map_err(|error| remark(error, config.endpoint(), config))
 }
 
 /// Tries the addresses of a host in turn. `None` when the next host is to be tried: why is in `failures` then.
@@ -127,13 +130,22 @@ async fn try_address(
 ) -> Result<Box<Connection>> {
     let driver = attempt::at(address, config).await?;
     let origin = Origin::new(address.clone(), driver.is_encrypted(), config.sockets());
-    let mut connection = Connection::new(driver, Some(origin), config);
+    let connection = Connection::new(driver, Some(origin), config);
+    if_wanted(connection, address, wanted).await
+}
+
+/// The connection, if its session is of the kind that is wanted.
+async fn if_wanted(
+    mut connection: Box<Connection>,
+    server: &(dyn fmt::Display + Sync),
+    wanted: TargetSessionAttrs,
+) -> Result<Box<Connection>> {
     match mismatch(&mut connection, wanted).await? {
         None => Ok(connection),
         Some(is) => {
             connection.close().await;
             Err(Error::unfit(format!(
-                "{address} is {is}, and target_session_attrs={wanted} asks for another"
+                "{server} is {is}, and target_session_attrs={wanted} asks for another"
             )))
         }
     }

@@ -18,6 +18,13 @@ use crate::settings::Settings;
 use crate::statement::Statement;
 
 /// Statements that leave together, in one write and one round trip: see [`Connection::batch`].
+///
+/// Dropped before its first answer is asked for, it leaves nothing behind: no statement of it is ever sent.
+///
+/// What runs by itself is run again where a prepared statement turns out to be gone, or outdated by a change of its tables.
+/// A batch is not: answers of it may have been handed out by then. Its group fails with the server's error, of which
+/// [`Error::can_be_healed`] is true; what was wrong with that statement is mended, so that the same may be put together once
+/// more. So it is with the first use of a statement that returns a type which the server can't send in binary (`aclitem`).
 #[derive(Debug)]
 pub struct Batch<'c> {
     connection: &'c mut Connection,
@@ -35,8 +42,8 @@ struct Asked {
 
 /// The answers to a [`Batch`], in the order of its statements.
 ///
-/// Nothing is written before the first answer is asked for. Dropped before its end, it leaves the rest to be passed over
-/// by the connection's next call; the statements may run all the same.
+/// Nothing is written before the first answer is asked for; dropped before that, the statements are never sent. Dropped
+/// later, it leaves the rest to be passed over by the connection's next call; the statements may run all the same.
 #[derive(Debug)]
 pub struct Answers<'c> {
     connection: &'c mut Connection,
@@ -70,6 +77,7 @@ impl Connection {
     /// [`ErrorKind::Closed`] when the connection can't be used any more.
     pub fn batch(&mut self) -> Result<Batch<'_>> {
         self.begin_ahead()?;
+        self.unsent = true;
         Ok(Batch { connection: self, asked: VecDeque::new(), limit: None })
     }
 
@@ -113,7 +121,7 @@ impl<'c> Batch<'c> {
         if self.asked.back().is_some_and(|asked| asked.is_last) {
             self.connection.begin_group();
         }
-        let ticket = self.connection.submit(statement, params)?;
+        let ticket = self.connection.append(statement, params)?;
         self.asked.push_back(Asked { ticket, is_last: false });
         Ok(self)
     }
@@ -149,7 +157,7 @@ impl<'c> Batch<'c> {
         if let Some(asked) = self.asked.back_mut()
             && !asked.is_last
         {
-            self.connection.sync()?;
+            self.connection.end_group()?;
             asked.is_last = true;
         }
         Ok(self)
@@ -182,7 +190,7 @@ impl<'c> Batch<'c> {
     pub fn send(mut self) -> Result<Answers<'c>> {
         self.sync()?;
         if self.asked.is_empty() {
-            self.connection.close_batch();
+            self.connection.withdraw();
         }
         let Self { connection, asked, limit } = self;
         Ok(Answers { connection, asked, has_failed: false, limit, deadline: None })
@@ -322,6 +330,7 @@ impl Answers<'_> {
         let Some(asked) = self.asked.pop_front() else {
             return Err(Error::new(ErrorKind::Usage, "all answers of the batch have been read"));
         };
+        self.connection.let_go();
         if self.connection.cancelling.is_some() {
             poll_fn(|cx| self.connection.poll_cancelled(cx)).await?;
             // The last Sync was put together before.

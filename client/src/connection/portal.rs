@@ -162,6 +162,10 @@ impl Portal {
                 self.fields = entry.fields.clone().unwrap_or_default();
                 self.types = entry.column_types.clone();
             }
+            if self.fields.is_empty() {
+                // It is no query, and may have left something in the session.
+                connection.mark_changed();
+            }
         }
         if !portion.ends.is_empty() {
             self.check(connection, <T as FromRow<'_>>::expect).await?;

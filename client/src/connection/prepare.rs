@@ -5,8 +5,8 @@ use stellata_protocol::{Oid, Params};
 use crate::connection::Connection;
 use crate::connection::batch::{Parsing, prepare};
 use crate::error::{Error, Result};
-use crate::statement::StatementKey;
-use crate::statement::cache::Prepared;
+use crate::statement::Statement;
+use crate::statement::cache::{Prepared, SlotId};
 
 impl Connection {
     /// Prepares statements before they are used, all in one round trip. A statement is told by its text and by the types of
@@ -42,6 +42,13 @@ impl Connection {
         watch.over(self.prepare_all(&statements), |()| 0).await
     }
 
+    /// Whether the columns that a statement returns are known: it has run on this connection, or was prepared on it.
+    #[must_use]
+    pub fn knows(&mut self, statement: &dyn Statement, params: &Params) -> bool {
+        let found = self.cache.find(statement.key(), params.types(), self.call);
+        found.and_then(|slot| self.cache.get(slot)).is_some_and(|entry| entry.fields.is_some())
+    }
+
     async fn prepare_all(&mut self, statements: &[(&str, &[Oid])]) -> Result<()> {
         self.settled().await?;
         self.begin_batch()?;
@@ -55,19 +62,47 @@ impl Connection {
         Ok(())
     }
 
-    fn prepare_one(&mut self, sql: &str, types: &[Oid]) -> Result<()> {
-        let slot = match self.cache.find(StatementKey::Sql(sql), types, self.call) {
+    /// Has the server prepare and describe a statement, in a round trip.
+    ///
+    /// # Errors
+    /// What the server says of it.
+    pub(super) async fn describe(
+        &mut self,
+        statement: &dyn Statement,
+        types: &[Oid],
+    ) -> Result<SlotId> {
+        self.begin_batch()?;
+        let slot = self.prepare_one(statement, types)?;
+        self.sync()?;
+        let sql = self.cache.get(slot).map(|entry| entry.sql.clone());
+        if let Err(error) = self.ready().await {
+            self.note_failure(slot, &error);
+            return Err(error.with_sql(sql));
+        }
+        if !self.cache.is_unnamed() {
+            // Its text was sent for the statement that is run by the name.
+            self.counts.parsed += 1;
+        }
+        Ok(slot)
+    }
+
+    fn prepare_one(&mut self, statement: &dyn Statement, types: &[Oid]) -> Result<SlotId> {
+        if !self.forgotten.is_empty() {
+            // The server still has by this name what it is to forget.
+            self.close_forgotten()?;
+        }
+        let slot = match self.cache.find(statement.key(), types, self.call) {
             Some(slot) => slot,
-            None => self.add(&sql, types)?,
+            None => self.add(statement, types)?,
         };
-        let Some(entry) = self.cache.get_mut(slot) else { return Ok(()) };
+        let Some(entry) = self.cache.get_mut(slot) else { return Ok(slot) };
         if !entry.is_prepared() && entry.prepared != Prepared::Asked(self.call) {
             prepare(&mut self.driver.conversation, entry, types)
                 .map_err(|error| Error::encode(error).with_sql(Some(entry.sql.clone())))?;
             entry.prepared = Prepared::Asked(self.call);
             self.parsing.push_back(Parsing { slot, call: self.call });
         }
-        Ok(())
+        Ok(slot)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::connection::discovery::{
     Behind, Bodies, MOST_TYPES, QUESTION, Unfit, check_columns, check_finally, read_type,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::statement::Statement;
 use crate::statement::cache::SlotId;
 
 impl Connection {
@@ -124,6 +125,7 @@ impl Connection {
         let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
         check_finally(entry, check, &self.discovery.database.catalog())
             .map_err(|error| failed.unwrap_or(error))?;
+        rows.check(&entry.sql)?;
         for index in 0..rows.len() {
             let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
             read_row(rows.get(index), entry, &mut self.discovery, self.call, check, sink)?;
@@ -154,11 +156,14 @@ impl Connection {
             let body = self.driver.conversation.body();
             let behind = match event {
                 Event::DataRow => {
-                    rows.push(body)?;
+                    rows.push(body);
                     continue;
                 }
                 Event::CommandComplete => {
                     let tag = Some(body.into());
+                    if rows.len() == 0 {
+                        self.pass(event);
+                    }
                     Behind::Answer { rows: std::mem::take(&mut rows), tag }
                 }
                 Event::EmptyQuery => Behind::Answer { rows: std::mem::take(&mut rows), tag: None },
@@ -199,9 +204,11 @@ impl Connection {
         match self.next_behind() {
             Some(Behind::Answer { rows, tag }) => {
                 let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
-                if entry.checked != check as usize && rows.len() > 0 {
+                if entry.checked != check as usize && !rows.is_empty() {
                     self.learn(slot, check).await?;
                 }
+                let entry = self.cache.get(slot).ok_or_else(gone)?;
+                rows.check(&entry.sql)?;
                 for index in 0..rows.len() {
                     let entry = self.cache.get_mut(slot).ok_or_else(gone)?;
                     read_row(rows.get(index), entry, &mut self.discovery, self.call, check, sink)?;
@@ -224,6 +231,39 @@ impl Connection {
                 Err(Error::new(ErrorKind::Usage, "a statement before it in the batch failed"))
             }
         }
+    }
+
+    /// Has a statement's columns known before it runs, and the types that they have: its rows are lent, and can't wait for
+    /// that. Costs nothing where the columns were looked at before; a round trip to have them described, and one to ask for
+    /// types. Whether they fit is told by the first row.
+    ///
+    /// # Errors
+    /// What the server says of the statement.
+    pub(super) async fn learn_ahead(
+        &mut self,
+        statement: &dyn Statement,
+        params: &Params,
+        check: Check,
+    ) -> Result<()> {
+        let found = self.cache.find(statement.key(), params.types(), self.call);
+        let entry = found.and_then(|slot| self.cache.get(slot));
+        let slot = match (found, entry) {
+            (Some(_), Some(entry)) if entry.checked == check as usize => return Ok(()),
+            (Some(slot), Some(entry)) if entry.fields.is_some() => slot,
+            _ => self.describe(statement, params.types()).await?,
+        };
+        let Some(entry) = self.cache.get_mut(slot) else { return Ok(()) };
+        let catalog = self.discovery.catalog();
+        if let Err(Unfit::Unknown(wanted)) = check_columns(entry, check, &catalog) {
+            // What a call like this one asked, and was dropped, is given up.
+            self.begin_batch()?;
+            self.close_batch();
+            self.discovery.hold(self.call, wanted);
+            let asked = poll_fn(|cx| self.poll_look_up(cx)).await;
+            self.discovery.release();
+            asked?;
+        }
+        Ok(())
     }
 
     /// Holds a statement's columns against a Rust type while nothing is in flight, asking for types where need be.

@@ -67,7 +67,8 @@ impl Connection {
     /// # }
     /// ```
     ///
-    /// Columns of types that the server can't send in binary (`aclitem`) come as `text`.
+    /// Columns of types that the server can't send in binary (`aclitem`) come as `text`. That takes a second round trip the
+    /// first time, which a statement of a [`Batch`](crate::Batch) does not get: it fails once.
     ///
     /// # Errors
     /// As [`Connection::query`].

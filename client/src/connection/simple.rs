@@ -74,10 +74,12 @@ impl Connection {
                         .into_iter()
                         .map(|field| field.name.into())
                         .collect();
+                    self.pass(event);
                 }
                 Event::DataRow => result.rows.push(text_row(body, result.columns.len())?),
                 Event::CommandComplete => {
                     result.tag = CommandTag::read(body).map_err(Error::protocol)?.text.to_owned();
+                    self.pass(event);
                     results.push(std::mem::take(&mut result));
                 }
                 Event::EmptyQuery => results.push(std::mem::take(&mut result)),
@@ -90,6 +92,7 @@ impl Connection {
                     failed = Some(error);
                 }
                 Event::ReadyForQuery => {
+                    self.pass(event);
                     return match failed {
                         Some(error) => Err(error),
                         None => Ok(results),

@@ -32,7 +32,8 @@ impl Connection {
     /// Runs a statement whose rows are read as they are asked for.
     ///
     /// Nothing is read ahead but what one read of the socket brings, so that a consumer that is slow slows the server
-    /// down, and memory does not grow with the number of rows. The server holds the statement's snapshot and resources
+    /// down, and memory does not grow with the number of rows: that the statement's first run costs a round trip or two more
+    /// is so that no row has to be held until its columns are known. The server holds the statement's snapshot and resources
     /// all the while. Rows that borrow are lent by [`Connection::lend`]; other statements between the rows are for
     /// [`Connection::portal`].
     ///

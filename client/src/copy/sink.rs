@@ -15,15 +15,18 @@ use crate::copy::inflow::Inflow;
 use crate::copy::line;
 use crate::copy::lines::LineWriter;
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::place::Lines;
 use crate::copy::progress::{CopyProgress, Observer};
 use crate::copy::request::{Request, settings};
+use crate::copy::table::CopyTable;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {
     /// Prepares to copy rows into a table: [`CopyIn`] says from what.
     ///
-    /// The table is named as `table` or `schema.table`, each name as it is, without quotes: it is split at dots and quoted
-    /// here. No columns are all columns but the generated ones; for rows of values, name them where there are such.
+    /// The table is named as `"table"` or `"schema.table"`, each name as it is, without quotes: it is split at dots and quoted
+    /// here; [`CopyTable`] says how to name one that has a dot in its name. No columns are all columns but the generated ones; for
+    /// rows of values, name them where there are such.
     ///
     /// ```no_run
     /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
@@ -33,8 +36,8 @@ impl Connection {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn copy_in(&mut self, table: &str, columns: &[&str]) -> CopyIn<'_> {
-        CopyIn { request: Request::new(self, Subject::table(table, columns)) }
+    pub fn copy_in(&mut self, table: impl Into<CopyTable>, columns: &[&str]) -> CopyIn<'_> {
+        CopyIn { request: Request::new(self, Subject::table(table.into(), columns)) }
     }
 
     /// Prepares to copy by a command of the caller's own, a `copy .. from stdin` with its options. Of rows of values the types
@@ -62,38 +65,31 @@ impl<'c> CopyIn<'c> {
     ///
     /// The values travel in the types of the columns, in binary; or as lines of text or CSV where the options say so, for the
     /// types that [`textual`](stellata_protocol::textual) knows. Of a table, the types are asked for in a round trip before
-    /// the first COPY, and known from then on; the COPY itself takes one.
+    /// the first COPY, and known from then on; the COPY itself takes one. Behind a transaction pooler, told or suspected, it takes
+    /// two: rows are sent once the backend that serves the COPY has said that the columns are still those.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] naming row and column; [`ErrorKind::Server`] with the row where the server names one:
     /// [`Error::row`]. The connection stays usable, and nothing is stored.
     ///
     /// # Cancel safety
-    /// When the future is dropped the COPY fails with the connection's next use, and nothing is stored, unless all rows were
-    /// taken already: then it may be done all the same. The connection stays usable.
+    /// When the future is dropped the COPY fails, and nothing is stored, unless all rows were taken already: then it may be done
+    /// all the same. The connection stays usable.
     pub async fn rows<R: CopyRow>(self, rows: impl IntoIterator<Item = R>) -> Result<u64> {
         let mut writer = self.row_writer().await?;
         let mut rows = rows.into_iter();
-        let mut pieces = 0_u8;
         loop {
             match writer.fill(&mut rows) {
-                Ok(true) => {
-                    poll_fn(|cx| writer.poll_send(cx)).await?;
-                    pieces = pieces.wrapping_add(1);
-                    if pieces.is_multiple_of(16) {
-                        // A socket that always takes what is sent never lets others run, nor the runtime see what has come.
-                        tokio::task::yield_now().await;
-                    }
-                }
+                Ok(true) => poll_fn(|cx| writer.poll_send(cx)).await?,
                 Ok(false) => return writer.finish().await,
                 Err(error) => return Err(writer.refused(error).await),
             }
         }
     }
 
-    /// Copies the rows of a stream: of a `futures` stream `next` is `|cx| stream.poll_next_unpin(cx)`, of a channel
-    /// `|cx| receiver.poll_recv(cx)`. While no row is there, the connection is read, so that an error of the server ends the
-    /// waiting at once.
+    /// Copies rows as they come: of a channel `next` is `|cx| receiver.poll_recv(cx)`; for a `futures` stream there is
+    /// `CopyIn::from_stream`. While no row is there, the connection is read, so that an error of the server ends the waiting at
+    /// once.
     ///
     /// # Errors
     /// As [`CopyIn::rows`].
@@ -134,6 +130,7 @@ impl<'c> CopyIn<'c> {
         let columns = self.request.columns().await?;
         let mut rows = BinaryCopyWriter::new(columns.types).map_err(Error::encode)?;
         let described = columns.described;
+        let mut header = 0;
         let lines = match columns.forms {
             None => None,
             Some(forms) => {
@@ -141,14 +138,14 @@ impl<'c> CopyIn<'c> {
                 rows.clear();
                 let mut lines = LineWriter::new(self.request.options.clone(), forms);
                 if self.request.options.has_header() {
-                    self.request.header(described.as_ref(), &mut lines)?;
+                    header = self.request.header(described.as_ref(), &mut lines)?;
                 }
                 Some(lines)
             }
         };
         let is_binary = lines.is_none();
         let mut inflow = self.start(described.as_ref())?;
-        inflow.of_rows(is_binary);
+        inflow.of_rows(is_binary, header);
         let fields = described.map(|described| described.fields).unwrap_or_default();
         Ok(CopyRowWriter { inflow, rows, lines, fields })
     }
@@ -162,8 +159,8 @@ impl<'c> CopyIn<'c> {
     /// Copies what a reader gives, to its end: data in the form that the options say. Returns how many rows the server stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`] with the row where the server names one: [`Error::row`]; [`ErrorKind::Stream`] with the error of
-    /// the reader as its source. The connection stays usable, and nothing is stored.
+    /// [`ErrorKind::Server`] with the line of the data, or of binary data the row, where the server names one: [`Error::row`];
+    /// [`ErrorKind::Stream`] with the error of the reader as its source. The connection stays usable, and nothing is stored.
     ///
     /// # Cancel safety
     /// As [`CopyIn::rows`]. What was read is lost.
@@ -208,7 +205,8 @@ const CHUNK: usize = 32 * 1024;
 
 /// A COPY that takes rows of values, one by one.
 ///
-/// When it is dropped before [`CopyRowWriter::finish`], the COPY fails with the connection's next use, and nothing is stored.
+/// When it is dropped before [`CopyRowWriter::finish`], the COPY fails, and nothing is stored. The server is told at once where the
+/// socket takes it, else with the connection's next use.
 #[derive(Debug)]
 pub struct CopyRowWriter<'c> {
     inflow: Inflow<'c>,
@@ -220,20 +218,20 @@ pub struct CopyRowWriter<'c> {
 }
 
 impl CopyRowWriter<'_> {
-    /// Adds a row. It is sent when enough has come together.
+    /// Adds a row. Where enough has come together before it, that is sent first.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] for a row that can't be written: it is left out, and further rows may follow. Any other error
     /// ends the COPY.
     ///
     /// # Cancel safety
-    /// The row is added when the future is polled first, and stays so when it is dropped.
+    /// It waits only before it adds the row: when the future is dropped while it waits, the row is not added, all rows before it
+    /// are, and it may be written again.
     pub async fn write<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
-        self.add(row)?;
         if self.is_full() {
             poll_fn(|cx| self.poll_send(cx)).await?;
         }
-        Ok(())
+        self.add(row)
     }
 
     /// Ends the COPY; returns how many rows the server stored.
@@ -291,14 +289,17 @@ impl CopyRowWriter<'_> {
     /// Makes a line of a row that was written in binary, or an error of one that was not.
     #[inline(never)]
     fn add_line(&mut self, added: stellata_protocol::Result<()>) -> Result<()> {
-        let mut added = added;
+        let mut added = added.map(|()| 1);
         if let Some(lines) = &mut self.lines {
-            added = added.and_then(|()| lines.append(self.rows.piece()));
+            added = added.and_then(|_| lines.append(self.rows.piece()));
             self.rows.clear();
         }
         match added {
-            Ok(()) => {
+            Ok(lines) => {
                 self.inflow.report.progress.rows += 1;
+                if let Lines::Made(made) = &mut self.inflow.report.lines {
+                    made.add(lines);
+                }
                 Ok(())
             }
             Err(error) => Err(self.encode_error(error)),
@@ -373,7 +374,8 @@ impl CopyRowWriter<'_> {
 /// A COPY that takes bytes, in the form that its options say.
 ///
 /// It is an [`AsyncWrite`] too; flushing that hands everything to the socket, shutting it down does no more. When it is dropped
-/// before [`CopyWriter::finish`], the COPY fails with the connection's next use, and nothing is stored.
+/// before [`CopyWriter::finish`], the COPY fails, and nothing is stored. The server is told at once where the socket takes it, else
+/// with the connection's next use.
 #[derive(Debug)]
 pub struct CopyWriter<'c> {
     inflow: Inflow<'c>,
@@ -400,20 +402,25 @@ impl CopyWriter<'_> {
         Ok(())
     }
 
-    /// Adds a row of texts as a line of text or CSV, with the delimiter, the quotes and the NULL of the options.
+    /// Adds a row of texts as a line of text or CSV, with the delimiter, the quotes and the NULL of the options. Where enough has
+    /// come together before it, that is sent first.
     ///
     /// # Errors
     /// As [`CopyWriter::write`]; [`ErrorKind::Encode`] for what no line can hold, and for binary data: the COPY can't be finished
     /// then. [`ErrorKind::Usage`] where the options name another encoding than UTF-8, which these texts are in.
     ///
     /// # Cancel safety
-    /// The row is added when the future is polled first, and stays so when it is dropped.
+    /// It waits only before it adds the row: when the future is dropped while it waits, the row is not added, all rows before it
+    /// are, and it may be written again.
     pub async fn row<'f>(
         &mut self,
         fields: impl IntoIterator<Item = Option<&'f str>>,
     ) -> Result<()> {
         self.check()?;
         self.options.check_encoding()?;
+        if self.piece.is_full() {
+            poll_fn(|cx| self.inflow.poll_send(cx, &mut self.piece)).await?;
+        }
         let added = if self.options.data_format() == CopyFormat::Binary {
             Err(stellata_protocol::Error::new(
                 stellata_protocol::ErrorKind::Usage,
@@ -428,9 +435,6 @@ impl CopyWriter<'_> {
             return Err(Error::encode(error).with_row(Some(row)));
         }
         self.inflow.report.progress.rows = row;
-        if self.piece.is_full() {
-            poll_fn(|cx| self.inflow.poll_send(cx, &mut self.piece)).await?;
-        }
         Ok(())
     }
 

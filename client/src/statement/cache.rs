@@ -134,6 +134,19 @@ enum Key {
 /// How many keys may share a statement.
 const MOST_KEYS: usize = 16;
 
+/// How far a statement's name can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// It was said that the session is served by one process all the time.
+    Sure,
+    /// Nothing speaks against it.
+    Believed,
+    /// The session may be served by one process now and by another later.
+    Doubted,
+    /// Statements have none: what is prepared is not kept at the server.
+    None,
+}
+
 /// A bounded set of statements, found by key and parameter types.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -143,10 +156,7 @@ pub(crate) struct Cache {
     capacity: usize,
     /// The statement that was found last, and the key by which: it is often the next one too.
     last: Option<Entry>,
-    /// Statements have no names: what is prepared is not kept at the server.
-    unnamed: bool,
-    /// Names are doubted.
-    doubts: bool,
+    names: Names,
 }
 
 impl Cache {
@@ -157,8 +167,7 @@ impl Cache {
             by_hash: HashMap::default(),
             capacity: capacity.max(1),
             last: None,
-            unnamed: false,
-            doubts: false,
+            names: Names::Believed,
         }
     }
 
@@ -197,8 +206,8 @@ impl Cache {
     }
 
     /// Adds a statement. Where its text is there under another key, that statement is found by both from now on. Where the
-    /// cache is full, the one that was not used for the longest time goes, and is returned so that the server can be told;
-    /// statements of the call `call` stay.
+    /// cache is full, those go that were not used for the longest time: their names are added to `forgotten`, so that the
+    /// server can be told. Statements of the call `call` stay.
     ///
     /// # Errors
     /// When the statement's name can't be sent.
@@ -208,18 +217,19 @@ impl Cache {
         types: &[Oid],
         sql: &str,
         call: u64,
-    ) -> stellata_protocol::Result<(SlotId, Option<Slot>)> {
-        let name = if self.unnamed { Box::default() } else { name(sql, types) };
+        forgotten: &mut Vec<Box<str>>,
+    ) -> stellata_protocol::Result<SlotId> {
+        let name = if self.is_unnamed() { Box::default() } else { name(sql, types) };
         let same = self.slots.iter().position(|slot| {
             slot.as_ref().is_some_and(|slot| {
                 *slot.name == *name && *slot.sql == *sql && *slot.types == *types
             })
         });
-        let (index, evicted) = match same {
-            Some(index) => (index, None),
+        let index = match same {
+            Some(index) => index,
             None => {
-                let evicted = if self.len() >= self.capacity { self.evict(call) } else { None };
-                (self.place(types, name, sql)?, evicted)
+                self.shrink_to(self.capacity - 1, call, forgotten);
+                self.place(types, name, sql)?
             }
         };
         let hash = hash(key, types);
@@ -236,7 +246,7 @@ impl Cache {
             StatementKey::Shape { table, shape } => Key::Shape(table, shape.into()),
         };
         self.by_hash.entry(hash).or_default().push(Entry { key, index });
-        Ok((SlotId(index), evicted))
+        Ok(SlotId(index))
     }
 
     /// Puts a new statement into a free place.
@@ -250,7 +260,7 @@ impl Cache {
             hashes: SmallVec::new(),
             types: types.into(),
             head: BindHead::new(&name)?,
-            doubted: self.doubts,
+            doubted: self.names == Names::Doubted,
             name,
             sql: sql.into(),
             prepared: Prepared::No,
@@ -269,6 +279,23 @@ impl Cache {
             None => {
                 self.slots.push(Some(slot));
                 Ok(self.slots.len() - 1)
+            }
+        }
+    }
+
+    /// Has statements go until there are no more than there may be. Returns false where too many stay, because the call `call`
+    /// uses them.
+    pub(crate) fn shrink(&mut self, call: u64, forgotten: &mut Vec<Box<str>>) -> bool {
+        self.shrink_to(self.capacity, call, forgotten);
+        self.len() <= self.capacity
+    }
+
+    fn shrink_to(&mut self, most: usize, call: u64, forgotten: &mut Vec<Box<str>>) {
+        while self.len() > most
+            && let Some(evicted) = self.evict(call)
+        {
+            if evicted.is_prepared() {
+                forgotten.push(evicted.name);
             }
         }
     }
@@ -310,7 +337,7 @@ impl Cache {
     /// # Errors
     /// None; the empty name can be sent.
     pub(crate) fn make_unnamed(&mut self) -> stellata_protocol::Result<()> {
-        self.unnamed = true;
+        self.names = Names::None;
         for slot in self.slots.iter_mut().flatten() {
             if !matches!(slot.prepared, Prepared::Asked(_)) {
                 slot.prepared = Prepared::No;
@@ -321,14 +348,34 @@ impl Cache {
         Ok(())
     }
 
-    /// Has all names doubted that statements get from now on: the session may be served by one process now and by another
-    /// later.
+    /// Has all names doubted: the session may be served by one process now and by another later.
     pub(crate) fn doubt_names(&mut self) {
-        self.doubts = true;
+        self.names = Names::Doubted;
+        for slot in self.slots.iter_mut().flatten() {
+            slot.doubted = true;
+            if slot.prepared == Prepared::Yes {
+                slot.prepared = Prepared::Mixed;
+            }
+        }
+    }
+
+    /// Has no name doubted, whatever happens.
+    pub(crate) fn trust_names(&mut self) {
+        self.names = Names::Sure;
     }
 
     pub(crate) fn is_unnamed(&self) -> bool {
-        self.unnamed
+        self.names == Names::None
+    }
+
+    /// Whether no name is ever doubted.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.names == Names::Sure
+    }
+
+    /// Whether names are doubted already.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.names == Names::Doubted
     }
 
     #[inline]
@@ -447,10 +494,20 @@ mod tests {
         StatementKey::Sql(text)
     }
 
+    fn insert(
+        cache: &mut Cache,
+        key: StatementKey<'_>,
+        types: &[Oid],
+        text: &str,
+        call: u64,
+    ) -> SlotId {
+        cache.insert(key, types, text, call, &mut Vec::new()).unwrap()
+    }
+
     #[test]
     fn the_same_text_with_other_types_is_another_statement() {
         let mut cache = Cache::new(8);
-        let (id, _) = cache.insert(sql("select $1"), &[Oid::INT4], "select $1", 1).unwrap();
+        let id = insert(&mut cache, sql("select $1"), &[Oid::INT4], "select $1", 1);
         assert_eq!(cache.find(sql("select $1"), &[Oid::INT4], 2), Some(id));
         assert_eq!(cache.find(sql("select $1"), &[Oid::INT8], 2), None);
         assert_ne!(name("select $1", &[Oid::INT4]), name("select $1", &[Oid::INT8]));
@@ -460,8 +517,8 @@ mod tests {
     fn shapes_of_different_tables_are_different_statements() {
         let mut cache = Cache::new(8);
         let key = |table| StatementKey::Shape { table, shape: b"shape" };
-        let (first, _) = cache.insert(key(1), &[], "select 1", 1).unwrap();
-        let (second, _) = cache.insert(key(2), &[], "select 2", 1).unwrap();
+        let first = insert(&mut cache, key(1), &[], "select 1", 1);
+        let second = insert(&mut cache, key(2), &[], "select 2", 1);
         assert_eq!(cache.find(key(1), &[], 2), Some(first));
         assert_eq!(cache.find(key(2), &[], 2), Some(second));
     }
@@ -470,15 +527,15 @@ mod tests {
     fn shapes_of_one_text_share_its_statement() {
         let mut cache = Cache::new(8);
         let key = |shape| StatementKey::Shape { table: 1, shape };
-        let (first, _) = cache.insert(key(b"a"), &[], "select 1", 1).unwrap();
-        let (second, _) = cache.insert(key(b"b"), &[], "select 1", 1).unwrap();
-        let (third, _) = cache.insert(sql("select 1"), &[], "select 1", 1).unwrap();
+        let first = insert(&mut cache, key(b"a"), &[], "select 1", 1);
+        let second = insert(&mut cache, key(b"b"), &[], "select 1", 1);
+        let third = insert(&mut cache, sql("select 1"), &[], "select 1", 1);
         assert_eq!((first, first), (second, third));
         assert_eq!(cache.len(), 1);
         for n in 0..100_u8 {
             let shape = [n, n];
             let key = StatementKey::Shape { table: 1, shape: &shape };
-            cache.insert(key, &[], "select 1", 1).unwrap();
+            insert(&mut cache, key, &[], "select 1", 1);
             assert_eq!(cache.find(key, &[], 2), Some(first));
         }
         assert!(cache.by_hash.len() <= MOST_KEYS);
@@ -486,7 +543,7 @@ mod tests {
         assert!(cache.by_hash.is_empty());
         // The place is another's now, and is not taken for the one that was there.
         let other = StatementKey::Shape { table: 2, shape: b"c" };
-        assert_eq!(cache.insert(other, &[], "select 2", 1).unwrap().0, first);
+        assert_eq!(insert(&mut cache, other, &[], "select 2", 1), first);
         assert_eq!(cache.find(key(b"b"), &[], 2), None);
         assert_eq!(cache.find(other, &[], 2), Some(first));
         cache.remove(first);
@@ -496,18 +553,41 @@ mod tests {
     #[test]
     fn the_least_recently_used_goes_but_never_one_in_flight() {
         let mut cache = Cache::new(2);
-        let (a, _) = cache.insert(sql("a"), &[], "a", 1).unwrap();
-        let (b, _) = cache.insert(sql("b"), &[], "b", 2).unwrap();
+        let a = insert(&mut cache, sql("a"), &[], "a", 1);
+        let b = insert(&mut cache, sql("b"), &[], "b", 2);
         assert_eq!(cache.find(sql("a"), &[], 3), Some(a));
-        let (_, evicted) = cache.insert(sql("c"), &[], "c", 4).unwrap();
-        assert_eq!(evicted.map(|slot| slot.sql), Some("b".into()));
+        let mut forgotten = Vec::new();
+        cache.get_mut(b).unwrap().prepared = Prepared::Yes;
+        cache.insert(sql("c"), &[], "c", 4, &mut forgotten).unwrap();
+        assert_eq!(forgotten, [name("b", &[])]);
         assert!(cache.get(b).is_some_and(|slot| &*slot.sql == "c"), "the place is used again");
 
         for id in [a, b] {
             cache.get_mut(id).unwrap().prepared = Prepared::Asked(4);
         }
-        let (_, evicted) = cache.insert(sql("d"), &[], "d", 5).unwrap();
-        assert!(evicted.is_none());
+        insert(&mut cache, sql("d"), &[], "d", 5);
         assert_eq!(cache.len(), 3);
+    }
+
+    #[test]
+    fn what_one_call_has_added_beyond_the_bound_goes_with_the_next() {
+        let mut cache = Cache::new(2);
+        for text in ["a", "b", "c", "d", "e"] {
+            let id = insert(&mut cache, sql(text), &[], text, 1);
+            cache.get_mut(id).unwrap().prepared = Prepared::Yes;
+        }
+        let mut forgotten = Vec::new();
+        assert!(!cache.shrink(1, &mut forgotten));
+        assert_eq!((cache.len(), forgotten.len()), (5, 0));
+        assert!(cache.find(sql("c"), &[], 2).is_some());
+        assert!(cache.shrink(2, &mut forgotten));
+        assert_eq!((cache.len(), forgotten.len()), (2, 3));
+        assert!(cache.find(sql("c"), &[], 2).is_some(), "it is in use");
+
+        for text in ["f", "g", "h"] {
+            cache.insert(sql(text), &[], text, 3, &mut forgotten).unwrap();
+        }
+        cache.insert(sql("i"), &[], "i", 4, &mut forgotten).unwrap();
+        assert_eq!(cache.len(), 2, "all that is too much goes at once");
     }
 }

@@ -4,7 +4,7 @@ use stellata_client::{ColumnError, Columns, Connection, TransactionStatus};
 
 use crate::cluster::{self, Asked, Take};
 use crate::error::{Error, Result};
-use crate::executor::command::{Command, read_all, submit_all};
+use crate::executor::command::{Command, read_all, submit_with};
 use crate::executor::guard::{Guard, lease};
 use crate::executor::statement::Shaped;
 use crate::executor::{Check, Source};
@@ -35,7 +35,7 @@ pub(crate) async fn run_batch(
     rows: &mut dyn Collect,
 ) -> Result<u64> {
     for item in items {
-        item.fragment.check().map_err(Error::usage)?;
+        item.fragment.check().map_err(|error| Error::unwritable(item.table, None, error))?;
     }
     let source = source.of(items.first().map(|item| item.table))?;
     if matches!(source, Source::Cluster(..) | Source::Set(..)) {
@@ -55,7 +55,7 @@ pub(crate) async fn run_batch(
             Err(error)
                 if error.is_stale_statement()
                     && guard.status() == TransactionStatus::Idle
-                    && matches!(guard, Guard::Lent(_))
+                    && !matches!(source, Source::Held(..))
                     && tries > 0 =>
             {
                 tries -= 1;
@@ -118,14 +118,13 @@ async fn run_batch_once(
     at: &mut usize,
     rows: &mut dyn Collect,
 ) -> stellata_client::Result<u64> {
-    connection.begin_batch()?;
-    let commands = submit_all(connection, pending)?;
-    let mut tickets = Vec::with_capacity(items.len());
-    for item in items {
-        let statement = Shaped { table: item.table, fragment: item.fragment };
-        tickets.push(connection.submit(&statement, item.fragment.params())?);
-    }
-    connection.sync()?;
+    let (commands, tickets) = submit_with(connection, pending, pending.len(), |connection| {
+        let submit = |item: &Item<'_>| {
+            let statement = Shaped { table: item.table, fragment: item.fragment };
+            connection.submit(&statement, item.fragment.params())
+        };
+        items.iter().map(submit).collect::<stellata_client::Result<Vec<_>>>()
+    })?;
     read_all(connection, pending, commands).await?;
     let mut count = 0_u64;
     for (index, (ticket, item)) in tickets.into_iter().zip(items).enumerate() {

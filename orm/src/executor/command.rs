@@ -56,6 +56,30 @@ pub(crate) fn submit_all(connection: &mut Connection, commands: &[Command]) -> R
     commands.iter().map(submit).collect()
 }
 
+/// Puts commands and what goes with them into one flush. Where that can't be done, nothing of it is sent but the first `stay`
+/// of the commands: they are the transaction's, and leave ahead of its next statement.
+pub(crate) fn submit_with<T>(
+    connection: &mut Connection,
+    commands: &[Command],
+    stay: usize,
+    rest: impl FnOnce(&mut Connection) -> Result<T>,
+) -> Result<(Vec<Ticket>, T)> {
+    connection.begin_batch()?;
+    let put = submit_all(connection, commands)
+        .and_then(|tickets| rest(connection).map(|rest| (tickets, rest)));
+    if let Err(error) = put {
+        // The connection has taken back all of it.
+        if stay > 0 {
+            connection.begin_batch()?;
+            submit_all(connection, commands.get(..stay).unwrap_or_default())?;
+            connection.sync()?;
+        }
+        return Err(error);
+    }
+    connection.sync()?;
+    put
+}
+
 /// Reads the answers to commands; returns how the last one ended.
 pub(crate) async fn read_all(
     connection: &mut Connection,

@@ -4,7 +4,7 @@ use stellata_client::{ColumnError, Columns, Connection, Settings, TransactionSta
 
 use crate::cluster::{self, Asked, Take};
 use crate::error::Result;
-use crate::executor::command::{Command, read_all, submit_all};
+use crate::executor::command::{Command, read_all, submit_all, submit_with};
 use crate::executor::guard::{Guard, lease};
 use crate::executor::{Effect, Executor, Source, no_rows};
 use crate::failure;
@@ -113,17 +113,19 @@ impl<'a> Configured<'a> {
             Guard::Held(_, pending) => std::mem::take(pending),
             Guard::Lent(_) => Vec::new(),
         };
+        let stay = pending.len();
         pending.push(before);
+        let commands = (&*pending, stay);
         let mut tries = asked.len().saturating_add(1);
         loop {
             let mut at = None;
-            match run_between(&mut guard, &pending, asked, after.as_ref(), &mut at, take).await {
+            match run_between(&mut guard, commands, asked, after.as_ref(), &mut at, take).await {
                 Ok(rows) => return Ok(rows),
                 // Each try tells of one statement that a change of its tables has outdated.
                 Err(error)
                     if error.can_be_healed()
                         && guard.status() == TransactionStatus::Idle
-                        && matches!(guard, Guard::Lent(_))
+                        && !matches!(source, Source::Held(..))
                         && tries > 0
                         && take.restart() =>
                 {
@@ -147,29 +149,34 @@ impl Source<'_> {
                 let (before, after) = Command::for_a_while(settings, depth.saturating_add(1))?;
                 Ok((before, Some(after)))
             }
+            // Whether a transaction is open on it is not known; no savepoint has this level.
+            Source::Session(_) => {
+                let (before, after) = Command::for_a_while(settings, 0)?;
+                Ok((before, Some(after)))
+            }
             _ => Ok((Command::until_end(settings)?, None)),
         }
     }
 }
 
 /// Runs statements with commands ahead of them and behind them in the same flush. `at` is the statement that is answered.
+/// Where they can't be sent, so many of the commands ahead stay: see [`submit_with`].
 async fn run_between(
     connection: &mut Connection,
-    pending: &[Command],
+    (pending, stay): (&[Command], usize),
     asked: &[Asked<'_>],
     after: Option<&Command>,
     at: &mut Option<usize>,
     take: &mut dyn Take,
 ) -> stellata_client::Result<u64> {
-    connection.begin_batch()?;
-    let commands = submit_all(connection, pending)?;
-    let mut tickets = Vec::with_capacity(asked.len());
-    for one in asked {
-        tickets.push(connection.submit(one.statement, one.params)?);
-    }
     let behind = after.map_or(&[][..], std::slice::from_ref);
-    let last = submit_all(connection, behind)?;
-    connection.sync()?;
+    let (commands, (tickets, last)) = submit_with(connection, pending, stay, |connection| {
+        let mut tickets = Vec::with_capacity(asked.len());
+        for one in asked {
+            tickets.push(connection.submit(one.statement, one.params)?);
+        }
+        Ok((tickets, submit_all(connection, behind)?))
+    })?;
     read_all(connection, pending, commands).await?;
     let mut rows = 0_u64;
     for (index, (ticket, one)) in tickets.into_iter().zip(asked).enumerate() {

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use stellata_client::Connection;
 use stellata_pool::Lease;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use crate::error::Result;
 use crate::executor::Source;
@@ -15,7 +15,13 @@ use crate::failure;
 #[derive(Debug)]
 pub(crate) enum Guard<'a> {
     Lent(Lease),
-    Held(MutexGuard<'a, Lease>, Vec<Command>),
+    Held(MappedMutexGuard<'a, Connection>, Vec<Command>),
+}
+
+impl<'a> Guard<'a> {
+    fn held(lease: MutexGuard<'a, Lease>, pending: Vec<Command>) -> Self {
+        Self::Held(MutexGuard::map(lease, |lease| &mut **lease), pending)
+    }
 }
 
 impl Deref for Guard<'_> {
@@ -24,7 +30,7 @@ impl Deref for Guard<'_> {
     fn deref(&self) -> &Connection {
         match self {
             Self::Lent(lease) => lease,
-            Self::Held(lease, _) => lease,
+            Self::Held(connection, _) => connection,
         }
     }
 }
@@ -33,7 +39,7 @@ impl DerefMut for Guard<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
         match self {
             Self::Lent(lease) => lease,
-            Self::Held(lease, _) => lease,
+            Self::Held(connection, _) => connection,
         }
     }
 }
@@ -48,9 +54,10 @@ pub(super) fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
         Source::Held(held, depth) => {
             let Ok(lease) = held.connection.try_lock() else { return Ok(None) };
             held.check(depth)?;
-            Ok(Some(Guard::Held(lease, held.take_pending())))
+            Ok(Some(Guard::held(lease, held.take_pending())))
         }
-        Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
+        // Asked where it is waited for: this is inlined into the everyday way.
+        Source::Session(_) | Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
     }
 }
 
@@ -68,8 +75,12 @@ pub(super) async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             let lease = held.connection.lock().await;
             // Asked again: a transaction may have been opened inside while this one waited.
             held.check(depth)?;
-            Ok(Guard::Held(lease, held.take_pending()))
+            Ok(Guard::held(lease, held.take_pending()))
         }
+        Source::Session(session) => match session.now()? {
+            Some(connection) => Ok(Guard::Held(connection, Vec::new())),
+            None => Ok(Guard::Held(session.wait().await?, Vec::new())),
+        },
         Source::Cluster(route, _) => match route.cluster.acquire().await {
             Ok(lease) => Ok(Guard::Lent(lease)),
             Err(error) => Err(failure::of_pool(error)),

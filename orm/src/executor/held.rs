@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use stellata_client::{Completion, Connection, Params, Settings};
+use stellata_client::{Completion, Connection, Params, Settings, TransactionStatus};
 use stellata_pool::Lease;
 
 use crate::cluster::{self, Writes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::command::{Command, read_all, submit_all};
+use crate::executor::Lend;
+use crate::executor::command::{Command, read_all, submit_with};
 use crate::failure;
 
 /// The connection of an open transaction.
@@ -15,6 +16,17 @@ use crate::failure;
 pub struct Held {
     pub(super) connection: tokio::sync::Mutex<Lease>,
     control: Mutex<Control>,
+}
+
+/// What is said of a transaction that SQL by hand has ended.
+const OVER: &str =
+    "the transaction was ended by SQL, not by its closure: what it did is not undone by an error";
+
+/// Whether no transaction is open any more, as far as that is known.
+fn is_over(connection: &Connection) -> bool {
+    connection.is_quiet()
+        && !connection.is_closed()
+        && connection.status() == TransactionStatus::Idle
 }
 
 /// How a transaction ends.
@@ -33,8 +45,10 @@ struct Control {
     pending: Vec<Command>,
     /// Whether BEGIN has left.
     begun: bool,
-    /// Whether rows are lent, so that the connection is not free before they are dropped.
+    /// Whether rows are lent, or the connection itself, so that it is not free before they are dropped.
     is_lent: bool,
+    /// Whether SQL by hand has ended it.
+    is_over: bool,
 }
 
 impl Held {
@@ -54,7 +68,7 @@ impl Held {
     }
 
     /// The commands that the next statement takes along. They are put into the connection's buffer before anything is
-    /// awaited, so that they leave even if the statement's future is dropped.
+    /// awaited, and stay there if the statement can't be sent, so that they leave even if its future is dropped.
     pub(super) fn take_pending(&self) -> Vec<Command> {
         let mut control = self.control();
         control.begun = true;
@@ -67,16 +81,43 @@ impl Held {
         let message = if control.depth != depth {
             "the transaction was used while a transaction inside it is open"
         } else if control.is_lent {
-            "the transaction was used while rows of it are lent"
+            "the transaction was used while rows of it, or its connection, are lent"
+        } else if control.is_over {
+            OVER
         } else {
             return Ok(());
         };
         Err(Error::new(ErrorKind::Transaction, message))
     }
 
-    /// Says whether rows are lent.
-    pub(super) fn lend(&self, is_lent: bool) {
-        self.control().is_lent = is_lent;
+    /// Lends the connection of the transaction at `depth`, on which everything that was to ride along is done.
+    pub(crate) async fn lend_connection(
+        &self,
+        depth: u32,
+    ) -> Result<tokio::sync::MutexGuard<'_, Lease>> {
+        self.check(depth)?;
+        let mut lease = self.connection.lock().await;
+        // Asked again: a transaction may have been opened inside while this one waited.
+        self.check(depth)?;
+        let pending = self.take_pending();
+        if !pending.is_empty() {
+            let connection: &mut Connection = &mut lease;
+            let begun = async {
+                let (tickets, ()) = submit_with(connection, &pending, 0, |_| Ok(()))?;
+                read_all(connection, &pending, tickets).await?;
+                connection.ready().await
+            };
+            begun.await.map_err(|error| failure::of_client(None, error))?;
+        }
+        self.lend(true);
+        Ok(lease)
+    }
+
+    /// Takes the connection back. Where the server says that no transaction is open, it has been ended by hand.
+    pub(crate) fn take_back(&self, connection: &Connection) {
+        let mut control = self.control();
+        control.is_lent = false;
+        control.is_over |= is_over(connection);
     }
 
     /// Opens a savepoint inside the transaction at `depth`; returns its own depth, and what takes its settings back.
@@ -132,14 +173,17 @@ impl Held {
         writes: Option<&Writes>,
     ) -> Result<Option<Completion>> {
         let mut lease = self.connection.lock().await;
-        let pending = {
+        let (pending, is_over) = {
             let mut control = self.control();
             control.depth = 0;
             if !control.begun {
                 return Ok(None);
             }
-            std::mem::take(&mut control.pending)
+            (std::mem::take(&mut control.pending), control.is_over || is_over(&lease))
         };
+        if is_over && end == End::Commit {
+            return Err(Error::new(ErrorKind::Transaction, OVER));
+        }
         // What is pending inside makes no difference to a rollback.
         let (pending, command) = match end {
             End::Commit => (pending, "commit"),
@@ -150,14 +194,12 @@ impl Held {
         let none = Params::new();
         let connection: &mut Connection = &mut lease;
         let ended = async {
-            connection.begin_batch()?;
-            let tickets = submit_all(connection, &commands)?;
             // Behind the commit, which ends the transaction without a Sync.
-            let place = match writes {
-                Some(_) => Some(connection.submit(&cluster::PLACE, &none)?),
-                None => None,
+            let place = |connection: &mut Connection| match writes {
+                Some(_) => connection.submit(&cluster::PLACE, &none).map(Some),
+                None => Ok(None),
             };
-            connection.sync()?;
+            let (tickets, place) = submit_with(connection, &commands, 0, place)?;
             let writing = writes.map(Writes::begin);
             let completion = match read_all(connection, &commands, tickets).await {
                 Ok(completion) => completion,
@@ -176,5 +218,11 @@ impl Held {
             Ok(completion) => Ok(Some(completion)),
             Err(error) => Err(failure::of_client(None, error)),
         }
+    }
+}
+
+impl Lend for Held {
+    fn lend(&self, is_lent: bool) {
+        self.control().is_lent = is_lent;
     }
 }

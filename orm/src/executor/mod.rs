@@ -9,10 +9,12 @@ mod lent;
 mod batch;
 
 use std::fmt::Debug;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use stellata_client::{ColumnError, Columns, Expect, Settings};
+use stellata_client::{ColumnError, Columns, Connection, Expect, Settings};
 use stellata_pool::{Pool, Sharing};
+use tokio::sync::MappedMutexGuard;
 
 use crate::cluster::{Choice, Route};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +37,8 @@ pub(crate) mod sealed {
 
 impl sealed::Sealed for Configured<'_> {}
 
-/// What queries run on: a [`Db`](crate::Db) or a [`Transaction`](crate::Transaction).
+/// What queries run on: a [`Db`](crate::Db), a [`Transaction`](crate::Transaction), or a connection that somebody holds, as a
+/// [`Session`](crate::Session).
 ///
 /// It is passed by shared reference, also as `&dyn Executor`, so that a function which takes one can be called from
 /// inside a transaction and from outside:
@@ -80,6 +83,9 @@ pub enum Source<'a> {
     /// That of an open transaction, at the given depth of savepoints.
     #[doc(hidden)]
     Held(&'a Arc<Held>, u32),
+    /// One that somebody holds.
+    #[doc(hidden)]
+    Session(&'a dyn Hold),
     /// Lent by a server of a cluster.
     #[doc(hidden)]
     Cluster(Route<'a>, Choice),
@@ -100,6 +106,26 @@ pub enum Effect {
     Read,
     /// It only reads, and leaves nothing behind in the session, so that it may share one with others.
     Shareable(Sharing),
+}
+
+/// What can't be used while rows of it are lent.
+pub trait Lend: Debug + Sync {
+    /// Says whether rows are lent.
+    fn lend(&self, is_lent: bool);
+}
+
+/// A connection that somebody holds, and that queries take turns at.
+pub trait Hold: Lend {
+    /// The connection, where it is free.
+    ///
+    /// # Errors
+    /// Where it is not to be waited for.
+    fn now(&self) -> Result<Option<MappedMutexGuard<'_, Connection>>>;
+
+    /// The connection, as soon as it is free.
+    fn wait(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<MappedMutexGuard<'_, Connection>>> + Send + '_>>;
 }
 
 /// Several databases, each with a name.

@@ -8,7 +8,7 @@ use stellata_pool::SharedError;
 
 use crate::cluster::{self, Asked, Once};
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::command::{Command, read_all, submit_all};
+use crate::executor::command::{Command, read_all, submit_all, submit_with};
 use crate::executor::guard::{Guard, lease, lease_now};
 use crate::executor::{Check, Sink, Source};
 use crate::expr::fragment::Fragment;
@@ -91,7 +91,7 @@ pub(crate) async fn run_statement(
 ) -> Result<Completion> {
     let params = match statement.params() {
         Ok(params) => params,
-        Err(error) => return Err(Error::usage(error)),
+        Err(error) => return Err(unwritable(statement.table(), error)),
     };
     // The everyday way, with nothing in it that the others need.
     if let Source::Pool(pool) = source
@@ -120,6 +120,14 @@ pub(crate) async fn run_statement(
         guard => guard.run(&statement, params, check, sink).await,
     };
     ran.map_err(|error| failure::of_client(statement.table(), error))
+}
+
+#[cold]
+fn unwritable(table: Option<&'static Table>, error: stellata_protocol::Error) -> Error {
+    match table {
+        Some(table) => Error::unwritable(table, None, error),
+        None => Error::usage(error),
+    }
 }
 
 /// Runs one statement on the database of its model, or the server of a cluster that it is for.
@@ -166,24 +174,26 @@ async fn run_after(
     check: Check,
     sink: Sink<'_>,
 ) -> stellata_client::Result<Completion> {
-    let ticket = submit_between(connection, pending, (statement, params), &[]).await?;
+    let commands = (pending, pending.len());
+    let ticket = submit_between(connection, commands, (statement, params), &[]).await?;
     let completion = connection.rows(ticket, check, sink).await?;
     connection.ready().await?;
     Ok(completion)
 }
 
-/// Sends one statement with commands ahead of it and behind it in the same flush, and reads the answers of the first.
+/// Sends one statement with commands ahead of it and behind it in the same flush, and reads the answers of the first. Where
+/// it can't be sent, so many of the commands ahead stay: see [`submit_with`].
 pub(super) async fn submit_between(
     connection: &mut Connection,
-    pending: &[Command],
+    (pending, stay): (&[Command], usize),
     (statement, params): (&dyn Statement, &Params),
     behind: &[Command],
 ) -> stellata_client::Result<Ticket> {
-    connection.begin_batch()?;
-    let commands = submit_all(connection, pending)?;
-    let ticket = connection.submit(statement, params)?;
-    submit_all(connection, behind)?;
-    connection.sync()?;
+    let (commands, ticket) = submit_with(connection, pending, stay, |connection| {
+        let ticket = connection.submit(statement, params)?;
+        submit_all(connection, behind)?;
+        Ok(ticket)
+    })?;
     read_all(connection, pending, commands).await?;
     Ok(ticket)
 }

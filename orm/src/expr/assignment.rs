@@ -35,7 +35,8 @@ impl<R> fmt::Debug for Assignment<R> {
 
 /// One assignment or several: an [`Assignment`], a tuple or a [`Vec`] of them.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which columns get which values",
+    message = "`{Self}` does not say which columns of `{R}` get which values",
+    label = "no assignment to columns of `{R}`",
     note = "an assignment is made by `.set(value)` of a column; several stand in a tuple"
 )]
 pub trait IntoAssignments<R> {
@@ -50,12 +51,14 @@ impl<R> IntoAssignments<R> for Assignment<R> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R, A: IntoAssignments<R>> IntoAssignments<R> for Vec<A> {
     fn write(self, out: &mut Fragment) {
         self.into_iter().for_each(|assignment| assignment.write(out));
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R, A: IntoAssignments<R>> IntoAssignments<R> for Option<A> {
     fn write(self, out: &mut Fragment) {
         if let Some(assignment) = self {
@@ -66,6 +69,7 @@ impl<R, A: IntoAssignments<R>> IntoAssignments<R> for Option<A> {
 
 macro_rules! tuples {
     ($(($($name:ident)+))+) => {$(
+        #[diagnostic::do_not_recommend]
         impl<R, $($name: IntoAssignments<R>),+> IntoAssignments<R> for ($($name,)+) {
             #[allow(non_snake_case, reason = "a tuple's fields are named by their type parameters")]
             fn write(self, out: &mut Fragment) {

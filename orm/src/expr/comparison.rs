@@ -6,7 +6,7 @@ use crate::expr::assignment::Assignment;
 use crate::expr::computed::{Expr, Number, Text};
 use crate::expr::condition::Cond;
 use crate::expr::fragment::Fragment;
-use crate::expr::operand::{Operand, Value};
+use crate::expr::operand::{NewValue, Operand, Value};
 use crate::expr::order::{DESCENDING, Order};
 use crate::expr::token;
 use crate::model::column::Column;
@@ -375,7 +375,7 @@ comparisons!(Expr);
 
 impl<R, T> Column<R, T> {
     /// Gives the column a new value: in an update, or when an upsert meets a row that is there.
-    pub fn set(self, value: impl Operand<R, T>) -> Assignment<R> {
+    pub fn set(self, value: impl NewValue<R, T>) -> Assignment<R> {
         let mut fragment = Fragment::default();
         if !value.write(self.oid, &mut fragment) {
             fragment.put(token::NULL);

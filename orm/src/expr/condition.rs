@@ -18,6 +18,16 @@ pub struct Cond<R> {
     marker: PhantomData<fn() -> R>,
 }
 
+/// What is a condition on the rows of a query rooted in `R`: a [`Cond`], a column of type `bool`, `true` and `false`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a condition on `{R}`",
+    label = "not a condition on `{R}`"
+)]
+pub trait IntoCond<R>: Into<Cond<R>> {}
+
+#[diagnostic::do_not_recommend]
+impl<R, C: Into<Cond<R>>> IntoCond<R> for C {}
+
 impl<R> Cond<R> {
     #[inline]
     pub(crate) fn new(fragment: Fragment) -> Self {

@@ -23,6 +23,16 @@ pub trait Operand<R, T> {
     fn write(self, oid: Oid, out: &mut Fragment) -> bool;
 }
 
+/// What `set(..)` can give a column of type `T` in a query rooted in `R`: whatever an [`Operand`] is.
+#[diagnostic::on_unimplemented(
+    message = "a column of type `{T}` does not take `{Self}`",
+    label = "not a value for a column of type `{T}`"
+)]
+pub trait NewValue<R, T>: Operand<R, T> {}
+
+#[diagnostic::do_not_recommend]
+impl<R, T, V: Operand<R, T>> NewValue<R, T> for V {}
+
 /// A value that can stand in a list for a column of type `T`.
 #[diagnostic::on_unimplemented(
     message = "a list for a column of type `{T}` can't hold `{Self}`",

@@ -57,7 +57,10 @@ impl<R> fmt::Debug for Order<R> {
 }
 
 /// One sort key or several: an [`Order`], a column (upwards), or a tuple of them.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not a sort key of this query")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a sort key of a query for `{R}`",
+    label = "not a sort key of `{R}`"
+)]
 pub trait IntoOrder<R> {
     /// Writes the keys in order.
     #[doc(hidden)]
@@ -83,6 +86,7 @@ impl<R, T> IntoOrder<R> for Expr<R, T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R, O: IntoOrder<R>> IntoOrder<R> for Vec<O> {
     fn write(self, out: &mut Fragment) {
         self.into_iter().for_each(|order| order.write(out));
@@ -91,6 +95,7 @@ impl<R, O: IntoOrder<R>> IntoOrder<R> for Vec<O> {
 
 macro_rules! tuples {
     ($(($($name:ident)+))+) => {$(
+        #[diagnostic::do_not_recommend]
         impl<R, $($name: IntoOrder<R>),+> IntoOrder<R> for ($($name,)+) {
             #[allow(non_snake_case, reason = "a tuple's fields are named by their type parameters")]
             fn write(self, out: &mut Fragment) {

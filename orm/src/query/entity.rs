@@ -108,7 +108,10 @@ pub trait Entity: Model {
     fn save(&mut self, on: &(impl Executor + ?Sized)) -> impl Future<Output = Result<()>> + Send {
         let (caller, source) = (Location::caller(), on.source());
         let statement = save(self);
-        async move { refresh(self, source, &statement).await.map_err(|error| error.at(caller)) }
+        async move {
+            let saved = refresh(self, source, &statement).await;
+            saved.map_err(|error| blame(self, error).at(caller))
+        }
     }
 
     /// Gives some columns of this row new values, in the database and here: `.update(|a| a.title.set("x"), &db)`.
@@ -194,6 +197,13 @@ fn save<M: Model>(row: &M) -> Fragment {
         }
     }
     with_key(row, fragment, &Kind::Save)
+}
+
+/// Names the column of a row whose value can't be written, where that is what an error tells.
+#[cold]
+fn blame<M: Model>(row: &M, error: Error) -> Error {
+    let columns = (0_u16..).take(M::TABLE.columns.len());
+    super::blame(M::TABLE, columns, error, |column, out| row.write_column(column, out))
 }
 
 async fn fetch<M: Model>(source: Source<'_>, statement: &Fragment) -> Result<Option<M>> {

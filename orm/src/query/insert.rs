@@ -31,6 +31,16 @@ pub(crate) fn one<N: NewRow>(new: &N, fragment: &mut Fragment, conflict: Conflic
     Kind::Insert { flags: RETURNING, mask: &mask, conflict }.write(fragment);
 }
 
+/// Names the column of a new row whose value can't be written, where that is what an error tells.
+#[cold]
+pub(crate) fn blame<N: NewRow>(new: &N, error: Error) -> Error {
+    let (table, rows) = (N::Model::TABLE, slice::from_ref(new));
+    let mask = mask_of(new, table);
+    super::blame(table, columns_of(&mask), error, |column, out| {
+        N::write_column(rows, column, table.oid(column), out)
+    })
+}
+
 /// Writes the values of those of 64 columns that a row sets; returns which these are.
 #[inline(always)]
 fn write_word<N: NewRow>(new: &N, word: usize, first: u16, fragment: &mut Fragment) -> u64 {
@@ -213,7 +223,7 @@ fn unnest<M: Model>(rows: &[M::New], mask: &[u8], flags: u8) -> Result<Fragment>
             out.reserve(rows.len().saturating_mul(16));
             M::New::write_column(rows, column, element, out)
         });
-        pushed.map_err(Error::usage)?;
+        pushed.map_err(|error| Error::unwritable(M::TABLE, Some(column), error))?;
     }
     Kind::Unnest { flags, mask }.write(&mut fragment);
     Ok(fragment)
@@ -238,7 +248,7 @@ fn values<M: Model>(rows: &[M::New], flags: u8) -> Result<Vec<Fragment>> {
             fragment
                 .params_mut()
                 .push_sized(oid, |out| M::New::write_column(slice::from_ref(row), column, oid, out))
-                .map_err(Error::usage)?;
+                .map_err(|error| Error::unwritable(M::TABLE, Some(column), error))?;
         }
         masks.extend_from_slice(&mask);
     }

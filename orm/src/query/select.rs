@@ -10,7 +10,7 @@ use stellata_protocol::{Columns, Oid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Executor, Source, run};
 use crate::expr::assignment::IntoAssignments;
-use crate::expr::condition::Cond;
+use crate::expr::condition::IntoCond;
 use crate::expr::fragment::Fragment;
 use crate::expr::order::IntoOrder;
 use crate::expr::token;
@@ -68,7 +68,7 @@ impl<M: Model> Query<M> {
 
     /// Only rows that meet the condition. Several filters must all be met.
     #[inline]
-    pub fn filter<C: Into<Cond<M>>>(mut self, filter: impl FnOnce(M::Fields<M>) -> C) -> Self {
+    pub fn filter<C: IntoCond<M>>(mut self, filter: impl FnOnce(M::Fields<M>) -> C) -> Self {
         let cond = filter(M::fields(Path::ROOT)).into();
         if cond.constant() != Some(true) {
             self.filtered = true;
@@ -79,7 +79,7 @@ impl<M: Model> Query<M> {
     }
 
     /// [`filter`](Self::filter) by a value, where there is one.
-    pub fn filter_some<V, C: Into<Cond<M>>>(
+    pub fn filter_some<V, C: IntoCond<M>>(
         self,
         value: Option<V>,
         filter: impl FnOnce(M::Fields<M>, V) -> C,
@@ -92,7 +92,7 @@ impl<M: Model> Query<M> {
 
     /// Only rows that the same [`filter`](Self::filter) would leave out: those for which the condition is false, and those
     /// for which it is neither true nor false.
-    pub fn exclude<C: Into<Cond<M>>>(mut self, exclude: impl FnOnce(M::Fields<M>) -> C) -> Self {
+    pub fn exclude<C: IntoCond<M>>(mut self, exclude: impl FnOnce(M::Fields<M>) -> C) -> Self {
         let cond = exclude(M::fields(Path::ROOT)).into();
         if cond.constant() != Some(false) {
             self.filtered = true;

@@ -127,7 +127,7 @@ impl<M: Model> UpsertUpdate<M> {
                 .await?;
                 found.ok_or_else(|| Error::not_found(M::TABLE))
             };
-            done.await.map_err(|error| error.at(caller))
+            done.await.map_err(|error| insert::blame(&self.new, error).at(caller))
         }
     }
 
@@ -179,7 +179,7 @@ impl<M: Model> InsertMissing<M> {
                 .await?;
                 Ok(found)
             };
-            done.await.map_err(|error: Error| error.at(caller))
+            done.await.map_err(|error| insert::blame(&self.new, error).at(caller))
         }
     }
 }
@@ -222,7 +222,7 @@ pub trait Insert: NewRow {
             };
             match run(source, table, &statement, check, &mut sink).await {
                 Ok(_) => found.ok_or_else(|| Error::not_found(table).at(caller)),
-                Err(error) => Err(error.at(caller)),
+                Err(error) => Err(insert::blame(&self, error).at(caller)),
             }
         }
     }

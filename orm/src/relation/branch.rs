@@ -37,7 +37,10 @@ pub struct Include<R> {
 }
 
 /// Relations to load along: what a relation's method returns, or a tuple of such.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not a relation that can be loaded along")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a relation of `{R}` that can be loaded along",
+    label = "not a relation of `{R}`"
+)]
 pub trait IntoIncludes<R> {
     /// Adds the relations to the list.
     #[doc(hidden)]
@@ -56,6 +59,7 @@ impl<R> IntoIncludes<R> for Include<R> {
 
 macro_rules! tuples {
     ($(($($name:ident)+))+) => {$(
+        #[diagnostic::do_not_recommend]
         impl<R, $($name: IntoIncludes<R>),+> IntoIncludes<R> for ($($name,)+) {
             #[allow(non_snake_case, reason = "a tuple's fields are named by their type parameters")]
             fn add_to(self, branches: &mut Branches) {

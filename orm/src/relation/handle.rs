@@ -7,7 +7,7 @@ use std::ops::Deref;
 use stellata_protocol::{Error, ErrorKind, Oid};
 
 use crate::expr::computed::Expr;
-use crate::expr::condition::Cond;
+use crate::expr::condition::{Cond, IntoCond};
 use crate::expr::fragment::Fragment;
 use crate::expr::order::IntoOrder;
 use crate::expr::{scope, token};
@@ -173,7 +173,7 @@ impl<R, M: Model> Many<R, M> {
     }
 
     /// Only the rows that meet the condition. Several filters must all be met.
-    pub fn filter<C: Into<Cond<R>>>(mut self, filter: impl FnOnce(M::Fields<R>) -> C) -> Self {
+    pub fn filter<C: IntoCond<R>>(mut self, filter: impl FnOnce(M::Fields<R>) -> C) -> Self {
         let cond = self.within(filter).into();
         self.and(cond);
         self
@@ -201,21 +201,21 @@ impl<R, M: Model> Many<R, M> {
     }
 
     /// There is a related row that meets the condition.
-    pub fn any<C: Into<Cond<R>>>(mut self, cond: impl FnOnce(M::Fields<R>) -> C) -> Cond<R> {
+    pub fn any<C: IntoCond<R>>(mut self, cond: impl FnOnce(M::Fields<R>) -> C) -> Cond<R> {
         let cond = self.within(cond).into();
         self.and(cond);
         Cond::new(self.close(token::ANY))
     }
 
     /// There is no related row that meets the condition.
-    pub fn none<C: Into<Cond<R>>>(mut self, cond: impl FnOnce(M::Fields<R>) -> C) -> Cond<R> {
+    pub fn none<C: IntoCond<R>>(mut self, cond: impl FnOnce(M::Fields<R>) -> C) -> Cond<R> {
         let cond = self.within(cond).into();
         self.and(cond);
         Cond::new(self.close(token::NONE))
     }
 
     /// There is no related row for which the condition is not true; so it holds where there is no related row.
-    pub fn all<C: Into<Cond<R>>>(mut self, cond: impl FnOnce(M::Fields<R>) -> C) -> Cond<R> {
+    pub fn all<C: IntoCond<R>>(mut self, cond: impl FnOnce(M::Fields<R>) -> C) -> Cond<R> {
         let mut cond = self.within(cond).into().into_fragment();
         cond.put(token::IS_NOT_TRUE);
         self.and(Cond::new(cond));

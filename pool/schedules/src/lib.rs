@@ -1,7 +1,7 @@
 //! Random schedules of the pool's core.
 //!
 //! The module is the pool's own file, compiled with shuttle's primitives in place of the standard library's. Loom's models
-//! (`pool/models`) try every order of a few steps of two or three threads; here eight threads make many steps, in orders
+//! (`pool/models`) try the orders of a few steps of two or three threads, with up to 5 preemptions; here eight threads make many steps, in orders
 //! that are drawn. What fails prints the order, and `shuttle::replay` runs it again. Atomics are sequentially consistent
 //! here, so that what hangs on a fence or an ordering is for loom to find.
 

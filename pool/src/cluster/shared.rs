@@ -81,16 +81,20 @@ impl Shared {
         for (server, known) in self.servers.iter().zip(topology.servers()) {
             is_other |= server.is_fit.swap(known.is_fit, Ordering::AcqRel) != known.is_fit;
         }
+        let primary = topology.primary();
         if has_moved {
-            let primary = topology.primary();
             // First whom to connect to, then the pool: what is opened in between is of the generation before, and ends.
             self.leader.send_replace(primary);
+        }
+        // What follows reads what has come on idle connections, and tells functions of the application of it, which may
+        // ask how things stand.
+        drop(topology);
+        if has_moved {
             self.primary.renew();
             if let Some(server) = primary.and_then(|primary| self.servers.get(primary)) {
                 server.pool.renew();
             }
         }
-        drop(topology);
         if is_other {
             self.moves.send_modify(|moves| *moves = moves.wrapping_add(1));
         }

@@ -177,6 +177,14 @@ impl<W: Work> Crew<W> {
         parting
     }
 
+    /// Wakes all who were not woken since they were polled last.
+    #[cold]
+    pub(crate) fn rouse(&self) {
+        self.bell.due.store(true, Ordering::Release);
+        let line = std::mem::take(&mut *self.bell.line());
+        line.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
     /// Whether somebody was told to drive, and nobody has since.
     pub(crate) fn is_due(&self) -> bool {
         self.bell.due.load(Ordering::Acquire)

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use crate::lanes::crew::Crew;
-use crate::lanes::traffic::{FULL, MOST_IN_FLIGHT, SHUT, Traffic, in_flight};
+use crate::lanes::traffic::{FULL, LEAVING, SHUT, Traffic, in_flight};
 use crate::meter::LaneMeter;
 
 /// A connection that is shared, or the place for one.
@@ -113,17 +113,27 @@ impl Lanes {
 
     /// Whether a lane has no connection, and nobody fetches one for it.
     pub(crate) fn has_vacancy(&self) -> bool {
-        let wanted = self.open().saturating_add(self.opening.load(Ordering::Relaxed));
-        (wanted as usize) < self.lanes.len()
+        let with = self.lanes.iter().filter(|lane| lane.load.load(Ordering::Relaxed) != SHUT);
+        let wanted = with.count() + self.opening.load(Ordering::Relaxed) as usize;
+        wanted < self.lanes.len()
     }
 
-    /// Tells those who wait of places on a lane.
+    /// How many wait for a place.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether all have connections.
+    pub(crate) fn are_all_there(&self) -> bool {
+        self.opening.load(Ordering::Relaxed) == 0 && !self.has_vacancy()
+    }
+
+    /// Tells as many of those who wait as places have come free. One who was told and goes away passes it on.
     #[inline]
-    pub(crate) fn tell_of_room(&self, lane: &Lane) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            for _ in lane.load()..MOST_IN_FLIGHT.min(self.waiting.load(Ordering::SeqCst)) {
-                self.room.notify_one();
-            }
+    pub(crate) fn tell_of_room(&self, places: u32) {
+        if places > 0 {
+            let waiting = self.waiting.load(Ordering::SeqCst);
+            (0..places.min(waiting)).for_each(|_| self.room.notify_one());
         }
     }
 }
@@ -131,7 +141,7 @@ impl Lanes {
 impl Lane {
     /// Whether it takes statements.
     pub(crate) fn is_open(&self) -> bool {
-        self.load.load(Ordering::Relaxed) != SHUT
+        self.load.load(Ordering::Relaxed) < LEAVING
     }
 
     /// How many statements are in flight, where it is open.

@@ -34,7 +34,9 @@ const COUNT: u32 = 0xFF;
 const SLOW: u32 = 1 << 24;
 /// There is no room now.
 pub(crate) const FULL: u32 = 1 << 25;
-/// There is no connection, or it takes no more.
+/// Its connection takes no more, and is still in use.
+pub(crate) const LEAVING: u32 = u32::MAX - 1;
+/// There is no connection.
 pub(crate) const SHUT: u32 = u32::MAX;
 /// So many statements in one write count as one that is on its way: they cost the server little more than that.
 const BATCH: u32 = 8;
@@ -102,6 +104,10 @@ pub(crate) struct Traffic {
     writes: u32,
     /// The socket has not taken all of the last write.
     is_blocked: bool,
+    /// So much waits to be written that nothing is added.
+    is_stuffed: bool,
+    /// How many places have come free that nobody was told of.
+    freed: u32,
     /// What others see of it.
     load: Arc<AtomicU32>,
     slow: bool,
@@ -139,6 +145,8 @@ impl Traffic {
             unsent: 0,
             writes: 0,
             is_blocked: false,
+            is_stuffed: false,
+            freed: 0,
             load,
             slow: false,
             crowd,
@@ -178,9 +186,11 @@ impl Traffic {
 
     fn show_load(&self) {
         let count = u32::try_from(self.flights.len()).unwrap_or(COUNT).min(COUNT);
-        let load = if self.lent.is_none() || self.is_leaving {
+        let load = if self.lent.is_none() {
             SHUT
-        } else if count >= MOST_IN_FLIGHT {
+        } else if self.is_leaving {
+            LEAVING
+        } else if count >= MOST_IN_FLIGHT || self.is_stuffed {
             FULL | count
         } else {
             // First those with the least at the server; among them the one where the most wait to be written together.
@@ -209,6 +219,8 @@ impl Traffic {
         }
         let mut lane = connection.lane();
         if lane.unsent() > MOST_UNSENT {
+            self.is_stuffed = true;
+            self.show_load();
             return Err(Refused::Shut);
         }
         if self.open > 0 && (sharing == Sharing::Apart || self.open >= MOST_TOGETHER) {
@@ -334,7 +346,23 @@ impl Traffic {
         self.parting = self.lent.take().or(self.parting.take());
         self.flights.clear();
         (self.answering, self.open, self.wanted, self.unsent) = (0, 0, 0, 0);
-        (self.writes, self.is_blocked) = (0, false);
+        (self.writes, self.is_blocked, self.is_stuffed) = (0, false, false);
+    }
+
+    /// How many places have come free since this was asked last.
+    #[inline]
+    pub(crate) fn take_freed(&mut self) -> u32 {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// Takes statements again where enough has been written.
+    #[cold]
+    fn unstuff(&mut self) {
+        let Some(lent) = &mut self.lent else { return };
+        self.is_stuffed = lent.thing.connection.lane().unsent() > MOST_UNSENT;
+        if !self.is_stuffed {
+            self.freed += MOST_IN_FLIGHT;
+        }
     }
 
     /// Writes what is unsent, reads what has come, and hands it on.
@@ -433,7 +461,7 @@ impl Traffic {
     fn end_oldest_group(&mut self, served: &mut Served<'_>) {
         self.answering = 0;
         self.slow = false;
-        let (mut answered, mut by_others) = (0, 0);
+        let (mut answered, mut by_others) = (0_u32, 0);
         while let Some(flight) = self.flights.pop_front() {
             answered += 1;
             if let Some(at) = flight.place
@@ -454,7 +482,8 @@ impl Traffic {
                 break;
             }
         }
-        self.meter.answered(answered, by_others);
+        self.freed += answered;
+        self.meter.answered(answered.into(), by_others);
         let is_unchanged = self.lent.as_ref().is_some_and(|lent| {
             let connection = &lent.thing.connection;
             connection.status() == TransactionStatus::Idle && !connection.is_changed()
@@ -535,9 +564,12 @@ impl Work for Traffic {
     fn go_on(&mut self, cx: &mut Context<'_>, served: &mut Served<'_>) {
         if let Err(error) = self.exchange(cx, served) {
             self.lose(error, served);
-        } else {
-            self.leave_if_over();
+            return;
         }
+        if self.is_stuffed {
+            self.unstuff();
+        }
+        self.leave_if_over();
     }
 
     fn part(&mut self) -> Option<Lent<Pooled>> {

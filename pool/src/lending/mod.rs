@@ -6,13 +6,17 @@
 //!
 //! Who finds nothing idle waits in line. A thing that comes back goes to the first in line and not to the stack, so that
 //! nobody is overtaken; who stops waiting passes on what was given to it in the same moment. No step waits for another
-//! thread: each is a compare-and-swap that is tried again when another thread was quicker.
+//! thread, but where a chunk of places is made: each is a compare-and-swap that is tried again when another thread was quicker.
 //!
 //! Two races decide whether somebody may wait for ever. Who puts a thing on the stack looks for those in line afterwards;
 //! who gets in line looks at the stack afterwards; and between the two steps of each stands a fence, so that at least one
 //! sees the other. The same holds of a slot that falls vacant and of who gets in line: whoever does one of [`Lending::wait`],
 //! [`Lending::vacate`], [`Lending::add`] and [`Lending::end_retry`] asks [`Lending::wanted`] afterwards whether a vacancy
-//! is to be filled. The models in `pool/models` run this very module through every order of its steps.
+//! is to be filled. The models in `pool/models` run this very module through the orders of its steps, with up to so many
+//! switches between threads as each of them says.
+//!
+//! Places are made in chunks ([`chunks`]), the first when it is first needed and each further one when more things or more
+//! callers are there at once than ever before. Who comes in that moment waits until the chunk is made; nobody does after.
 
 mod sync;
 mod chunks;
@@ -57,6 +61,8 @@ pub(crate) struct Lending<T> {
     withheld: Stack,
     /// How many slots are to be withheld as soon as they are vacant.
     surplus: AtomicU32,
+    /// How many of them are about to be vacated for that reason.
+    parting: AtomicU32,
     idle_count: AtomicU32,
     line: Queue,
     waiters: Waiters,
@@ -100,6 +106,7 @@ impl<T> Lending<T> {
             vacant: Stack::new(),
             withheld: Stack::new(),
             surplus: AtomicU32::new(0),
+            parting: AtomicU32::new(0),
             idle_count: AtomicU32::new(0),
             line: Queue::new(),
             waiters: Waiters::new(),
@@ -354,14 +361,25 @@ impl<T> Lending<T> {
     /// Takes one off the slots that are still to be withheld.
     fn claim_surplus(&self) -> bool {
         let fewer = |surplus: u32| surplus.checked_sub(1);
-        self.has_surplus()
+        self.surplus.load(Ordering::Relaxed) > 0
             && self.surplus.fetch_update(Ordering::AcqRel, Ordering::Relaxed, fewer).is_ok()
     }
 
-    /// Whether slots are to be vacated, because there are to be fewer.
+    /// Whether slots are to be vacated, because there are to be fewer, and more than are about to be.
     #[inline]
     pub(crate) fn has_surplus(&self) -> bool {
-        self.surplus.load(Ordering::Relaxed) > 0
+        let surplus = self.surplus.load(Ordering::Relaxed);
+        surplus > 0 && surplus > self.parting.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that a slot is about to be vacated because there are to be fewer: no second one need be for it.
+    pub(crate) fn begin_parting(&self) {
+        self.parting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes note that it has been.
+    pub(crate) fn end_parting(&self) {
+        self.parting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Sends everybody away who waits, now and later. Things can still be taken and given.

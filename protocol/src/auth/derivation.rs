@@ -25,8 +25,10 @@ pub struct KeyDerivation {
 
 /// What proves the password to the server, and the server to us: `ClientKey` and `ServerKey` of RFC 5802.
 ///
-/// Who has them can log in, so they are overwritten when they are dropped. They lie on the heap: what is moved from one
-/// thread to another leaves its bytes behind.
+/// Who has them can log in, so they are overwritten when they are dropped, as is every copy. They lie on the heap: what is
+/// moved from one thread to another leaves its bytes behind. They hold for one password, salt and number of iterations, so
+/// that who logs in often need not derive them each time (RFC 5802, section 3).
+#[derive(Clone)]
 pub struct Keys {
     pub(super) client: Box<Zeroizing<Hash>>,
     pub(super) server: Box<Zeroizing<Hash>>,

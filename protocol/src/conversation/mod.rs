@@ -26,6 +26,7 @@ mod parameters;
 pub(crate) mod owed;
 pub(crate) mod login;
 mod ask;
+pub(crate) mod withdraw;
 mod receive;
 
 use core::fmt;
@@ -53,6 +54,7 @@ use crate::wire::buffer::Buffer;
 /// |---|---|---|---|
 /// | a message | [`Limits::message`] | 256 MiB | an error, seen by its first five bytes |
 /// | a message other than rows, descriptions, COPY data, function results, errors, notices and notifications | none to set | 30 000 bytes | an error, seen by its first five bytes |
+/// | a message before the server has let us in | none to set | 30 000 bytes | an error, seen by its first five bytes |
 /// | the text of an error or a notice | none to set | 256 KiB | cut off |
 /// | notices that nobody takes | [`Limits::notices`], [`Limits::notice_bytes`] | 256, 4 MiB | the oldest go, and are counted |
 /// | notifications that nobody takes | [`Limits::notifications`], [`Limits::notification_bytes`] | 8 192, 16 MiB | the oldest go, and are counted |

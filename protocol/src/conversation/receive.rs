@@ -8,7 +8,10 @@ use crate::message::copy::{CopyResponse, write_copy_fail};
 use crate::message::extended::{check_parameter_description, write_sync};
 use crate::message::notice::ServerError;
 use crate::message::status::{Notification, ParameterStatus, TransactionStatus};
-use crate::wire::frame::{HEAD, frame};
+use crate::wire::frame::{HEAD, SHORT, frame};
+
+/// The longest message before the server has let us in, tag and length with it. An error is as long at most for libpq too.
+const LOGIN: usize = SHORT + 1;
 
 impl Conversation {
     /// Room for bytes from the server; [`Conversation::received`] says how many were put there. It is never empty.
@@ -144,9 +147,12 @@ impl Conversation {
 
     #[inline]
     fn step(&mut self) -> Result<Option<Answer>> {
+        if self.login.is_some() {
+            return self.login_step();
+        }
         while let Some(frame) = frame(self.input.unread(), self.limits.message)? {
             self.body = self.input.take(frame.size, HEAD);
-            if self.login.is_some() || matches!(frame.tag, b'E' | b'N' | b'A' | b'S') {
+            if matches!(frame.tag, b'E' | b'N' | b'A' | b'S') {
                 if let Some(answer) = self.aside(frame.tag)? {
                     return Ok(Some(answer));
                 }
@@ -167,6 +173,38 @@ impl Conversation {
             return Ok(Some(self.answer(event, request)));
         }
         Ok(None)
+    }
+
+    /// The next event of the login, which ends with one.
+    ///
+    /// A message that has no place there is refused by its head, and before the server has let us in every message is
+    /// short: nothing is held for who is not known yet.
+    #[cold]
+    #[inline(never)]
+    fn login_step(&mut self) -> Result<Option<Answer>> {
+        loop {
+            let is_logged_in = self.is_logged_in();
+            let limit = self.limits.message;
+            let limit = if is_logged_in { limit } else { limit.min(LOGIN) };
+            let unread = self.input.unread();
+            let found = frame(unread, limit)?;
+            if let Some(&[tag, ..]) = unread.first_chunk::<HEAD>() {
+                let is_legal = match tag {
+                    b'R' | b'E' | b'N' => true,
+                    b'K' | b'S' | b'A' | b'Z' => is_logged_in,
+                    b'v' => !is_logged_in,
+                    _ => false,
+                };
+                if !is_legal {
+                    return Err(unexpected(tag));
+                }
+            }
+            let Some(frame) = found else { return Ok(None) };
+            self.body = self.input.take(frame.size, HEAD);
+            if let Some(answer) = self.aside(frame.tag)? {
+                return Ok(Some(answer));
+            }
+        }
     }
 
     /// Holds the body of a message against what its type can have, where that can be told without reading it: what has

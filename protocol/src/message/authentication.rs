@@ -1,5 +1,7 @@
 //! Authentication requests and the answers to them (manual: "Start-up", "SASL Authentication", "Message Formats").
 
+use core::fmt;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -180,5 +182,114 @@ pub fn write_sasl_response(out: &mut Buffer, data: &[u8]) -> Result<()> {
     })
 }
 
+/// Reads the body of a PasswordMessage, as a server does: String, the password as it is or its MD5 hash. It need not be UTF-8.
+///
+/// Which of the messages with the tag `p` a body is, only what the server has asked for can tell.
+///
+/// # Errors
+/// [`ErrorKind::Truncated`] without a zero byte at the end, [`ErrorKind::TrailingBytes`] for more behind it.
+pub fn read_password(body: &[u8]) -> Result<&[u8]> {
+    let mut reader = Reader::new(body);
+    let password = reader.cstr_bytes()?;
+    reader.end()?;
+    Ok(password)
+}
+
+/// A SASLInitialResponse (`p`) as a server reads it (manual: "SASL Authentication").
+///
+/// Layout: String mechanism, Int32 length of what follows or -1, the mechanism's bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SaslInitialResponse<'a> {
+    /// The mechanism that the client has chosen.
+    pub mechanism: &'a str,
+    /// The client's first message; `None` for -1: the mechanism begins with the server.
+    pub data: Option<&'a [u8]>,
+}
+
+impl<'a> SaslInitialResponse<'a> {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a malformed body; [`ErrorKind::InvalidLength`] for a negative length but -1.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let response = Self { mechanism: reader.cstr()?, data: reader.value()? };
+        reader.end()?;
+        Ok(response)
+    }
+}
+
+/// Without the client's message, which may be a token.
+impl fmt::Debug for SaslInitialResponse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SaslInitialResponse")
+            .field("mechanism", &self.mechanism)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the body of a SASLResponse, as a server does: the mechanism's bytes, all that there are.
+#[must_use]
+pub const fn read_sasl_response(body: &[u8]) -> &[u8] {
+    body
+}
+
+/// Writes a GSSResponse (`p`; manual: "Message Formats"): the bytes of GSSAPI or SSPI. A
+/// [`Conversation`](crate::Conversation) speaks neither; a proxy may.
+///
+/// # Errors
+/// [`ErrorKind::TooLarge`] for 2 GiB.
+pub fn write_gss_response(out: &mut Buffer, data: &[u8]) -> Result<()> {
+    write_sasl_response(out, data)
+}
+
+/// Reads the body of a GSSResponse, as a server does: the bytes of GSSAPI or SSPI, all that there are.
+#[must_use]
+pub const fn read_gss_response(body: &[u8]) -> &[u8] {
+    body
+}
+
 /// What the messages above have beside their data, at most: tag, length, a zero byte, a length.
 const MESSAGE_OVERHEAD: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_proves_itself_with_is_read_as_it_is_written() {
+        let mut out = Buffer::new();
+        write_password(&mut out, b"pa\xff").unwrap();
+        assert_eq!(read_password(&out.as_slice()[5..]), Ok(&b"pa\xff"[..]));
+        out.clear();
+        write_sasl_initial_response(&mut out, "SCRAM-SHA-256", b"n,,").unwrap();
+        let read = SaslInitialResponse::read(&out.as_slice()[5..]).unwrap();
+        let expected = SaslInitialResponse { mechanism: "SCRAM-SHA-256", data: Some(b"n,,") };
+        assert_eq!(read, expected);
+        assert!(!format!("{read:?}").contains("110, 44"));
+        out.clear();
+        write_gss_response(&mut out, b"\0\x01").unwrap();
+        assert_eq!(out.as_slice(), b"p\0\0\0\x06\0\x01");
+        assert_eq!(read_gss_response(&out.as_slice()[5..]), b"\0\x01");
+        assert_eq!(read_sasl_response(b""), b"");
+    }
+
+    #[test]
+    fn what_no_client_writes_is_refused() {
+        fn kind<T>(result: Result<T>) -> Result<T, ErrorKind> {
+            result.map_err(|error| error.kind())
+        }
+        let password = |body: &'static [u8]| kind(read_password(body));
+        let initial = |body: &'static [u8]| kind(SaslInitialResponse::read(body));
+        assert_eq!(password(b""), Err(ErrorKind::Truncated));
+        assert_eq!(password(b"a\0b\0"), Err(ErrorKind::TrailingBytes));
+        assert_eq!(
+            initial(b"X\0\xff\xff\xff\xff"),
+            Ok(SaslInitialResponse { mechanism: "X", data: None })
+        );
+        assert_eq!(initial(b"X\0\xff\xff\xff\xfe"), Err(ErrorKind::InvalidLength));
+        assert_eq!(initial(b"X\0\0\0\0\x02a"), Err(ErrorKind::Truncated));
+        assert_eq!(initial(b"X\0\0\0\0\x01ab"), Err(ErrorKind::TrailingBytes));
+        assert_eq!(initial(b"\xff\0\0\0\0\0"), Err(ErrorKind::InvalidText));
+    }
+}

@@ -70,3 +70,14 @@ pub fn write_copy_done(out: &mut Buffer) {
 pub fn write_copy_fail(out: &mut Buffer, reason: &str) -> Result<()> {
     out.message(b'f', |body| body.put_cstr(reason))
 }
+
+/// Reads the body of a CopyFail, as a server does: String reason (manual: "COPY Operations").
+///
+/// # Errors
+/// Any [`Error`](crate::Error) of a malformed body.
+pub fn read_copy_fail(body: &[u8]) -> Result<&str> {
+    let mut reader = Reader::new(body);
+    let reason = reader.cstr()?;
+    reader.end()?;
+    Ok(reason)
+}

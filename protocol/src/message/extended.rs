@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::row::Format;
 use crate::oid::Oid;
 use crate::types::params::Params;
-use crate::wire::buffer::Buffer;
+use crate::wire::buffer::{Buffer, len32};
 use crate::wire::reader::Reader;
 
 /// What Describe (`D`) and Close (`C`) speak of: all that is in these messages.
@@ -155,7 +155,7 @@ pub fn write_bind_execute<const SYNC: bool>(
     let values = params.as_slice();
     // The length itself, the count, and the format of the results.
     let size = values.len().saturating_add(head.0.len()).saturating_add(10);
-    let Ok(size) = i32::try_from(size) else {
+    let Ok(size) = len32(size) else {
         return Err(Error::new(ErrorKind::TooLarge, "the parameters are 2 GiB or larger"));
     };
     let [a, b, c, d] = size.to_be_bytes();
@@ -238,6 +238,17 @@ pub fn write_terminate(out: &mut Buffer) {
 /// `InvalidText` for a NUL, `TooLarge` for 2 GiB.
 pub fn write_query(out: &mut Buffer, sql: &str) -> Result<()> {
     out.message(b'Q', |body| body.put_cstr(sql))
+}
+
+/// Reads the body of a Query (`Q`), as a server does: String, one or more statements as text (manual: "Message Formats").
+///
+/// # Errors
+/// Any [`Error`](crate::Error) of a malformed body.
+pub fn read_query(body: &[u8]) -> Result<&str> {
+    let mut reader = Reader::new(body);
+    let sql = reader.cstr()?;
+    reader.end()?;
+    Ok(sql)
 }
 
 /// A Parse (`P`) as a server reads it. Layout: as [`write_parse`] says.

@@ -21,13 +21,16 @@ pub(crate) mod copy;
 pub(crate) mod function;
 pub(crate) mod notice;
 pub(crate) mod status;
+#[cfg(test)]
+mod largest;
 
 pub use authentication::{
-    Authentication, write_password, write_sasl_initial_response, write_sasl_response,
+    Authentication, SaslInitialResponse, read_gss_response, read_password, read_sasl_response,
+    write_gss_response, write_password, write_sasl_initial_response, write_sasl_response,
 };
-pub use copy::{CopyResponse, write_copy_data, write_copy_done, write_copy_fail};
+pub use copy::{CopyResponse, read_copy_fail, write_copy_data, write_copy_done, write_copy_fail};
 pub use extended::{
-    Bind, BindHead, Execute, Parse, Target, read_parameter_description, write_bind,
+    Bind, BindHead, Execute, Parse, Target, read_parameter_description, read_query, write_bind,
     write_bind_execute, write_bind_formats, write_close, write_describe, write_empty,
     write_execute, write_flush, write_parameter_description, write_parse, write_query, write_sync,
     write_terminate,
@@ -37,7 +40,8 @@ pub use function::{
 };
 pub use notice::{ServerError, Severity};
 pub use row::{
-    FieldDescription, Format, read_row_description, write_data_row, write_row_description,
+    FieldDescription, Format, read_data_row, read_row_description, write_data_row,
+    write_row_description,
 };
 pub use startup::{
     BackendKey, FirstMessage, NegotiateProtocolVersion, PROTOCOL_3_0, PROTOCOL_3_2, read_startup,

@@ -45,6 +45,37 @@ impl Severity {
             _ => Self::Other,
         }
     }
+
+    /// The word for it, empty for one that is not known.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+            Self::Panic => "PANIC",
+            Self::Warning => "WARNING",
+            Self::Notice => "NOTICE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Log => "LOG",
+            Self::Other => "",
+        }
+    }
+}
+
+/// The letters of the fields that have come.
+#[derive(Default)]
+struct Letters([u128; 2]);
+
+impl Letters {
+    /// Adds a letter; whether it is new.
+    fn insert(&mut self, letter: u8) -> bool {
+        let [low, high] = &mut self.0;
+        let half = if letter < 128 { low } else { high };
+        let bit = 1_u128.wrapping_shl(u32::from(letter & 127));
+        let is_new = *half & bit == 0;
+        *half |= bit;
+        is_new
+    }
 }
 
 /// All that a server says about an error or a notice: ErrorResponse (`E`), NoticeResponse (`N`).
@@ -64,7 +95,9 @@ pub struct ServerError {
     pub sqlstate: SqlState,
     /// `M`: the primary text.
     pub message: Box<str>,
-    /// All other fields by their letter.
+    /// `S`, where it is a word of the kind that `V` has.
+    said: Severity,
+    /// All other fields by their letter, `S`, `V` and `C` where they are nothing that is known.
     fields: Vec<(u8, Box<str>)>,
 }
 
@@ -79,33 +112,48 @@ impl ServerError {
             severity: Severity::Other,
             sqlstate: SqlState::UNKNOWN,
             message: Box::default(),
+            said: Severity::Other,
             fields: Vec::new(),
         };
-        let mut fixed_severity = false;
-        let mut room = ROOM;
+        let (mut seen, mut room) = (Letters::default(), ROOM);
+        let mut has_severity = false;
         loop {
             let letter = reader.u8()?;
             if letter == 0 {
                 break;
             }
-            let text = String::from_utf8_lossy(head(reader.cstr_bytes()?, room.max(NAME)));
-            match letter {
+            let bytes = reader.cstr_bytes()?;
+            if !seen.insert(letter) {
+                continue;
+            }
+            let text = String::from_utf8_lossy(head(bytes, room.max(NAME)));
+            let is_known = match letter {
                 b'V' => {
                     error.severity = Severity::from_word(&text);
-                    fixed_severity = true;
+                    has_severity = true;
+                    error.severity != Severity::Other
                 }
-                b'S' if !fixed_severity => error.severity = Severity::from_word(&text),
-                b'S' => {}
-                b'C' => error.sqlstate = SqlState::from_text(&text).unwrap_or(SqlState::UNKNOWN),
-                b'M' => {
-                    room = room.saturating_sub(text.len());
-                    error.message = text.into();
+                b'S' => {
+                    error.said = Severity::from_word(&text);
+                    if !has_severity {
+                        error.severity = error.said;
+                    }
+                    error.said != Severity::Other
                 }
-                _ if error.field(letter).is_some() => {}
-                _ => {
-                    room = room.saturating_sub(text.len());
-                    error.fields.push((letter, text.into()));
+                b'C' => {
+                    let code = SqlState::from_text(&text);
+                    error.sqlstate = code.unwrap_or(SqlState::UNKNOWN);
+                    code.is_some()
                 }
+                _ => false,
+            };
+            if is_known {
+                continue;
+            }
+            room = room.saturating_sub(text.len());
+            match letter {
+                b'M' => error.message = text.into(),
+                _ => error.fields.push((letter, text.into())),
             }
         }
         reader.end()?;
@@ -151,6 +199,24 @@ impl ServerError {
 
     fn number(&self, letter: u8) -> Option<u32> {
         self.field(letter).and_then(|text| text.parse().ok())
+    }
+
+    /// `S`: how bad it is, in the words of the server's language.
+    #[must_use]
+    pub fn severity_text(&self) -> &str {
+        self.field(b'S').unwrap_or(self.said.word())
+    }
+
+    /// `V`, where it is a word that is not known: [`ServerError::severity`] is [`Severity::Other`] then.
+    #[must_use]
+    pub fn unknown_severity(&self) -> Option<&str> {
+        self.field(b'V')
+    }
+
+    /// `C`, where it is no SQLSTATE: [`ServerError::sqlstate`] is [`SqlState::UNKNOWN`] then.
+    #[must_use]
+    pub fn unknown_sqlstate(&self) -> Option<&str> {
+        self.field(b'C')
     }
 
     /// `D`: more about the problem.
@@ -241,7 +307,7 @@ impl ServerError {
     pub fn unknown(&self) -> impl Iterator<Item = (char, &str)> {
         self.fields
             .iter()
-            .filter(|field| !b"DHPpqWstcdnFLR".contains(&field.0))
+            .filter(|field| !b"SVCDHPpqWstcdnFLR".contains(&field.0))
             .map(|field| (char::from(field.0), &*field.1))
     }
 
@@ -322,6 +388,44 @@ mod tests {
         }
         body.push(0);
         ServerError::read(&body).unwrap()
+    }
+
+    #[test]
+    fn words_and_codes_that_are_not_known_are_kept() {
+        let said = |fields: &[(u8, &[u8])]| {
+            let error = read(fields);
+            assert_eq!(error.unknown().count(), 0);
+            error
+        };
+        let error = said(&[(b'S', b"FEHLER"), (b'V', b"ERROR"), (b'C', b"22012")]);
+        assert_eq!((error.severity_text(), error.severity), ("FEHLER", Severity::Error));
+        assert_eq!((error.unknown_severity(), error.unknown_sqlstate()), (None, None));
+        let error = said(&[(b'V', b"DISASTER"), (b'S', b"ERROR"), (b'C', b"2201")]);
+        assert_eq!((error.severity_text(), error.severity), ("ERROR", Severity::Other));
+        assert_eq!(error.unknown_severity(), Some("DISASTER"));
+        assert_eq!((error.unknown_sqlstate(), error.sqlstate), (Some("2201"), SqlState::UNKNOWN));
+        // Old servers send no `V`.
+        let error = said(&[(b'S', b"PANIC")]);
+        assert_eq!((error.severity_text(), error.severity), ("PANIC", Severity::Panic));
+        let error = said(&[(b'S', b"PANIK")]);
+        assert_eq!((error.severity_text(), error.severity), ("PANIK", Severity::Other));
+        assert_eq!(said(&[]).severity_text(), "");
+    }
+
+    #[test]
+    fn of_several_fields_of_one_letter_the_first_is_kept() {
+        let letters = (1..=u8::MAX).filter(|letter| !b"SVC".contains(letter));
+        let known = [(b'V', "FATAL"), (b'V', "ERROR"), (b'C', "57P01"), (b'C', "00000")];
+        let fields: Vec<(u8, &[u8])> = letters
+            .flat_map(|letter| [(letter, "first"), (letter, "second")])
+            .chain(known)
+            .map(|(letter, text)| (letter, text.as_bytes()))
+            .collect();
+        let error = read(&fields);
+        assert_eq!((&*error.message, error.severity), ("first", Severity::Fatal));
+        assert_eq!(error.sqlstate.as_str(), "57P01");
+        assert!(error.fields.iter().all(|field| &*field.1 == "first"));
+        assert_eq!(error.fields.len(), 255 - 4);
     }
 
     #[test]

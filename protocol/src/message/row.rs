@@ -109,6 +109,23 @@ pub fn write_row_description(out: &mut Buffer, fields: &[FieldDescription]) -> R
     })
 }
 
+/// Reads the body of a DataRow (`D`) whose columns are not known: an Int16 count of values, 0 to 65 535, then each with its
+/// Int32 length in front, -1 for NULL, which is read as `None`.
+///
+/// [`Columns`](crate::Columns) reads one into Rust types, and copies nothing.
+///
+/// # Errors
+/// Any [`Error`] of a malformed body.
+pub fn read_data_row(body: &[u8]) -> Result<Vec<Option<&[u8]>>> {
+    let mut reader = Reader::new(body);
+    let mut values = Vec::new();
+    for _ in 0..reader.count16()? {
+        values.push(reader.value()?);
+    }
+    reader.end()?;
+    Ok(values)
+}
+
 /// Writes a DataRow, as a server does: an Int16 count, then each value with its length in front.
 ///
 /// # Errors

@@ -106,27 +106,36 @@ impl<'a> CommandTag<'a> {
         }
     }
 
-    /// The number of rows that the body of a CommandComplete tells, if it is one of the everyday commands, which leave
-    /// nothing behind in the session: SELECT, INSERT, UPDATE, DELETE. `None` for every other body, malformed ones
+    /// The number of rows that the body of a CommandComplete tells, if it is one of the everyday commands: SELECT, INSERT,
+    /// UPDATE, DELETE. They leave nothing behind in the session, but that what ends as a SELECT and has returned no rows may
+    /// be a `create table as` or `select into`, of a temporary table perhaps. `None` for every other body, malformed ones
     /// included: ask [`CommandTag::count`].
     #[inline]
     #[must_use]
     pub fn everyday(body: &[u8]) -> Option<u64> {
-        let (name, rest) = body.split_first_chunk::<7>()?;
-        let digits = match name {
-            b"SELECT " | b"UPDATE " | b"DELETE " => rest,
-            b"INSERT " => rest.strip_prefix(b"0 ")?,
-            _ => return None,
-        };
-        let (&0, digits) = digits.split_last()? else { return None };
-        // Nineteen digits fit a `u64`, whatever they are.
-        if digits.is_empty() || digits.len() > 19 {
-            return None;
+        match body.split_first_chunk::<7>()? {
+            (b"SELECT " | b"UPDATE " | b"DELETE ", digits) => number(digits),
+            (b"INSERT ", rest) => number(rest.strip_prefix(b"0 ")?),
+            _ => None,
         }
-        digits.iter().try_fold(0_u64, |rows, byte| {
-            let digit = byte.wrapping_sub(b'0');
-            (digit < 10).then(|| rows.wrapping_mul(10).wrapping_add(u64::from(digit)))
-        })
+    }
+
+    /// As [`CommandTag::everyday`], of a command that has returned no rows: INSERT, UPDATE, DELETE, which leave nothing
+    /// behind whatever they return.
+    ///
+    /// ```
+    /// use stellata_protocol::message::CommandTag;
+    /// assert_eq!(CommandTag::written(b"INSERT 0 5\0"), Some(5));
+    /// assert_eq!(CommandTag::written(b"SELECT 5\0"), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn written(body: &[u8]) -> Option<u64> {
+        match body.split_first_chunk::<7>()? {
+            (b"UPDATE " | b"DELETE ", digits) => number(digits),
+            (b"INSERT ", rest) => number(rest.strip_prefix(b"0 ")?),
+            _ => None,
+        }
     }
 
     /// Writes a CommandComplete, as a server does.
@@ -136,6 +145,20 @@ impl<'a> CommandTag<'a> {
     pub fn write(&self, out: &mut Buffer) -> Result<()> {
         out.message(b'C', |body| body.put_cstr(self.text))
     }
+}
+
+/// The number that is the rest of a tag.
+#[inline]
+fn number(tag: &[u8]) -> Option<u64> {
+    let (&0, digits) = tag.split_last()? else { return None };
+    // Nineteen digits fit a `u64`, whatever they are.
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |rows, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| rows.wrapping_mul(10).wrapping_add(u64::from(digit)))
+    })
 }
 
 /// Whether all bytes are ASCII and none is zero: the top bit of a byte, or of one less, is set otherwise.

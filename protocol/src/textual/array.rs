@@ -56,7 +56,7 @@ fn delimiter(element: Oid, catalog: &Catalog) -> char {
     if base(element, catalog) == Oid::BOX { ';' } else { ',' }
 }
 
-/// How the elements of an array are printed.
+/// The elements of an array: their type, and what stands between them.
 struct Elements<'c> {
     element: Oid,
     catalog: &'c Catalog,
@@ -109,49 +109,68 @@ impl Elements<'_> {
     }
 }
 
-/// Appends the binary form of an array over `element` whose text this is.
+/// Appends the binary form of an array over `element` whose text this is. Each element is written as it is reached, and how
+/// many there were when all have been.
 pub(super) fn parse(element: Oid, catalog: &Catalog, text: &str, out: &mut Buffer) -> Result<()> {
     let _level = Nesting::enter()?;
-    let delimiter = delimiter(element, catalog);
-    let mut scan = Braces { rest: text, delimiter, lengths: Vec::new(), elements: Vec::new() };
+    let elements = Elements { element, catalog, delimiter: delimiter(element, catalog) };
+    let mut scan =
+        Braces { rest: text, elements, lengths: Vec::new(), word: String::new(), has_null: false };
     let lower = scan.bounds()?;
-    scan.level(0)?;
-    if !scan.rest.is_empty() || (!lower.is_empty() && lower.len() != scan.lengths.len()) {
+    // The braces in front of the first element tell the dimensions. The array without elements has none.
+    let dimensions = match scan.rest {
+        "{}" => 0,
+        rest => rest.bytes().take_while(|byte| *byte == b'{').count(),
+    };
+    if dimensions > DIMENSIONS || (!lower.is_empty() && lower.len() != dimensions) {
         return Err(no_such_value());
     }
-    let has_null = scan.elements.iter().any(Option::is_none);
-    out.put_len32(scan.lengths.len())?;
-    out.put_i32(i32::from(has_null));
+    let start = out.len();
+    out.put_len32(dimensions)?;
+    out.put_i32(0);
     out.put_u32(element.0);
-    for (index, length) in scan.lengths.iter().enumerate() {
-        out.put_len32(*length)?;
+    for index in 0..dimensions {
+        out.put_i32(0);
         out.put_i32(lower.get(index).copied().unwrap_or(1));
     }
-    for text in &scan.elements {
-        match text {
-            None => out.null(),
-            Some(text) => out.value(|out| from_text(element, catalog, text, out))?,
-        }
+    scan.level(0, out)?;
+    if !scan.rest.is_empty() || scan.lengths.len() != dimensions {
+        return Err(no_such_value());
+    }
+    out.patch(start.saturating_add(FLAGS_AT), usize::from(scan.has_null))?;
+    for (index, length) in scan.lengths.iter().enumerate() {
+        let at = DIMENSIONS_AT.saturating_add(index.saturating_mul(DIMENSION));
+        out.patch(start.saturating_add(at), *length)?;
     }
     Ok(())
 }
 
+/// Where an array says that it holds NULLs, and where its dimensions stand, each in so many bytes.
+const FLAGS_AT: usize = 4;
+const DIMENSIONS_AT: usize = 12;
+const DIMENSION: usize = 8;
+
 /// The text of an array on the way to its elements.
-struct Braces<'t> {
+struct Braces<'t, 'c> {
     rest: &'t str,
-    delimiter: char,
+    elements: Elements<'c>,
     /// How long each dimension is, the outermost first; empty for an array without elements.
     lengths: Vec<usize>,
-    elements: Vec<Option<String>>,
+    /// The text of one element after the other, without quotes and backslashes.
+    word: String,
+    has_null: bool,
 }
 
-impl Braces<'_> {
+impl Braces<'_, '_> {
     /// The lower bounds, `[0:2][1:1]=`, where there are any.
     fn bounds(&mut self) -> Result<Vec<i32>> {
         let mut lower = Vec::new();
         while let Some(behind) = self.rest.strip_prefix('[') {
             let (bounds, behind) = behind.split_once(']').ok_or_else(no_such_value)?;
             let (first, _) = bounds.split_once(':').ok_or_else(no_such_value)?;
+            if lower.len() == DIMENSIONS {
+                return Err(no_such_value());
+            }
             lower.push(first.parse().map_err(|_| no_such_value())?);
             self.rest = behind;
         }
@@ -162,7 +181,7 @@ impl Braces<'_> {
     }
 
     /// A dimension and those within it.
-    fn level(&mut self, depth: usize) -> Result<()> {
+    fn level(&mut self, depth: usize, out: &mut Buffer) -> Result<()> {
         self.expect('{')?;
         if depth == 0 && self.take('}') {
             return Ok(());
@@ -182,14 +201,13 @@ impl Braces<'_> {
                 return Err(no_such_value());
             }
             if is_inner {
-                self.level(depth.saturating_add(1))?;
+                self.level(depth.saturating_add(1), out)?;
             } else if self.lengths.len() != depth.saturating_add(1) {
                 return Err(no_such_value());
             } else {
-                let element = self.element()?;
-                self.elements.push(element);
+                self.element(out)?;
             }
-            if !self.take(self.delimiter) {
+            if !self.take(self.elements.delimiter) {
                 break;
             }
         }
@@ -204,8 +222,9 @@ impl Braces<'_> {
         }
     }
 
-    fn element(&mut self) -> Result<Option<String>> {
-        let mut text = String::new();
+    /// Appends the next element.
+    fn element(&mut self, out: &mut Buffer) -> Result<()> {
+        self.word.clear();
         let is_quoted = self.take('"');
         let mut rest = self.rest.chars();
         loop {
@@ -215,26 +234,29 @@ impl Braces<'_> {
                     rest.next();
                     break;
                 }
-                (Some(char), false) if char == '}' || char == self.delimiter => break,
+                (Some(char), false) if char == '}' || char == self.elements.delimiter => break,
                 (Some('"' | '{'), false) => return Err(no_such_value()),
                 (Some('\\'), _) => {
                     rest.next();
-                    text.push(rest.next().ok_or_else(no_such_value)?);
+                    self.word.push(rest.next().ok_or_else(no_such_value)?);
                 }
                 (Some(char), _) => {
                     rest.next();
-                    text.push(char);
+                    self.word.push(char);
                 }
             }
         }
         self.rest = rest.as_str();
-        if is_quoted {
-            Ok(Some(text))
-        } else if text.is_empty() {
-            Err(no_such_value())
-        } else {
-            Ok(Some(text).filter(|text| !text.eq_ignore_ascii_case("null")))
+        if !is_quoted && self.word.is_empty() {
+            return Err(no_such_value());
         }
+        if !is_quoted && self.word.eq_ignore_ascii_case("null") {
+            self.has_null = true;
+            out.null();
+            return Ok(());
+        }
+        let (word, Elements { element, catalog, .. }) = (&self.word, &self.elements);
+        out.value(|out| from_text(*element, catalog, word, out))
     }
 
     fn take(&mut self, char: char) -> bool {

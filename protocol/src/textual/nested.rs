@@ -113,7 +113,7 @@ pub(super) fn print_multirange(
     out: &mut String,
 ) -> Result<()> {
     let mut reader = Reader::new(raw);
-    let count = reader.i32()?;
+    let count = usize::try_from(reader.i32()?).map_err(|_| no_such_value())?;
     out.push('{');
     for index in 0..count {
         if index > 0 {
@@ -221,7 +221,8 @@ pub(super) fn print_hstore(raw: &[u8], out: &mut String) -> Result<()> {
         Ok(())
     };
     let mut reader = Reader::new(raw);
-    for index in 0..reader.i32()? {
+    let count = usize::try_from(reader.i32()?).map_err(|_| no_such_value())?;
+    for index in 0..count {
         if index > 0 {
             out.push_str(", ");
         }

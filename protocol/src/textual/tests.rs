@@ -204,6 +204,58 @@ fn what_has_no_text_says_why() {
 }
 
 #[test]
+fn a_count_below_zero_is_no_count() {
+    for oid in [Oid::INT4MULTIRANGE, Oid::INT4_ARRAY, TAGS, PAIR] {
+        for count in [-1, -2, i32::MIN] {
+            let raw = [&count.to_be_bytes()[..], &[0; 8]].concat();
+            let mut text = String::new();
+            assert!(to_text(oid, &catalog(), &raw[..4], &mut text).is_err(), "{oid}: {count}");
+            assert!(to_text(oid, &catalog(), &raw, &mut text).is_err(), "{oid}: {count}");
+        }
+    }
+}
+
+#[test]
+fn an_array_of_any_dimensions_and_bounds_is_read_as_it_is_printed() {
+    for text in [
+        "{}",
+        "{NULL}",
+        "{{1,NULL},{3,4}}",
+        "[0:1]={1,2}",
+        "[-1:0][2:2][5:6]={{{1,2}},{{NULL,4}}}",
+        "{{{{{{7}}}}}}",
+    ] {
+        let mut raw = Buffer::new();
+        from_text(Oid::INT4_ARRAY, &Catalog::new(), text, &mut raw).unwrap();
+        let mut printed = String::new();
+        to_text(Oid::INT4_ARRAY, &Catalog::new(), raw.as_slice(), &mut printed).unwrap();
+        assert_eq!(printed, text);
+        let array = ArrayRef::<Option<i32>>::decode(Oid::INT4_ARRAY, raw.as_slice()).unwrap();
+        assert!(array.iter().all(|element| element.is_ok()), "{text}");
+    }
+    for text in [
+        "",
+        "{",
+        "}",
+        "{}}",
+        "{{}}",
+        "{{},{}}",
+        "{1,{2}}",
+        "{{1},2}",
+        "{{1},{2,3}}",
+        "{{1,2},{3}}",
+        "{{{{{{{7}}}}}}}",
+        "[0:1]={}",
+        "[0:1][0:1]={1,2}",
+        "[0:1]={{1,2}}",
+        "[0:0][0:0][0:0][0:0][0:0][0:0][0:0]={{{{{{7}}}}}}",
+        "{1}x",
+    ] {
+        is_refused(Oid::INT4_ARRAY, text);
+    }
+}
+
+#[test]
 fn values_that_lie_in_each_other_without_end_are_refused() {
     let catalog = catalog();
     let mut text = String::from("(a,)");

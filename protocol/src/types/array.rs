@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::catalog::{TypeKind, Types};
 use crate::types::nesting::Nesting;
+use crate::types::room::room;
 use crate::types::{Decode, Encode, IsNull, PgType, Type, nested_type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -153,7 +154,7 @@ impl<'a, T: ArrayElement + Decode<'a>> Decode<'a> for Vec<T> {
         }
         // Elements that may hold arrays themselves could be nested without end.
         let _level = if element.is_user_defined() { Some(Nesting::enter()?) } else { None };
-        let mut values = Self::with_capacity(count);
+        let mut values = Self::with_capacity(room::<T>(count, &reader));
         for _ in 0..count {
             values.push(nested_value(&mut reader, element_type)?);
         }

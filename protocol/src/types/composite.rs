@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::nested_value;
 use crate::types::nesting::Nesting;
+use crate::types::room::room;
 use crate::types::{Decode, Encode, IsNull, nested_type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -63,6 +64,11 @@ impl<'a> CompositeReader<'a> {
     #[must_use]
     pub const fn remaining(&self) -> usize {
         self.left
+    }
+
+    /// For how many of the attributes that are not yet read place is made beforehand.
+    pub(crate) fn room<T>(&self) -> usize {
+        room::<T>(self.left, &self.reader)
     }
 
     fn take_type(&mut self) -> Result<Oid> {

@@ -10,6 +10,7 @@ use crate::oid::Oid;
 use crate::types::array::{ArrayElement, element_of, nested_value};
 use crate::types::catalog::Types;
 use crate::types::nesting::Nesting;
+use crate::types::room::room;
 use crate::types::{Decode, Encode, IsNull, PgType, Type, nested_type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -306,7 +307,7 @@ impl<'a, T: ArrayElement + Decode<'a>> Decode<'a> for Array<T> {
         let (dimensions, element, count) = read_head(&mut reader)?;
         let element_type = nested_type::<T>(oid, element)?;
         let _level = if element.is_user_defined() { Some(Nesting::enter()?) } else { None };
-        let mut elements = Vec::with_capacity(count);
+        let mut elements = Vec::with_capacity(room::<T>(count, &reader));
         for _ in 0..count {
             elements.push(nested_value(&mut reader, element_type)?);
         }

@@ -9,6 +9,7 @@ use crate::types::array::{ArrayElement, element_of, nested_value};
 use crate::types::catalog::Types;
 use crate::types::dimensions::{Dimension, Dimensions, put_head, read_head};
 use crate::types::nesting::Nesting;
+use crate::types::room::room;
 use crate::types::{Decode, Encode, IsNull, PgType, Type, nested_type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -45,7 +46,7 @@ impl<T: Encode> WriteLists<1> for Vec<T> {
 
 impl<'a, T: Decode<'a>> ReadLists<'a, 1> for Vec<T> {
     fn take(reader: &mut Reader<'a>, element: Oid, dimensions: &[Dimension]) -> Result<Self> {
-        fill(dimensions, |_| nested_value(reader, element))
+        fill(reader, dimensions, |reader, _| nested_value(reader, element))
     }
 }
 
@@ -69,14 +70,16 @@ fn inner<'d, T>(list: &[T], dimensions: &'d [Dimension]) -> Result<&'d [Dimensio
 
 /// As many values as the outermost dimension calls for, each made of the others. [`read_head`] has seen that there are
 /// bytes for all of them.
-fn fill<T>(
+fn fill<'a, T>(
+    reader: &mut Reader<'a>,
     dimensions: &[Dimension],
-    mut make: impl FnMut(&[Dimension]) -> Result<T>,
+    mut make: impl FnMut(&mut Reader<'a>, &[Dimension]) -> Result<T>,
 ) -> Result<Vec<T>> {
     let Some((dimension, inner)) = dimensions.split_first() else { return Ok(Vec::new()) };
-    let mut list = Vec::with_capacity(usize::try_from(dimension.length).unwrap_or(usize::MAX));
+    let length = usize::try_from(dimension.length).unwrap_or(usize::MAX);
+    let mut list = Vec::with_capacity(room::<T>(length, reader));
     for _ in 0..dimension.length {
-        list.push(make(inner)?);
+        list.push(make(reader, inner)?);
     }
     Ok(list)
 }
@@ -143,7 +146,7 @@ macro_rules! lists {
 
         impl<'a, L: ReadLists<'a, $inner>> ReadLists<'a, $depth> for Vec<L> {
             fn take(reader: &mut Reader<'a>, element: Oid, dimensions: &[Dimension]) -> Result<Self> {
-                fill(dimensions, |dimensions| L::take(reader, element, dimensions))
+                fill(reader, dimensions, |reader, inner| L::take(reader, element, inner))
             }
         }
 

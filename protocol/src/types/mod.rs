@@ -88,11 +88,20 @@
 //! integers of 128 bits, and but for `oid` none without sign: of those, [`Numeric`](numeric::Numeric) is made, and they of
 //! it.
 //!
+//! What a value takes of memory follows the bytes that it came in, never a count that they declare. A type with parts (arrays,
+//! composites, multiranges, `tsvector`, `hstore`) begins with place for no more parts than its bytes would fill, and then
+//! grows, doubling, with those that are read. What a part takes is the size of its Rust type, and what that holds on the
+//! heap; the shortest part that can be sent has 4 bytes (a NULL in an array). So a `Vec<T>` may come to `size_of::<T>() / 4`
+//! times its bytes, and to three times that while it moves to a larger place: a `Vec<i32>` of values to half of its bytes,
+//! a `Vec<Option<String>>` that is nothing but NULLs to six times them. An [`ArrayRef`] and a [`Raw`] take nothing. What a
+//! server may send at all is bounded by [`Limits::message`](crate::Limits::message).
+//!
 //! `aclitem`, `gtsvector` and the types of the extension `isn` have no binary form: no Rust type reads them but as text that
 //! the server makes of them (`relacl::text[]`).
 
 mod name;
 pub(crate) mod nesting;
+mod room;
 pub(crate) mod catalog;
 pub(crate) mod array;
 pub(crate) mod params;

@@ -8,6 +8,7 @@ use crate::oid::Oid;
 use crate::types::array::{ArrayElement, nested_value};
 use crate::types::catalog::{TypeKind, Types};
 use crate::types::range::{Range, RangeElement};
+use crate::types::room::room;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -173,7 +174,7 @@ impl<'a, T: RangeElement + Decode<'a>> Decode<'a> for Multirange<T> {
                 reader.error(ErrorKind::Truncated, "a multirange has fewer bytes than ranges")
             );
         }
-        let mut ranges = Vec::with_capacity(count);
+        let mut ranges = Vec::with_capacity(room::<Range<T>>(count, &reader));
         for _ in 0..count {
             ranges.push(nested_value::<Range<T>>(&mut reader, range)?);
         }

@@ -35,6 +35,12 @@ impl Nesting {
         DEPTH.set(depth.saturating_add(1));
         Ok(Self(PhantomData))
     }
+
+    /// How many levels this thread is in.
+    #[inline]
+    pub(crate) fn depth() -> u32 {
+        DEPTH.get()
+    }
 }
 
 impl Drop for Nesting {

@@ -77,7 +77,7 @@ impl ArrayElement for Record<'_> {}
 impl<'a> Decode<'a> for Record<'a> {
     fn decode(oid: Oid, raw: &'a [u8]) -> Result<Self> {
         let mut reader = CompositeReader::new(oid, raw)?;
-        let mut fields = Vec::with_capacity(reader.remaining());
+        let mut fields = Vec::with_capacity(reader.room::<(Oid, Option<&[u8]>)>());
         while reader.remaining() > 0 {
             fields.push(reader.next_raw()?);
         }

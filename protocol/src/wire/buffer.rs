@@ -417,9 +417,48 @@ fn sized(len: usize, first: u64, second: u64) -> [u8; SHORT] {
     bytes
 }
 
+/// A length as the protocol counts it.
+///
+/// # Errors
+/// [`ErrorKind::TooLarge`] above 2 147 483 647.
 #[inline]
-fn len32(len: usize) -> Result<i32> {
-    i32::try_from(len).map_err(|_| too_large())
+pub(crate) fn len32(len: usize) -> Result<i32> {
+    match i32::try_from(len) {
+        Ok(len) if len <= most() => Ok(len),
+        _ => Err(too_large()),
+    }
+}
+
+/// The largest length.
+#[cfg(not(test))]
+#[inline(always)]
+const fn most() -> i32 {
+    i32::MAX
+}
+
+#[cfg(test)]
+use bound::most;
+
+/// A smaller largest length, so that a test need not write 2 GiB to go past it.
+#[cfg(test)]
+pub(crate) mod bound {
+    use core::cell::Cell;
+
+    thread_local! {
+        static MOST: Cell<i32> = const { Cell::new(i32::MAX) };
+    }
+
+    pub(super) fn most() -> i32 {
+        MOST.get()
+    }
+
+    /// Runs `write` where no length above `most` can be written.
+    pub(crate) fn within<T>(most: i32, write: impl FnOnce() -> T) -> T {
+        MOST.set(most);
+        let done = write();
+        MOST.set(i32::MAX);
+        done
+    }
 }
 
 #[cold]

@@ -19,7 +19,7 @@ pub(crate) const HEAD: usize = 5;
 /// The server sends longer ones only for rows, row and parameter descriptions, COPY data, function results,
 /// notifications, notices and errors; a longer message of another type means that the two sides no longer agree where
 /// messages begin.
-const SHORT: usize = 30_000;
+pub(crate) const SHORT: usize = 30_000;
 
 /// Looks for a whole message at the front of `bytes`.
 ///

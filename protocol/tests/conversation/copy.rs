@@ -5,7 +5,7 @@ use stellata_protocol::{ErrorKind, Event};
 
 use crate::action::Action::{
     self, Begin, Bind, CopyData, CopyDone, CopyFail, Execute, ExecuteCopyIn, Flush, FunctionCall,
-    Query, QueryCopy, Series, Sync, Write,
+    Query, QueryCopy, RunAlone, Series, Sync, Write,
 };
 use crate::script::{Script, codes, ended_by, events, rows, tags};
 use crate::server::Server;
@@ -101,6 +101,57 @@ fn copy_from_before_several_syncs() {
         .play("copy-in-simple-sync");
     assert_eq!(tags(&simple.output()), "QSfS");
     assert_eq!(simple.conversation().owed(), 0);
+}
+
+/// A Sync behind another request reaches the server when it takes no data any more: it is not lost, and is not sent again.
+/// However many there are, what one refusal writes is of one size.
+#[test]
+fn what_a_refused_copy_writes_does_not_grow_with_what_was_asked_behind_it() {
+    const MANY: usize = 5_000;
+    let asked = [[Begin, RunAlone]; MANY].concat();
+    let hostile = Server::new().bind_complete().then(&refused()).ready();
+    let caller =
+        (0..MANY).fold(Script::ready().act(&asked), |script, _| script.server(hostile.clone()));
+    let caller = caller.run_whole();
+    assert_eq!((caller.error(), caller.conversation().owed()), (None, 0));
+    let tags = tags(&caller.output());
+    assert_eq!(tags, "BES".repeat(MANY) + &"fS".repeat(MANY));
+}
+
+/// Data is there for one COPY. Another one in the same text is refused, and the session goes on.
+#[test]
+fn a_second_copy_from_in_a_simple_query_is_refused() {
+    let caller = Script::ready()
+        .act(&[Begin, QueryCopy])
+        .server(Server::new().copy(b'G'))
+        .act(&[CopyData, CopyDone])
+        .server(Server::new().complete("COPY 1").copy(b'G'))
+        .act(&[CopyData, CopyDone, CopyFail])
+        .server(Server::new().error("57014").ready())
+        .act(&[Series])
+        .server(Server::new().series(&[4]))
+        .play("copy-in-twice");
+    assert_eq!(
+        events(&caller)[..5],
+        [
+            (1, Event::CopyIn),
+            (1, Event::CommandComplete),
+            (1, Event::CopyInRefused),
+            (1, Event::Error),
+            (1, Event::ReadyForQuery),
+        ]
+    );
+    assert_eq!(tags(&caller.output()), "QdcfPBDECS");
+    assert_eq!((caller.error(), rows(&caller, 2)), (None, vec![4]));
+    // It may stand behind other results too.
+    let caller = Script::ready()
+        .act(&[Begin, QueryCopy])
+        .server(Server::new().columns().row(1).complete("SELECT 1").empty(b'I').copy(b'G'))
+        .act(&[CopyData, CopyDone])
+        .server(Server::new().complete("COPY 1").ready())
+        .play("copy-in-behind-rows");
+    assert_eq!(tags(&caller.output()), "Qdc");
+    assert_eq!((caller.error(), caller.conversation().owed()), (None, 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a server may make a client hold.
 
-use stellata_protocol::message::ServerError;
+use stellata_protocol::message::{Authentication, ServerError};
 use stellata_protocol::{Conversation, ErrorKind, Login};
 
 use crate::action::Action::Series;
@@ -47,6 +47,36 @@ fn a_declared_length_allocates_nothing() {
         assert_eq!(conversation.advance(), Ok(None));
         let held = conversation.buffered();
         assert!(held <= (1 << 19) + 2 * received, "{held} bytes are held of {received}");
+    }
+}
+
+/// Nothing is waited for, and so nothing is held, of a message that has no place in a login, or is longer than any of one.
+#[test]
+fn a_login_refuses_by_the_head_what_has_no_place_in_it() {
+    let fed = |before: Server, tag: u8, length: u32| {
+        let mut conversation = Conversation::start(Login::new("me", NONCE)).unwrap();
+        conversation.receive(before.bytes());
+        conversation.receive(&[&[tag], &length.to_be_bytes()[..]].concat());
+        conversation.advance().map_err(|error| error.kind())
+    };
+    let let_in = || Server::new().authentication(Authentication::Ok);
+    for tag in 0..=u8::MAX {
+        let may_be_long = b"TDdVENAt".contains(&tag);
+        for (before, legal, can_be_long) in
+            [(Server::new(), &b"RENv"[..], false), (let_in(), b"RENKSAZ", may_be_long)]
+        {
+            let expected = |is_long: bool| {
+                if is_long && !can_be_long {
+                    Err(ErrorKind::TooLarge)
+                } else if legal.contains(&tag) {
+                    Ok(None)
+                } else {
+                    Err(ErrorKind::UnexpectedMessage)
+                }
+            };
+            assert_eq!(fed(before.clone(), tag, 30_000), expected(false), "{tag}");
+            assert_eq!(fed(before, tag, 30_001), expected(true), "{tag}");
+        }
     }
 }
 

@@ -78,6 +78,8 @@ impl Call {
                 }
                 if *fails {
                     answers.push(error);
+                } else if results.is_empty() {
+                    answers.push((message().empty(b'I'), Event::EmptyQuery));
                 }
                 answers.push(ready);
             }

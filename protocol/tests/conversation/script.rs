@@ -83,6 +83,11 @@ impl Script {
         whole
     }
 
+    /// Plays a script that is too long for any other way.
+    pub(crate) fn run_whole(self) -> Caller {
+        self.run(Pieces::Whole, usize::MAX).0
+    }
+
     /// Cut off anywhere, the session has seen what was whole by then and not a thing more.
     fn every_prefix(&self, bytes: &Caller, error_at: usize) {
         for len in 0..self.stream().len() {

@@ -69,11 +69,12 @@ fn both_protocols_take_turns() {
 }
 
 #[test]
-fn rows_without_a_description_are_refused() {
+fn results_out_of_order_are_refused() {
     for (name, server) in [
         ("simple-bare-row", Server::new().row(1)),
         ("simple-row-after-end", Server::new().columns().complete("SELECT 0").row(1)),
         ("simple-ready-in-rows", Server::new().columns().row(1).ready()),
+        ("simple-ready-alone", Server::new().ready()),
         ("simple-parse-complete", Server::new().parse_complete()),
         ("simple-suspended", Server::new().columns().empty(b's')),
     ] {

@@ -1,5 +1,6 @@
 //! Who is the primary: found out, and found out again.
 
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use stellata_pool::{Error, Role};
@@ -219,4 +220,35 @@ fn the_roles_of_every_version_are_read() {
             .await;
         });
     }
+}
+
+#[test]
+fn a_function_that_is_told_of_a_notice_may_ask_how_things_stand() {
+    let mut servers = Servers::start(ServerOptions::new()).unwrap();
+    let all: Vec<&Server> = servers.servers().iter().collect();
+    let (asked, told) =
+        (Arc::new(OnceLock::<Cluster>::new()), Arc::new(Mutex::new(Vec::<Role>::new())));
+    let (of_cluster, tell) = (Arc::clone(&asked), Arc::clone(&told));
+    let config = config(&all).with_on_notice(move |_| {
+        if let Some(cluster) = of_cluster.get() {
+            tell.lock().unwrap().extend(roles(cluster));
+        }
+    });
+    run_within(Duration::from_secs(100), async {
+        let options = options().check_interval(Duration::from_secs(3_600));
+        let cluster = Cluster::new(config, options);
+        cluster.check().await;
+        asked.set(cluster.clone()).unwrap();
+        let mut lease = cluster.acquire().await.unwrap();
+        lease.execute("select 1", ()).await.unwrap();
+        // Every session is told of it by a warning, which nobody reads while this one is lent.
+        servers.fail_over(Shutdown::Immediate).unwrap();
+        assert!(told.lock().unwrap().is_empty());
+        drop(lease);
+        // The other server is the primary now, so that the idle connections are looked at, and closed.
+        cluster.check().await;
+        assert_eq!(cluster.status().failovers, 1);
+        // So was the connection that is kept for looks, if it was not closed before it was read.
+        assert!(told.lock().unwrap().len() >= 2, "it was told of, and asked");
+    });
 }

@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use stellata_client::{CopyFields, CopyHeader, CopyOptions, CopyRow, ErrorKind, FromRow};
 use stellata_protocol::{ColumnError, Columns, Expect, Oid};
-use stellata_testkit::{Database, with_database};
+use stellata_testkit::{Database, with_database, with_database_since};
 
 use super::{connect, text_of};
 
@@ -97,7 +97,7 @@ fn forms() -> Vec<Lines> {
 
 /// With the names of the columns in the first line, which text has since server 15.
 fn with_names(options: CopyOptions, database: &Database) -> CopyOptions {
-    if database.version() >= 150_000 { options.header(CopyHeader::Names) } else { options }
+    if database.version() >= 15 { options.header(CopyHeader::Names) } else { options }
 }
 
 #[test]
@@ -203,10 +203,7 @@ fn lines_that_are_read_are_those_that_the_server_writes() {
 
 #[test]
 fn a_header_that_is_to_match_does() {
-    with_database(async |database| {
-        if database.version() < 15 {
-            return;
-        }
+    with_database_since(15, async |database| {
         let mut connection = connect(database).await;
         connection.execute("create temp table t (a int, \"B, c\" text)", ()).await.unwrap();
         let options = CopyOptions::csv().header(CopyHeader::Match);

@@ -228,19 +228,15 @@ pub(super) fn cases() -> Vec<Case> {
     let again = |code: &'static str, routine: &'static str, second: Reply| {
         answer(stale(code, routine)).expect("CPDBES").send(new().close_complete().then(second))
     };
-    // A name that is not known any more may be another's by now: the statement goes without one.
-    let nameless = |second: Reply| {
-        answer(stale("26000", "FetchPreparedStatement")).expect("PDBES").send(second)
-    };
     cases.push(Case::new(
         "e-forgotten-once",
-        nameless(seven()).serve(),
+        again("26000", "FetchPreparedStatement", seven()).serve(),
         query::<(i32,)>,
         "[(7,)] usable",
     ));
     cases.push(Case::new(
         "e-forgotten-always",
-        nameless(stale("26000", "FetchPreparedStatement")).serve(),
+        again("26000", "FetchPreparedStatement", stale("26000", "FetchPreparedStatement")).serve(),
         query::<(i32,)>,
         "Server 26000 usable",
     ));

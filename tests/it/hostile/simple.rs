@@ -20,7 +20,6 @@ pub(super) fn cases() -> Vec<Case> {
     let replies = [
         ("q-right", seven().ready('I'), format!("<{row}> usable")),
         ("q-two-results", seven().then(seven()).ready('I'), format!("<{row}; {row}> usable")),
-        ("q-nothing", new().ready('I'), "<> usable".to_owned()),
         ("q-empty", new().message('I', b"").ready('I'), "<> usable".to_owned()),
         (
             "q-not-utf-8",
@@ -35,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         })
         .collect();
     let wrong = [
+        ("q-nothing", new()),
         ("q-row-first", new().row(SEVEN)),
         ("q-columns-then-ready", new().columns(&n()).ready('I')),
         ("q-columns-twice", new().columns(&n()).columns(&n())),

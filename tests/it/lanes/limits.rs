@@ -2,23 +2,14 @@
 
 use std::time::Duration;
 
+use stellata_client::Connection;
 use stellata_pool::Sharing::{Apart, Together};
-use stellata_pool::{Error, Pool, PoolOptions, SharedError};
-use stellata_testkit::with_database;
+use stellata_pool::{Cause, Error, Pool, PoolOptions, SharedError};
+use stellata_testkit::{run, with_database};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::{ask, ask_by, config, poll_once, pool, sessions, slowly};
-
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..10_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    panic!("it has not come to pass: {what}");
-}
+use super::{Asking, ask, ask_by, asking, config, eventually, poll_once, pool, sessions, slowly};
 
 #[test]
 fn more_than_a_lane_takes_wait_and_are_answered() {
@@ -54,6 +45,121 @@ fn who_waits_for_a_lane_has_a_deadline() {
         assert!(matches!(error, SharedError::Pool(Error::Timeout { .. })), "{error:?}");
         drop(lease);
         assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+    });
+}
+
+/// As many statements as a lane takes, the first of which sleeps for long.
+async fn fill(pool: &Pool) -> Vec<Asking<'_>> {
+    assert_eq!(ask(pool, Apart, 1).await.unwrap(), 1);
+    let mut held = vec![slowly(pool, 300.0)];
+    held.extend((1..64).map(|n| asking(pool, Apart, n)));
+    for one in &mut held {
+        assert!(poll_once(one).await.is_pending());
+    }
+    held
+}
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Asks in vain, on paused time: the cause, when the deadline has come, and not later.
+async fn in_vain(pool: &Pool) -> Cause {
+    let start = Instant::now();
+    let error = ask(pool, Apart, 7).await.unwrap_err();
+    let took = start.elapsed();
+    assert!(took >= LIMIT && took < LIMIT + Duration::from_millis(20), "{took:?}: {error}");
+    let SharedError::Pool(Error::Timeout { waited, cause, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert!(waited >= LIMIT && waited <= took, "{waited:?}");
+    cause
+}
+
+#[test]
+fn who_finds_all_lanes_full_in_a_full_pool_is_told_so_at_the_deadline() {
+    with_database(async |database| {
+        let options = PoolOptions::new().max(1).lanes(1).acquire_timeout(LIMIT);
+        let pool = Pool::new(config(database), options);
+        let held = fill(&pool).await;
+        tokio::time::pause();
+        let counted = async {
+            tokio::time::sleep(LIMIT / 2).await;
+            pool.status().waiting
+        };
+        let (cause, waiting) = tokio::join!(in_vain(&pool), counted);
+        assert!(matches!(cause, Cause::Exhausted), "{cause:?}");
+        assert_eq!((waiting, pool.status().waiting, pool.metrics().timed_out), (1, 0, 1));
+        drop(held);
+    });
+}
+
+#[test]
+fn who_finds_all_lanes_full_has_a_connection_of_its_own_where_there_may_be_more() {
+    with_database(async |database| {
+        let pool = pool(database, 3, 1);
+        let held = fill(&pool).await;
+        let answer = timeout(Duration::from_secs(15), ask(&pool, Apart, 7)).await;
+        assert_eq!(answer.unwrap().unwrap(), 7);
+        assert_eq!((pool.lanes(), pool.metrics().opened, pool.status().waiting), (1, 2, 0));
+        drop(held);
+    });
+}
+
+#[test]
+fn a_lane_that_can_not_be_had_is_waited_for_until_the_deadline_and_not_twice() {
+    run(async {
+        tokio::time::pause();
+        let never = || std::future::pending::<stellata_client::Result<Connection>>();
+        let options = PoolOptions::new().max(2).lanes(1).acquire_timeout(LIMIT);
+        let pool = Pool::opened_by(never, options);
+        for _ in 0..3 {
+            let cause = in_vain(&pool).await;
+            assert!(matches!(cause, Cause::Opening), "{cause:?}");
+            // So that the next does not come behind one who came before it.
+            tokio::time::sleep(LIMIT / 3).await;
+        }
+    });
+}
+
+#[test]
+fn a_lane_that_ends_slowly_is_waited_for_without_haste() {
+    with_database(async |database| {
+        let pool = pool(database, 2, 1);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let slow = tokio::spawn({
+            let pool = pool.clone();
+            async move { slowly(&pool, 1.5).await }
+        });
+        eventually("it is sent", || pool.metrics().lanes.statements == 2).await;
+        // The lane takes no more, and its place is not free yet.
+        pool.renew();
+        assert_eq!(pool.lanes(), 0);
+        let before = pool.metrics();
+        assert_eq!(ask(&pool, Apart, 7).await.unwrap(), 7);
+        let now = pool.metrics();
+        assert!(now.waits.count() - before.waits.count() <= 3, "{before:?} {now:?}");
+        assert_eq!(slow.await.unwrap().unwrap(), 1);
+    });
+}
+
+#[test]
+fn large_statements_wait_until_the_lane_has_written_those_before() {
+    with_database(async |database| {
+        let pool = pool(database, 1, 1);
+        assert_eq!(ask(&pool, Apart, 1).await.unwrap(), 1);
+        let mut tasks = JoinSet::new();
+        for n in 0..24_usize {
+            let pool = pool.clone();
+            tasks.spawn(async move {
+                let long = "x".repeat(700_000 + n);
+                let rows: Vec<(i32,)> =
+                    pool.query_shared("select length($1)", (long.as_str(),)).await.unwrap();
+                assert_eq!(rows, [(700_000 + n as i32,)]);
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+        }
+        assert_eq!((sessions(database), pool.status().waiting), (1, 0));
     });
 }
 
@@ -290,7 +396,7 @@ fn without_lanes_a_read_has_a_connection_of_its_own() {
 
 #[test]
 fn a_server_that_is_away_is_told_of_in_its_own_words() {
-    stellata_testkit::run(async {
+    run(async {
         let config =
             stellata_pool::Config::parse("postgres://me@127.0.0.1:1/x?sslmode=disable").unwrap();
         let options = PoolOptions::new().lanes(2).acquire_timeout(Duration::from_millis(300));

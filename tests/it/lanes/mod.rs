@@ -6,6 +6,7 @@ mod failures;
 mod limits;
 mod models;
 mod poolers;
+mod runtimes;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -74,6 +75,17 @@ fn slowly(pool: &Pool, seconds: f64) -> Asking<'_> {
 /// Polls once, and lets whoever is woken by it be.
 async fn poll_once(future: &mut Asking<'_>) -> Poll<Result<i64, SharedError>> {
     std::future::poll_fn(|cx: &mut Context<'_>| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Waits until something is so.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..15_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it has not come to pass: {what}");
 }
 
 /// How many sessions there are of the tests.

@@ -133,6 +133,30 @@ pub(crate) const CASES: &[Case] = &[
         },
     },
     Case {
+        items: &["orm Transaction::connection"],
+        work: |db| {
+            Box::pin(async {
+                db.transaction(async |tx| {
+                    let mut connection = tx.connection().await?;
+                    connection.copy_in("label", &["name"]).rows([(fresh(),)]).await?;
+                    drop(connection);
+                    Label::query().count(tx).await?;
+                    let mut connection = tx.connection().await?;
+                    let inside = stellata::Session::on(&mut connection);
+                    new!(Label { name: fresh() }).insert(&inside).await.map(drop)
+                })
+                .await?;
+                let mut lease = db.pool().acquire().await?;
+                let session = stellata::Session::on(&mut lease);
+                Artist::query().include(|a| (a.albums(), a.label())).all(&session).await?;
+                let rows = (0..3).map(|_| new!(Label { name: fresh() }));
+                Label::insert_many(rows).exec(&session).await?;
+                let mut rows = session.sql("select name from label").lend().await?;
+                rows.next::<(&str,)>().await.map(drop)
+            })
+        },
+    },
+    Case {
         items: &["orm Configured::transaction"],
         work: |db| {
             Box::pin(async {

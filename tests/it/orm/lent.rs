@@ -86,3 +86,34 @@ fn an_error_of_lent_rows_tells_what_and_where() {
         assert_eq!(error.kind(), ErrorKind::Decode);
     });
 }
+
+#[derive(PgEnum, Debug, Clone, Copy, PartialEq)]
+enum Mood {
+    Happy,
+}
+
+#[test]
+fn lent_rows_of_an_unknown_type_are_not_held_whatever_stands_before_them() {
+    with_database(async |database| {
+        database.run("create type mood as enum ('happy')").unwrap();
+        // More than would be held.
+        let many = "select repeat('x', 1 << 20), 'happy'::mood from generate_series(1, 72)";
+        for in_transaction in [false, true] {
+            let db = connected(database).await;
+            let read = async |mut rows: stellata::Rows<'_>| {
+                let mut count = 0;
+                while let Some((text, mood)) = rows.next::<(&str, Mood)>().await? {
+                    assert_eq!((text.len(), mood), (1 << 20, Mood::Happy));
+                    count += 1;
+                }
+                Ok::<_, stellata::Error>(count)
+            };
+            let count = match in_transaction {
+                false => read(db.sql(many).lend().await.unwrap()).await,
+                // Its first statement.
+                true => db.transaction(async |tx| read(tx.sql(many).lend().await?).await).await,
+            };
+            assert_eq!(count.unwrap(), 72);
+        }
+    });
+}

@@ -12,6 +12,7 @@ mod models;
 mod named;
 mod read;
 mod relations;
+mod sessions;
 mod settings;
 mod shown;
 mod sql;

@@ -34,6 +34,14 @@ fn the_next_borrower_sees_nothing_of_the_last() {
         for sql in [
             "set work_mem = '5MB'",
             "create temp table left_over (n int4)",
+            "create temp table left_over as select 1 as n",
+            "select 1 as n into temp left_over",
+            "select 1; create temp table left_over as select 1 as n; select 2",
+            "explain analyze create temp table left_over as select 1 as n",
+            "do $$ begin create temp table left_over (n int4); end $$",
+            "prepare left_over as select 1; execute left_over",
+            "begin; declare left_over cursor with hold for select 1; fetch left_over; commit",
+            "begin; declare left_over cursor with hold for values (1); move left_over; commit",
             "listen left_over",
             "prepare left_over as select 1",
             "begin; declare left_over cursor for select 1",
@@ -53,6 +61,107 @@ fn the_next_borrower_sees_nothing_of_the_last() {
             nothing_is_left(&pool, sql).await;
         }
         assert_eq!(pool.metrics().opened, 1, "it was the same connection all the time");
+    });
+}
+
+/// What has the tag of a `select` and is none, in every way in which a statement is asked for.
+#[test]
+fn a_temporary_table_that_a_select_has_made_goes() {
+    with_database(async |database| {
+        let pool = pool(database, 1);
+        for sql in [
+            "create temp table left_over as select 1 as n",
+            "select 1 as n into temp left_over",
+            "with one as (select 1 as n) select n into temp left_over from one",
+            "create temp table left_over as values (1)",
+        ] {
+            for way in 0..6 {
+                let what = format!("{sql}, way {way}");
+                let mut connection = pool.acquire().await.unwrap();
+                match way {
+                    0 => assert_eq!(connection.execute(sql, ()).await.unwrap(), 1),
+                    1 => {
+                        let mut batch = connection.batch().unwrap();
+                        batch.add("select 1", ()).unwrap().add(sql, ()).unwrap();
+                        batch.add("select 2", ()).unwrap();
+                        batch.send().unwrap().end().await.unwrap();
+                    }
+                    // Given up when its first answer is there.
+                    2 => {
+                        let mut batch = connection.batch().unwrap();
+                        batch.add("select 1", ()).unwrap().add(sql, ()).unwrap();
+                        batch.send().unwrap().count().await.unwrap();
+                    }
+                    3 => {
+                        let mut rows = connection.lend(sql, ()).unwrap();
+                        assert!(rows.next::<(i32,)>().await.unwrap().is_none());
+                    }
+                    4 => {
+                        connection.execute("begin", ()).await.unwrap();
+                        let mut portal = connection.portal(sql, ()).unwrap();
+                        portal.fetch::<(i32,)>(&mut connection, 0).await.unwrap();
+                        connection.execute("commit", ()).await.unwrap();
+                    }
+                    _ => {
+                        let running = connection.execute(sql, ());
+                        let _ = tokio::time::timeout(Duration::from_micros(200), running).await;
+                    }
+                }
+                if way < 4 {
+                    assert!(!connection.is_quiet() || connection.is_changed(), "{what}");
+                }
+                drop(connection);
+                nothing_is_left(&pool, &what).await;
+            }
+        }
+        // It is run by its name, too.
+        let mut connection = pool.acquire().await.unwrap();
+        for _ in 0..2 {
+            connection.mark_clean();
+            let made = "create temp table left_over as select 1 as n";
+            connection.execute(made, ()).await.unwrap();
+            assert!(connection.is_changed());
+            connection.execute("drop table left_over", ()).await.unwrap();
+        }
+        drop(connection);
+        nothing_is_left(&pool, "twice").await;
+        assert_eq!(pool.metrics().opened, 1);
+    });
+}
+
+#[test]
+fn reading_and_writing_leave_nothing_to_clean() {
+    with_database(async |database| {
+        database.run("create table t (n int4)").unwrap();
+        let pool = pool(database, 1);
+        let mut connection = pool.acquire().await.unwrap();
+        for _ in 0..2 {
+            for sql in [
+                "select 1",
+                "select 1 where false",
+                "values (1)",
+                "table t",
+                "insert into t values (1)",
+                "insert into t values (1) returning n",
+                "with one as (select 1 as n) insert into t select n from one",
+                "update t set n = 2",
+                "delete from t",
+                "select n from t for update",
+                "begin",
+                "commit",
+                "",
+            ] {
+                connection.execute(sql, ()).await.unwrap();
+                assert!(!connection.is_changed(), "{sql}");
+                connection.simple(sql).await.unwrap();
+                assert!(!connection.is_changed(), "{sql}, simple");
+            }
+            let mut batch = connection.batch().unwrap();
+            batch.add("select 1 where false", ()).unwrap().add("select 2", ()).unwrap();
+            batch.send().unwrap().end().await.unwrap();
+            connection.simple("select 1 where false; select 2; select").await.unwrap();
+            assert!(!connection.is_changed());
+        }
     });
 }
 

@@ -85,6 +85,27 @@ fn a_server_that_is_slow() {
 }
 
 #[test]
+fn a_server_that_refused_once_and_is_silent_now() {
+    run(async {
+        tokio::time::pause();
+        let calls = AtomicUsize::new(0);
+        let open = move || {
+            let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                match is_first {
+                    true => Err(stellata_client::Error::new(ErrorKind::Authentication, "refused")),
+                    false => std::future::pending().await,
+                }
+            }
+        };
+        let pool = Pool::opened_by(open, options());
+        assert!(matches!(pool.acquire().await, Err(Error::Connect(_))));
+        let (cause, text) = in_vain(&pool).await;
+        assert!(matches!(cause, Cause::Opening), "{text}");
+    });
+}
+
+#[test]
 fn connections_that_are_all_lent() {
     with_database(async |database| {
         let pool = Pool::new(config(database), options().max(1));

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use stellata_pool::{Error, Pool, PoolOptions};
-use stellata_testkit::{Database, with_database};
+use stellata_testkit::{Database, run, with_database};
 
+use super::memory::Memory;
 use super::{config, eventually, number};
 
 fn options() -> PoolOptions {
@@ -123,6 +124,24 @@ fn a_pool_is_made_smaller_and_larger_while_it_is_used() {
         assert_eq!(pool.status().lent, 4);
         assert!(tokio::time::timeout(Duration::from_millis(50), pool.acquire()).await.is_err());
         drop((lent, leases));
+    });
+}
+
+#[test]
+fn a_pool_that_is_made_smaller_and_larger_at_once_never_has_more_than_the_maximum() {
+    run(async {
+        let memory = Arc::new(Memory::default());
+        let pool = memory.pool(options());
+        for round in 1..=3 {
+            use_at_once(&pool, 4).await;
+            assert_eq!(pool.status().idle, 4);
+            pool.resize(1);
+            assert_eq!((pool.status().idle, pool.metrics().closed.surplus), (1, 3 * round));
+            // Those that are closed have not said goodbye yet.
+            pool.resize(4);
+            use_at_once(&pool, 4).await;
+            assert_eq!(memory.most(), 4);
+        }
     });
 }
 

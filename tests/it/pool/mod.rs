@@ -1,14 +1,19 @@
 //! The pool: lending, deadlines, cleaning, crowds, outages.
 
+mod memory;
+
 mod cleaning;
 mod crowd;
 mod deadlines;
+mod hooks;
 mod idle;
 mod lending;
 mod limits;
 mod metrics;
+mod minimum;
 mod outages;
 mod restarts;
+mod runtimes;
 mod simulated;
 
 use std::time::Duration;

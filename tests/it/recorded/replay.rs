@@ -1,13 +1,16 @@
 //! A recorded session, played to a conversation that asks what the recorded client asked.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
+use stellata_protocol::auth::{ChannelBindingPolicy, Keys};
 use stellata_protocol::message::{
-    Bind, Execute, FirstMessage, FunctionCall, Notification, Parse, ServerError, Target,
-    TransactionStatus,
+    Bind, Execute, FirstMessage, FunctionCall, Notification, Parse, SaslInitialResponse,
+    ServerError, Target, TransactionStatus, read_copy_fail, read_query, read_sasl_response,
 };
 use stellata_protocol::{
-    Buffer, Conversation, Error, Event, Format, Frame, Login, Oid, Params, Reader, frame,
+    Buffer, Conversation, Error, Event, Format, Frame, Login, Oid, Params, frame,
 };
 use stellata_testkit::{Direction, PASSWORD, Recording};
 
@@ -52,9 +55,52 @@ pub(super) struct Seen {
     pub(super) cancel: Option<Vec<u8>>,
 }
 
+/// The keys of the logins that were played, by the password and the server's message: what is recorded does not change, and
+/// a derivation takes as long as a thousand plays.
+static KEYS: Mutex<Option<HashMap<(String, Vec<u8>), Keys>>> = Mutex::new(None);
+
+/// How many of them are kept.
+const MOST_KEYS: usize = 64;
+
+/// The hash of the server's certificate that a recorded client has bound its login to.
+fn end_point(recording: &Recording) -> Option<Vec<u8>> {
+    let sent = recording.bytes(Direction::ToServer);
+    let length = u32::from_be_bytes(sent[..4].try_into().unwrap()) as usize;
+    let mut rest = &sent[length..];
+    let mut proofs = Vec::new();
+    while let Ok(Some(Frame { tag: b'p', size })) = frame(rest, 1 << 20) {
+        proofs.push(&rest[5..size]);
+        rest = &rest[size..];
+    }
+    let (first, last) = (proofs.first()?, proofs.get(1)?);
+    if SaslInitialResponse::read(first).ok()?.mechanism != "SCRAM-SHA-256-PLUS" {
+        return None;
+    }
+    let last = std::str::from_utf8(read_sasl_response(last)).unwrap();
+    let binding = base64(last.strip_prefix("c=").unwrap().split(',').next().unwrap());
+    Some(binding.strip_prefix(b"p=tls-server-end-point,,").unwrap().to_vec())
+}
+
+/// The bytes that a text in base64 stands for.
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for byte in text.trim_end_matches('=').bytes() {
+        let digit = DIGITS.iter().position(|digit| *digit == byte).unwrap();
+        bits = bits << 6 | u32::try_from(digit).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}
+
 /// A session that is being played.
 pub(super) struct Player {
     pub(super) conversation: Conversation,
+    password: &'static str,
     events: Vec<(Event, u64, Vec<u8>)>,
     notices: Vec<ServerError>,
     notifications: Vec<Notification>,
@@ -75,11 +121,18 @@ impl Player {
         let login = Login::new(parameters[0].1, NONCE)
             .version(version)
             .password(password.as_bytes())
+            .channel_binding(ChannelBindingPolicy::Prefer, end_point(recording))
             .allow_cleartext(true);
         let login =
             parameters[1..].iter().fold(login, |login, (name, value)| login.parameter(name, value));
         let conversation = Conversation::start(login).unwrap();
-        Self { conversation, events: Vec::new(), notices: Vec::new(), notifications: Vec::new() }
+        Self {
+            conversation,
+            password,
+            events: Vec::new(),
+            notices: Vec::new(),
+            notifications: Vec::new(),
+        }
     }
 
     /// Takes in bytes of the server and tells all that they mean.
@@ -89,13 +142,35 @@ impl Player {
             let body = self.conversation.body().to_vec();
             self.events.push((answer.event, answer.request, body));
             if answer.event == Event::KeyDerivation {
-                let keys = self.conversation.key_derivation().unwrap().run();
+                let keys = self.keys();
                 self.conversation.provide_keys(keys)?;
             }
         }
         self.notices.extend(std::iter::from_fn(|| self.conversation.pop_notice()));
         self.notifications.extend(std::iter::from_fn(|| self.conversation.pop_notification()));
         Ok(())
+    }
+
+    /// The keys that the login waits for.
+    fn keys(&mut self) -> Keys {
+        let derivation = self.conversation.key_derivation().unwrap();
+        let name = (self.password.to_owned(), self.conversation.body().to_vec());
+        let mut known = KEYS.lock().unwrap();
+        let known = known.get_or_insert_default();
+        if let Some(keys) = known.get(&name) {
+            return keys.clone();
+        }
+        let keys = derivation.run();
+        if known.len() < MOST_KEYS {
+            known.insert(name, keys.clone());
+        }
+        keys
+    }
+
+    /// The events so far, as [`Seen::events`].
+    #[allow(dead_code, reason = "the mutated streams are looked at when they have been played")]
+    pub(super) fn events(&self) -> &[(Event, u64, Vec<u8>)] {
+        &self.events
     }
 
     /// The events so far, as [`Seen::events`].
@@ -227,7 +302,7 @@ fn ask(
         b'S' => conversation.sync(),
         b'H' => conversation.flush(),
         b'Q' => {
-            let sql = Reader::new(body).cstr().unwrap();
+            let sql = read_query(body).unwrap();
             if with_data { conversation.query_copy(sql) } else { conversation.query(sql) }
         }
         b'F' => {
@@ -237,7 +312,7 @@ fn ask(
         }
         b'd' => conversation.copy_data(body).map(drop),
         b'c' => conversation.copy_done().map(drop),
-        b'f' => conversation.copy_fail(Reader::new(body).cstr().unwrap()).map(drop),
+        b'f' => conversation.copy_fail(read_copy_fail(body).unwrap()).map(drop),
         b'X' => {
             conversation.terminate();
             Ok(())

@@ -5,12 +5,9 @@ use stellata_testkit::{Direction, Recording};
 
 use super::replay::{Asked, Player, Seen, streams};
 
-/// The most prefixes of one stream that are tried, and the most bytes in them; of longer ones not all.
-const MOST: usize = 2_000;
-const MOST_BYTES: usize = 8 << 20;
-
-/// The same where each prefix costs the derivation of a key.
-const MOST_WITH_KEYS: usize = 40;
+/// The longest stream of which each prefix is played from its beginning, unless `STELLATA_LONG` is set: of a longer one the
+/// next prefix goes on where the last one has ended.
+const LONGEST: usize = 20_000;
 
 /// Plays a whole recording, with the server's bytes cut into pieces as `chunk` says.
 fn play(recording: &Recording, mut chunk: impl FnMut() -> usize) -> Seen {
@@ -33,8 +30,7 @@ fn play(recording: &Recording, mut chunk: impl FnMut() -> usize) -> Seen {
 }
 
 /// Plays a recording until the server has sent `end` bytes. Returns what was seen, and whether an answer is still owed.
-fn play_prefix(recording: &Recording, end: usize) -> (Seen, bool) {
-    let asked = Asked::of(recording);
+fn play_prefix(recording: &Recording, asked: &Asked, end: usize) -> (Seen, bool) {
     let mut player = Player::start(recording);
     let (mut number, mut left) = (0, end);
     for (direction, bytes) in recording.pieces() {
@@ -117,35 +113,107 @@ fn however_a_stream_is_cut_it_means_the_same() {
 
 #[test]
 fn a_stream_that_is_cut_off_gives_no_whole_answer() {
-    let mut count = 0;
+    let is_long = std::env::var_os("STELLATA_LONG").is_some();
+    let (mut count, mut going_on, mut bytes) = (0, 0, 0);
     for (name, recording) in streams() {
         let whole = play(&recording, || usize::MAX);
+        let prefixes = Prefixes { name: &name, whole: &whole, due: due(&recording) };
         let length = recording.bytes(Direction::ToClient).len();
-        let most =
-            if name.contains("scram") { MOST_WITH_KEYS } else { MOST.min(MOST_BYTES / length) };
-        let due = due(&recording);
-        for end in (0..length).step_by(length.div_ceil(most)) {
-            let (seen, owed) = play_prefix(&recording, end);
-            let events = seen.events.len();
-            assert!(whole.events.starts_with(&seen.events), "{name}, {end} of {length}");
-            // Either all that was asked has been answered, or the conversation knows that it has not.
-            let due = due.iter().find(|piece| end < piece.0).unwrap().1;
-            assert!(owed || events >= due, "{name}, {end} of {length}: {events} events of {due}");
-            count += 1;
+        bytes += length;
+        if length > LONGEST && !is_long {
+            going_on += prefixes.hold_going_on(&recording);
+        } else {
+            count += prefixes.hold(&recording, length);
         }
     }
-    println!("recorded: {count} prefixes");
+    println!("recorded: {count} prefixes from their beginnings, {going_on} one after the other");
+    assert_eq!(count + going_on, bytes, "a prefix was left out");
+    assert!(count > 30_000);
+}
+
+/// What is known of a stream, to hold its prefixes against.
+struct Prefixes<'s> {
+    name: &'s str,
+    whole: &'s Seen,
+    due: Vec<(usize, usize)>,
+}
+
+impl Prefixes<'_> {
+    /// Plays every prefix from its beginning; returns how many there are.
+    fn hold(&self, recording: &Recording, length: usize) -> usize {
+        let asked = Asked::of(recording);
+        for end in 0..length {
+            let (seen, owed) = play_prefix(recording, &asked, end);
+            let events = seen.events.len();
+            assert!(self.whole.events.starts_with(&seen.events), "{}, {end}", self.name);
+            self.hold_one(end, events, owed);
+        }
+        length
+    }
+
+    /// Plays the stream byte by byte, and looks at what was seen behind each.
+    fn hold_going_on(&self, recording: &Recording) -> usize {
+        let asked = Asked::of(recording);
+        let mut player = Player::start(recording);
+        let (mut number, mut end, mut known) = (0, 0, 0);
+        for (direction, bytes) in recording.pieces() {
+            if direction == Direction::ToServer {
+                asked.ask(number, &mut player.conversation);
+                number += 1;
+                continue;
+            }
+            for byte in bytes {
+                let events = player.events();
+                let new = self.whole.events.get(known..events.len());
+                assert_eq!(new, events.get(known..), "{}, {end}", self.name);
+                known = events.len();
+                self.hold_one(end, known, player.conversation.owed() > 0);
+                player.receive(&[*byte]).unwrap();
+                end += 1;
+            }
+        }
+        end
+    }
+
+    /// Either all that was asked has been answered, or the conversation knows that it has not.
+    fn hold_one(&self, end: usize, events: usize, owed: bool) {
+        let due = self.due.iter().find(|piece| end < piece.0).unwrap().1;
+        assert!(owed || events >= due, "{}, {end}: {events} events of {due}", self.name);
+    }
 }
 
 /// For each piece of the server: where it ends, and how many events there are up to there.
 fn due(recording: &Recording) -> Vec<(usize, usize)> {
+    let asked = Asked::of(recording);
     let mut end = 0;
     let mut due = Vec::new();
     for (direction, bytes) in recording.pieces() {
         if direction == Direction::ToClient {
             end += bytes.len();
-            due.push((end, play_prefix(recording, end).0.events.len()));
+            due.push((end, play_prefix(recording, &asked, end).0.events.len()));
         }
     }
     due
+}
+
+/// Every way to log in that a server of the testkit offers is among the streams, with its last message of each kind.
+#[test]
+fn a_login_of_each_way_was_recorded() {
+    let streams = streams();
+    let asked = |code: u32| {
+        let head = [&b"R"[..], &code.to_be_bytes()].concat();
+        let is_asked = |bytes: Vec<u8>| {
+            bytes.windows(9).any(|window| window[0] == head[0] && window[5..] == head[1..])
+        };
+        streams.iter().filter(|(_, of)| is_asked(of.bytes(Direction::ToClient))).count()
+    };
+    // Trust, a password as it is, MD5, and the three messages of SCRAM.
+    for code in [0, 3, 5, 10, 11, 12] {
+        assert!(asked(code) > 0, "{code}");
+    }
+    let bound = streams.iter().filter(|(_, recording)| {
+        let sent = recording.bytes(Direction::ToServer);
+        sent.windows(19).any(|window| window == b"SCRAM-SHA-256-PLUS\0")
+    });
+    assert!(bound.count() > 0, "no login is bound to its channel");
 }

@@ -90,11 +90,11 @@ fn rows_that_wait_for_their_types_are_all_handed_on() {
 }
 
 #[test]
-fn lent_rows_wait_for_their_types() {
+fn types_of_lent_rows_are_asked_for_before_the_statement_runs() {
     with_database(async |database| {
         let (config, proxy) = behind(database);
         let mut connection = Connection::connect(&config).await.unwrap();
-        for flights in [vec!["PDBES", "PBES"], vec!["BES"]] {
+        for flights in [vec!["PDS", "PBES", "BES"], vec!["BES"]] {
             proxy.reset_counts();
             let ask = "select n, 'happy'::mood from generate_series(1, 100) n";
             let mut rows = connection.lend(ask, ()).unwrap();
@@ -105,6 +105,122 @@ fn lent_rows_wait_for_their_types() {
             }
             assert_eq!(count, 100);
             assert_eq!(proxy.flights(), flights);
+        }
+        // Another connection knows the type, and still has to see the columns.
+        let mut other = Connection::connect(&config).await.unwrap();
+        proxy.reset_counts();
+        let mut rows = other.lend("select 'happy'::mood", ()).unwrap();
+        assert_eq!(rows.next::<(Mood,)>().await.unwrap(), Some((Mood::Happy,)));
+        assert_eq!(rows.next::<(Mood,)>().await.unwrap(), None);
+        assert_eq!(proxy.flights(), ["PDS", "BES"]);
+        assert_eq!(other.statements().sent, 1);
+        assert_eq!(other.statements().reused, 0);
+        // A statement that can't be prepared says why, and so does one whose columns are others.
+        let error = other.lend("select nothing", ()).unwrap().next::<(Mood,)>().await.unwrap_err();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "42703");
+        assert_eq!(error.sql(), Some("select nothing"));
+        let error = other.lend("select 1", ()).unwrap().next::<(Mood,)>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert_eq!(other.query_one::<(i32,)>("select 9", ()).await.unwrap(), (9,));
+    });
+}
+
+#[test]
+fn lent_rows_of_an_unknown_type_are_not_read_ahead() {
+    with_database(async |database| {
+        let (config, proxy) = behind(database);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let sql = "select n, repeat('x', 1000), 'happy'::mood from generate_series(1, 1000000) n";
+        let mut rows = connection.lend(sql, ()).unwrap();
+        for wanted in 1..=10 {
+            let (n, text, mood) = rows.next::<(i32, &str, Mood)>().await.unwrap().unwrap();
+            assert_eq!((n, text.len(), mood), (wanted, 1000, Mood::Happy));
+        }
+        // What is under way settles, and comes to no more than the buffers between hold.
+        let mut passed = proxy.counts().bytes_to_client;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = proxy.counts().bytes_to_client;
+            if now == passed {
+                break;
+            }
+            passed = now;
+        }
+        assert!(passed < 64 << 20, "{passed} bytes of a thousand million");
+        drop(rows);
+        connection.drain(Duration::from_secs(4)).await.unwrap();
+        assert_eq!(connection.query_one::<(i32,)>("select 7", ()).await.unwrap(), (7,));
+    });
+}
+
+#[test]
+fn a_dropped_look_ahead_is_begun_anew() {
+    with_database(async |database| {
+        let (config, proxy) = behind(database);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        proxy.set_delay(Duration::from_millis(20), Duration::ZERO);
+        for polls in 1..12 {
+            let mut rows = connection.lend("select row('sad', 1)::pair", ()).unwrap();
+            for _ in 0..polls {
+                let limit = Duration::from_millis(7);
+                let _ = tokio::time::timeout(limit, rows.next::<(Pair,)>()).await;
+            }
+            drop(rows);
+            assert_eq!(connection.query_one::<(i32,)>("select 7", ()).await.unwrap(), (7,));
+        }
+        let mut rows = connection.lend("select row('sad', 1)::pair", ()).unwrap();
+        let pair = Pair { mood: Mood::Sad, count: 1 };
+        assert_eq!(rows.next::<(Pair,)>().await.unwrap(), Some((pair,)));
+    });
+}
+
+/// 72 MiB, of which 64 are held at most.
+const TOO_MUCH: &str = "select repeat('x', 1 << 20), 'happy'::mood from generate_series(1, 72)";
+
+#[test]
+fn rows_that_are_too_many_to_wait_for_their_types_are_no_hindrance_to_the_next_try() {
+    with_database(async |database| {
+        let (config, proxy) = behind(database);
+        let mut connection = Connection::connect(&config).await.unwrap();
+        proxy.reset_counts();
+        let error = connection.query::<(String, Mood)>(TOO_MUCH, ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert!(error.to_string().contains("can be run again"), "{error}");
+        assert_eq!(error.sql(), Some(TOO_MUCH));
+        assert!(connection.is_quiet() && !connection.is_closed());
+        // It was not run twice; what it was run for is known.
+        assert_eq!(proxy.flights(), ["PDBES", "PBES"]);
+        proxy.reset_counts();
+        let rows: Vec<(String, Mood)> = connection.query(TOO_MUCH, ()).await.unwrap();
+        assert!(rows.len() == 72 && rows.iter().all(|row| row.1 == Mood::Happy));
+        assert_eq!(proxy.flights(), ["BES"]);
+    });
+}
+
+#[test]
+fn a_batch_goes_on_behind_rows_that_are_too_many_to_wait() {
+    with_database(async |database| {
+        database.run(TYPES).unwrap();
+        // Too many are those whose type is not known, or those that come behind them.
+        let plain = "select repeat('x', 1 << 20) from generate_series(1, 72)";
+        for (first, second) in [(TOO_MUCH, "select 5::text"), ("select '', 'sad'::mood", plain)] {
+            let fresh = Config::parse(&database.url()).unwrap();
+            let mut connection = Connection::connect(&fresh).await.unwrap();
+            for again in [false, true] {
+                let mut batch = connection.batch().unwrap();
+                batch.add("select 1", ()).unwrap().add(first, ()).unwrap();
+                batch.add(second, ()).unwrap().sync().unwrap().add("select 3", ()).unwrap();
+                let mut answers = batch.send().unwrap();
+                assert_eq!(answers.one::<(i32,)>().await.unwrap(), (1,));
+                let found = answers.rows::<(String, Mood)>().await;
+                let texts = answers.rows::<(String,)>().await;
+                assert_eq!(found.is_ok(), again || first != TOO_MUCH);
+                assert_eq!(texts.is_ok(), again || second != plain);
+                let failed = found.err().or(texts.err());
+                assert!(failed.is_none_or(|error| error.kind() == ErrorKind::Decode));
+                assert_eq!(answers.one::<(i32,)>().await.unwrap(), (3,));
+                answers.end().await.unwrap();
+            }
         }
     });
 }

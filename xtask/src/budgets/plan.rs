@@ -234,8 +234,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "model-w3",
         "model W3 insert one, row back",
         200,
-        // The texts that go in and those that come back.
-        &[trips(1.0), calls(3.0), allocations(2.0 * TEXTS), instructions(4_500.0)],
+        &[trips(1.0), calls(3.0), allocations(TEXTS), instructions(4_500.0)],
     ),
     Operation::new(
         "model-w3-100",

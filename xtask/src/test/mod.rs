@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the whole test suite with one command.
 
 mod builds;
+mod psycopg;
 mod tally;
 
 use std::fmt;
@@ -78,6 +79,7 @@ fn fetch_more() {
         ("pgvector", server::ensure_pgvector()),
         ("PgBouncer", pooler::ensure()),
         ("a PgBouncer that follows prepared statements", pooler::ensure_tracking()),
+        ("libpq 18", psycopg::ensure()),
     ];
     for (what, outcome) in wanted {
         if let Err(failure) = outcome {

@@ -11,6 +11,9 @@ use crate::work::{Outcome, WARM_UP, check, keys, rows};
 /// between two runs is what inserting costs, and not what making rows does.
 const BATCHES: usize = 24;
 
+/// As many new rows as any run inserts one by one, made beforehand for the same reason.
+const NEW: usize = 500;
+
 async fn open(config: Config) -> stellata::Result<Db> {
     Db::connect_with(config, PoolOptions::new().max(8)).await
 }
@@ -46,10 +49,15 @@ pub(super) async fn all(config: Config, times: u32) -> Outcome {
 
 pub(super) async fn insert(config: Config, times: u32) -> Outcome {
     let db = open(config).await?;
-    for number in 0..WARM_UP + times {
-        let color = (number % 2 == 0).then_some("brown");
-        let user = workload::insert(&db, "somebody", color).await?;
-        check(user.id.into_inner() > schema::USERS && user.hair_color.as_deref() == color)?;
+    let color = |number: usize| number.is_multiple_of(2).then_some("brown");
+    let new: Vec<_> = (0..NEW).map(|at| workload::new_user("somebody", color(at))).collect();
+    let wanted = usize::try_from(WARM_UP + times)?;
+    check(wanted <= NEW)?;
+    // All of them are dropped here or there.
+    for (number, new) in new.into_iter().enumerate().take(wanted) {
+        let user = new.insert(&db).await?;
+        check(user.id.into_inner() > schema::USERS)?;
+        check(user.hair_color.as_deref() == color(number))?;
     }
     Ok(())
 }

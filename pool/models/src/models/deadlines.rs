@@ -42,7 +42,7 @@ fn who_gets_in_line_is_seen_by_who_looks_or_wakes_it() {
 
 #[test]
 fn only_who_waits_for_less_long_than_the_next_look_wakes_it() {
-    check(1, || {
+    check(2, || {
         let lending = filled(1);
         let lent = lending.take().unwrap();
         let rung = Arc::new(Rung::default());

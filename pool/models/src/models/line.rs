@@ -82,7 +82,7 @@ fn what_was_given_to_one_who_leaves_is_not_lost() {
 
 #[test]
 fn the_second_is_served_when_the_first_leaves() {
-    check(1, || {
+    check(2, || {
         let lending = filled(1);
         let lent = lending.take().unwrap();
         let first = lending.wait(NEVER);
@@ -141,7 +141,7 @@ fn two_that_come_back_serve_two_that_wait() {
 
 #[test]
 fn two_waiters_find_two_idle_things() {
-    check(1, || {
+    check(2, || {
         let lending = filled(2);
         let other = Arc::clone(&lending);
         let thread = thread::spawn(move || {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use loom::future::block_on;
 use loom::thread;
 
-use super::{acquire_or_open, all_back, check, fill_wanted, filled, remove, vacancies, vacant};
+use super::{
+    acquire_or_open, all_back, check, fill, fill_wanted, filled, remove, vacancies, vacant,
+};
 use crate::lending::{Lending, NEVER};
 
 #[test]
@@ -92,6 +94,32 @@ fn fewer_slots_are_reached_while_things_come_back() {
         thread.join().unwrap();
         settle(&lending);
         assert_eq!(lending.idle() as usize + vacancies(&lending), 1);
+    });
+}
+
+#[test]
+fn fewer_slots_and_more_at_once_leave_as_many_as_before() {
+    check(3, || {
+        let lending = filled(2);
+        let lent = lending.take().unwrap();
+        let other = Arc::clone(&lending);
+        let thread = thread::spawn(move || {
+            if other.has_surplus() {
+                // No second one is taken away for it, and the slot is nobody else's until it is vacated.
+                other.begin_parting();
+                assert!(!other.has_surplus());
+                remove(&other, lent);
+                other.end_parting();
+            } else {
+                other.give(lent);
+            }
+        });
+        lending.withhold(1);
+        lending.add(1);
+        let filled = lending.vacancy().map(|slot| fill(&lending, slot, 2)).is_some();
+        thread.join().unwrap();
+        assert!(!lending.has_surplus());
+        assert_eq!(lending.idle() as usize + vacancies(&lending), 2, "{filled}");
     });
 }
 

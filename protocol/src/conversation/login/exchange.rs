@@ -460,3 +460,6 @@ impl LoginState {
 const fn refused(message: &'static str) -> Error {
     Error::new(ErrorKind::Authentication, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use core::ops::Deref;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
+use crate::types::room::room;
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
 use crate::wire::reader::Reader;
@@ -76,7 +77,7 @@ macro_rules! vectors {
             fn decode(_: Oid, raw: &'a [u8]) -> Result<Self> {
                 let mut reader = Reader::new(raw);
                 let count = head(&mut reader, Oid::$element_oid)?;
-                let mut elements = Vec::with_capacity(count);
+                let mut elements = Vec::with_capacity(room::<$element>(count, &reader));
                 for _ in 0..count {
                     let Some(raw) = reader.value()? else {
                         return Err(reader.error(ErrorKind::InvalidValue, "a vector holds a NULL"));

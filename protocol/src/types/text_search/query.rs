@@ -9,6 +9,7 @@ use core::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
+use crate::types::room::room;
 use crate::types::text_search::lexeme::{FURTHEST, POSITIONS, Weight, Weights, check, put, quoted};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
@@ -388,7 +389,7 @@ impl<'a> Decode<'a> for TsQuery {
                 "a tsquery has fewer bytes than its number of parts needs",
             ));
         }
-        let mut items = Vec::with_capacity(count);
+        let mut items = Vec::with_capacity(room::<QueryItem>(count, &reader));
         for _ in 0..count {
             items.push(QueryItem::read(&mut reader)?);
         }

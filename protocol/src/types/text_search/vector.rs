@@ -8,6 +8,7 @@ use core::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oid::Oid;
 use crate::types::array::ArrayElement;
+use crate::types::room::room;
 use crate::types::text_search::lexeme::{FURTHEST, POSITIONS, Weight, check, put, quoted};
 use crate::types::{Decode, Encode, IsNull, PgType, Type};
 use crate::wire::buffer::Buffer;
@@ -265,7 +266,7 @@ impl<'a> Decode<'a> for TsVector {
                 "a tsvector has fewer bytes than its number of lexemes needs",
             ));
         }
-        let mut lexemes: Vec<Lexeme> = Vec::with_capacity(count);
+        let mut lexemes: Vec<Lexeme> = Vec::with_capacity(room::<Lexeme>(count, &reader));
         for _ in 0..count {
             let at = reader;
             let lexeme = Lexeme::read(&mut reader)?;
