@@ -269,7 +269,11 @@ mod tests {
             let script = Script::new().send(Reply::new().raw(b"bye")).end(ending).read_to_end();
             let server = ScriptedServer::start([script]).unwrap();
             let mut client = TcpStream::connect(server.address()).unwrap();
-            client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let patience = match ending {
+                Ending::Silence => Duration::from_millis(300),
+                _ => PATIENCE,
+            };
+            client.set_read_timeout(Some(patience)).unwrap();
             let mut all = Vec::new();
             let end = client.read_to_end(&mut all).map_err(|cause| cause.kind());
             assert_eq!(all, b"bye");

@@ -123,9 +123,10 @@ fn delays_are_held_each_way_and_do_not_add_up() {
         client.write_all(&[7; 1000]).unwrap();
         thread::sleep(Duration::from_millis(1));
     }
+    let written = Instant::now();
     expect_bytes(&mut server, &[7; 50_000]);
     assert!(begun.elapsed() >= there);
-    assert!(begun.elapsed() < 20 * there, "{:?}", begun.elapsed());
+    assert!(written.elapsed() < 40 * there, "{:?}", written.elapsed());
     pair.proxy.set_delay(Duration::ZERO, Duration::ZERO);
     client.write_all(b"c").unwrap();
     expect_bytes(&mut server, b"c");
@@ -258,7 +259,7 @@ fn ends_and_resets_of_the_peers_are_passed_on() {
     let (mut client, mut server) = pair.connect();
     client.write_all(b"unread").unwrap();
     server.write_all(b"unread").unwrap();
-    thread::sleep(Duration::from_millis(50));
+    client.peek(&mut [0]).unwrap();
     // A socket closed with bytes unread sends a reset.
     drop(client);
     expect_bytes(&mut server, b"unread");
@@ -304,7 +305,10 @@ fn a_paused_proxy_is_felt_by_the_sender_and_loses_nothing() {
 
 #[test]
 fn without_a_server_a_client_sees_the_end() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Nobody else gets its port, and nobody listens.
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = bound.local_addr().unwrap().port();
     let proxy = Proxy::start(&Endpoint::tcp("127.0.0.1", port, "nobody")).unwrap();
     let mut client = TcpStream::connect(proxy.address()).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -404,11 +408,14 @@ fn whether_a_client_waits_for_an_answer_can_be_proven() {
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client.write_all(&startup).unwrap();
         read_until_ready(&mut client);
-        proxy.set_delay(Duration::ZERO, Duration::from_millis(200));
+        proxy.set_delay(Duration::ZERO, Duration::from_secs(1));
         proxy.reset_counts();
         client.write_all(&query("select 1")).unwrap();
-        // Long enough for the server's answer to reach the proxy.
-        thread::sleep(Duration::from_millis(50));
+        let begun = Instant::now();
+        while proxy.counts().bytes_to_client == 0 {
+            assert!(begun.elapsed() < PATIENCE, "the server does not answer");
+            thread::sleep(Duration::from_millis(1));
+        }
         if waits {
             read_until_ready(&mut client);
         }

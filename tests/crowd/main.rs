@@ -78,7 +78,9 @@ async fn crowd(pool: &Pool, notes: &Arc<Mutex<Notes>>) {
         let status = pool.status();
         (status.lent, status.opening, status.waiting, status.idle) == (0, 0, 0, MAX)
     };
+    let start = Instant::now();
     while !is_back() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{:?}", pool.status());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::BufRead;
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
 
 use stellata_client::{BearerToken, Config, Connection, ErrorKind};
 use stellata_protocol::auth::NONCE_LEN;
@@ -25,6 +26,9 @@ const KEYS_BACKWARDS: &str = "5w-syek-rof-lenitnes-a-ton-si-siht-8v";
 const TOKEN_BACKWARDS: &str = "7k.nekot.lenitnes.a.ton.si.siht.3y";
 
 const MASK: u8 = 0x5a;
+
+/// Held by each test: all search the memory of the whole process, where another one's password may stand just then.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn password() -> Zeroizing<String> {
     forwards(BACKWARDS)
@@ -82,6 +86,7 @@ fn copies_of_masked(masked: &[u8]) -> usize {
 
 #[test]
 fn no_login_leaves_its_password_in_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let users = [("m_scram", "scram-sha-256"), ("m_md5", "md5"), ("m_clear", "password")];
     let options = users.iter().fold(ServerOptions::new(), |options, (user, method)| {
         options.login_rule(&format!("host all {user} 127.0.0.1/32 {method}"))
@@ -169,6 +174,7 @@ fn no_login_leaves_its_password_in_memory() {
 /// The conversation alone, since a server here would have to know the token.
 #[test]
 fn no_login_leaves_its_token_in_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let begin = || {
         let login = Login::new("me", [7; NONCE_LEN]).allow_cleartext(true).has_token(true);
         let mut conversation = Conversation::start(login).unwrap();
@@ -220,6 +226,7 @@ const KEYS_IN_SQL: &str = "
 
 #[test]
 fn no_login_leaves_the_keys_of_scram_in_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let options = ServerOptions::new().login_rule("host all m_keys 127.0.0.1/32 scram-sha-256");
     let server = Server::start(options).unwrap();
     run(async {
