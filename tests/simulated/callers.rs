@@ -264,6 +264,8 @@ pub(crate) fn simulate(seed: u64) -> Simulated {
             .acquire_timeout(ACQUIRE_LIMIT)
             .clean_timeout(CLEAN_LIMIT)
             .lifetime(Some(Duration::from_secs(4)))
+            // With and without shared lanes.
+            .lanes(seed as usize % 3)
             .seed(seed);
         let opened_in = Arc::clone(&world);
         let pool = Pool::opened_by(move || Arc::clone(&opened_in).connect(), options);
