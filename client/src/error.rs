@@ -34,6 +34,8 @@ struct Inner {
     unfit: bool,
     /// The row of a COPY that it is about, counted from 1.
     row: Option<u64>,
+    /// That is a line of the caller's own data.
+    is_line: bool,
 }
 
 /// The family an [`Error`] belongs to.
@@ -86,6 +88,7 @@ impl Error {
             attempts: Vec::new(),
             unfit: false,
             row: None,
+            is_line: false,
         }))
     }
 
@@ -172,6 +175,14 @@ impl Error {
         self
     }
 
+    /// Says which line of the data of a COPY it is about, where nobody knows of its rows.
+    #[cold]
+    pub(crate) fn with_line(mut self, line: u64) -> Self {
+        self.0.row = Some(line);
+        self.0.is_line = true;
+        self
+    }
+
     /// A server was reached that gives another kind of session than is wanted.
     #[cold]
     pub(crate) fn unfit(message: impl Into<String>) -> Self {
@@ -239,7 +250,9 @@ impl Error {
         self.0.sql.as_deref()
     }
 
-    /// The row of a COPY that could not be written, read or stored, counted from 1. For text data it is the line.
+    /// The row of a COPY that could not be written, read or stored, counted from 1. Of text and CSV data of the caller's own it is
+    /// the line, as the server counts: a header is one too, and so is each line of a value in quotes; the message says which of
+    /// the two it is.
     ///
     /// It is not known where the server names no row: of a constraint that is checked at the end, of data that ends early.
     #[must_use]
@@ -355,7 +368,8 @@ impl fmt::Display for Error {
             write!(f, " ({note})")?;
         }
         if let Some(row) = self.0.row {
-            write!(f, " (row {row} of the COPY)")?;
+            let what = if self.0.is_line { "line" } else { "row" };
+            write!(f, " ({what} {row} of the COPY)")?;
         }
         for (attempt, number) in self.0.attempts.iter().zip(1..) {
             let before = match (f.alternate(), number) {

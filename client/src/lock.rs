@@ -127,8 +127,7 @@ impl Connection {
     /// As [`Connection::query`].
     ///
     /// # Cancel safety
-    /// When the future is dropped and the server gave the lock all the same, it is given back with the next use of the
-    /// connection, as by [`AdvisoryLock`]'s drop.
+    /// When the future is dropped and the server gave the lock all the same, it is given back as by [`AdvisoryLock`]'s drop.
     pub async fn try_lock(
         &mut self,
         key: impl Into<LockKey>,
@@ -257,10 +256,10 @@ impl Patience {
 
 /// An advisory lock that the session holds. It gives the connection while it does.
 ///
-/// Dropped, it is given back with the connection's next use, since a drop writes nothing to the socket; a pool gives it back
-/// at once when the connection is returned. To have it given back now and here, say [`AdvisoryLock::release`]. Within a
-/// transaction that has failed the server does nothing for it: it is held until the transaction is over and the session is
-/// cleaned or closed.
+/// Dropped, it is given back at once, without waiting for the server's answer, which the connection's next use passes over.
+/// Only where the socket takes nothing at that moment, or something dropped before is still being cancelled, is it given back
+/// with the next use. To know when another can have it, say [`AdvisoryLock::release`]. Within a transaction that has failed the
+/// server does nothing for it: it is held until the transaction is over and the session is cleaned or closed.
 #[derive(Debug)]
 pub struct AdvisoryLock<'c> {
     connection: &'c mut Connection,
@@ -301,12 +300,18 @@ impl AdvisoryLock<'_> {
         got.map(|(held,)| held)
     }
 
-    /// Puts the unlocking together; it goes out with the next use.
-    fn queue_release(&mut self) -> Result<()> {
+    /// Puts the unlocking together, and sends it where that can be done without waiting.
+    fn give_back(&mut self) -> Result<()> {
         let params = params(self.key)?;
+        // Once it is put together, nothing tells that it stands behind a COPY that may be long.
+        let is_behind = self.connection.has_copy_to_leave();
         self.connection.begin_ahead()?;
         self.connection.submit(&sql(Verb::Unlock, self.key, self.mode), &params)?;
-        self.connection.sync()
+        self.connection.sync()?;
+        if !is_behind {
+            self.connection.send_at_once();
+        }
+        Ok(())
     }
 }
 
@@ -316,7 +321,7 @@ impl Drop for AdvisoryLock<'_> {
             // A transaction that has failed, or is about to, refuses it: then the pool's cleaning does it.
             let is_sure =
                 self.connection.is_quiet() && self.connection.status() != TransactionStatus::Failed;
-            if self.queue_release().is_err() || !is_sure {
+            if self.give_back().is_err() || !is_sure {
                 self.connection.mark_changed();
             }
         }

@@ -1,6 +1,6 @@
 //! Advisory locks.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -71,14 +71,13 @@ fn a_name_has_the_key_that_sql_computes() {
 }
 
 #[test]
-fn a_dropped_guard_gives_the_lock_back_with_the_next_use() {
+fn a_dropped_guard_gives_the_lock_back_and_the_next_use_passes_the_answer_over() {
     with_database(async |database| {
         let (mut one, mut two) = (connect(database).await, connect(database).await);
         let mut lock = one.try_lock("x".len() as i64, Exclusive).await.unwrap().unwrap();
         assert_eq!(lock.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
         drop(lock);
-        assert!(!one.is_quiet(), "the unlocking waits for the next use");
-        assert_eq!(held(&mut two).await, 1);
+        assert!(!one.is_quiet(), "the answer to the unlocking waits for the next use");
         assert_eq!(one.query_one::<(i32,)>("select 6", ()).await.unwrap(), (6,));
         assert_eq!(held(&mut two).await, 0);
 
@@ -101,8 +100,7 @@ fn a_lock_that_was_asked_for_by_a_dropped_future_is_given_back() {
             {
                 let mut future = pin!(one.try_lock(3, Exclusive));
                 for _ in 0..round % 5 {
-                    let once =
-                        std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready()));
+                    let once = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready()));
                     if once.await {
                         break;
                     }
@@ -199,5 +197,25 @@ fn a_lock_that_was_lost_is_told_when_it_is_released() {
         let mut lock = connection.try_lock(6, Exclusive).await.unwrap().unwrap();
         lock.execute("select pg_advisory_unlock_all()", ()).await.unwrap();
         assert_eq!(lock.release().await.unwrap_err().kind(), ErrorKind::Usage);
+    });
+}
+
+#[test]
+fn a_lock_that_is_dropped_is_another_s_at_once() {
+    with_database(async |database| {
+        let (mut one, mut two) = (connect(database).await, connect(database).await);
+        let limit = Duration::from_secs(20);
+        drop(one.try_lock(7, Exclusive).await.unwrap().unwrap());
+        // The first is idle from here on.
+        two.lock(7, Exclusive, limit).await.unwrap().release().await.unwrap();
+
+        // The same of a question whose answer nobody waits for.
+        for _ in 0..5 {
+            let mut asking = Box::pin(one.try_lock(7, Exclusive));
+            assert!(poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await.is_pending());
+            drop(asking);
+            two.lock(7, Exclusive, limit).await.unwrap().release().await.unwrap();
+        }
+        assert_eq!(held(&mut one).await, 0);
     });
 }

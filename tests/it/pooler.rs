@@ -244,3 +244,160 @@ fn a_cancellation_finds_its_way_through_the_pooler() {
         }
     });
 }
+
+/// COPY both ways by many clients at a time, each with a table of its own whose types no other has, and between them what else
+/// uses the backends.
+async fn copies(config: &Config, database: &Database) {
+    for (client, kind) in ["int", "bigint", "text", "float8", "bool", "smallint"].iter().enumerate()
+    {
+        database.run(&format!("create table t{client} (n int, v {kind})")).unwrap();
+    }
+    let mut clients = Vec::new();
+    for client in 0..6 {
+        let config = config.clone();
+        clients.push(tokio::spawn(async move {
+            let mut connection = Connection::connect(&config).await.unwrap();
+            let table = format!("t{client}");
+            for round in 1..=20_u64 {
+                let copy = connection.copy_in(&table, &["n", "v"]);
+                let numbers = 0..10_i32;
+                let copied = match client {
+                    0 => copy.rows(numbers.map(|n| (n, n))).await,
+                    1 => copy.rows(numbers.map(|n| (n, i64::from(n)))).await,
+                    2 => copy.rows(numbers.map(|n| (n, n.to_string()))).await,
+                    3 => copy.rows(numbers.map(|n| (n, f64::from(n)))).await,
+                    4 => copy.rows(numbers.map(|n| (n, n > 5))).await,
+                    _ => copy.rows(numbers.map(|n| (n, 5_i16))).await,
+                };
+                assert_eq!(copied.unwrap(), 10, "{table}");
+                connection.simple("select 1").await.unwrap();
+                tokio::task::yield_now().await;
+                let copy = connection.copy_out(&table, &["n"]);
+                let mut rows = copy.rows::<(i32,)>().await.unwrap();
+                let mut count = 0;
+                while let Some((n,)) = rows.next().await.unwrap() {
+                    assert!((0..10).contains(&n));
+                    count += 1;
+                }
+                assert_eq!(count, round * 10, "{table}");
+                let count = format!("select count(*) from {table}");
+                let (stored,): (i64,) = connection.query_one(&count, ()).await.unwrap();
+                assert_eq!(u64::try_from(stored).unwrap(), round * 10);
+            }
+            assert!(connection.is_quiet());
+        }));
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
+#[test]
+fn told_of_the_pooler_copies_find_their_columns_on_any_backend() {
+    let Some(options) = BouncerOptions::find() else {
+        skip("there is no PgBouncer");
+        return;
+    };
+    let (bouncer, database) = start(options.setting("default_pool_size", "2"));
+    run_within(Duration::from_secs(60), async {
+        copies(&config(&bouncer, &database).with_transaction_pooler(true), &database).await;
+    });
+}
+
+#[test]
+fn not_told_of_the_pooler_copies_find_their_columns_on_any_backend() {
+    let Some(options) = BouncerOptions::find() else {
+        skip("there is no PgBouncer");
+        return;
+    };
+    let (bouncer, database) = start(options.setting("default_pool_size", "2"));
+    run_within(Duration::from_secs(60), async {
+        let config = config(&bouncer, &database);
+        let proxy = Proxy::start(bouncer.tcp()).unwrap();
+        drop(suspecting(&proxy, &database).await);
+        copies(&config, &database).await;
+    });
+}
+
+/// Two connections of one pool of two backends: what the first asked on one of them, it goes on with on the other, while the
+/// second holds the one.
+#[test]
+fn a_copy_whose_columns_were_asked_for_on_another_backend_goes_on() {
+    let Some(options) = BouncerOptions::find() else {
+        skip("there is no PgBouncer");
+        return;
+    };
+    let (bouncer, database) = start(options.setting("default_pool_size", "2"));
+    run_within(Duration::from_secs(60), async {
+        database.run("create table t (n int, s text)").unwrap();
+        let proxy = Proxy::start(bouncer.tcp()).unwrap();
+        let told = config(&bouncer, &database).with_transaction_pooler(true);
+        let suspected = suspecting(&proxy, &database).await;
+        let mut other = suspecting(&proxy, &database).await;
+        for mut connection in [Connection::connect(&told).await.unwrap(), suspected] {
+            for round in 0..3 {
+                let mut writer = connection.copy_in("t", &["n", "s"]).row_writer().await.unwrap();
+                other.execute("begin", ()).await.unwrap();
+                writer.write(&(round, "one")).await.unwrap();
+                assert_eq!(writer.finish().await.unwrap(), 1);
+                other.execute("rollback", ()).await.unwrap();
+
+                let read = async |connection: &mut Connection| {
+                    let copy = connection.copy_out("t", &[]);
+                    copy.each(|columns| {
+                        columns.next::<i32>()?;
+                        assert_eq!(columns.next::<&str>()?, "one");
+                        Ok(())
+                    })
+                    .await
+                    .unwrap()
+                };
+                let before = read(&mut connection).await;
+                other.execute("begin", ()).await.unwrap();
+                assert_eq!(read(&mut connection).await, before);
+                other.execute("rollback", ()).await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn behind_a_pooler_columns_that_have_changed_since_are_found_out_before_a_row_is_sent() {
+    let Some(options) = BouncerOptions::find() else {
+        skip("there is no PgBouncer");
+        return;
+    };
+    let (bouncer, database) = start(options.setting("default_pool_size", "2"));
+    run_within(Duration::from_secs(60), async {
+        let proxy = Proxy::start(bouncer.tcp()).unwrap();
+        let told = config(&bouncer, &database).with_transaction_pooler(true);
+        let suspected = suspecting(&proxy, &database).await;
+        for mut connection in [Connection::connect(&told).await.unwrap(), suspected] {
+            database.run("drop table if exists t").unwrap();
+            database.run("create table t (a int, b int)").unwrap();
+            let copy = connection.copy_in("t", &[]);
+            assert_eq!(copy.rows([(1, 2)]).await.unwrap(), 1);
+            // As many bytes as before, and another meaning.
+            database.run("alter table t drop column a; alter table t add column a int").unwrap();
+            let error = connection.copy_in("t", &[]).rows([(1, 2)]).await.unwrap_err();
+            assert!(error.to_string().contains("the columns have changed"), "{error}");
+            assert!(!error.is_fatal() && connection.is_quiet());
+            let count = "select count(*) from t";
+            assert_eq!(connection.query_one::<(i64,)>(count, ()).await.unwrap(), (1,));
+            assert_eq!(connection.copy_in("t", &[]).rows([(3, 4)]).await.unwrap(), 1);
+
+            // On the way out nothing is lost by asking again.
+            let copy = connection.copy_out("t", &[]);
+            let mut rows = copy.rows::<(i32, Option<i32>)>().await.unwrap();
+            assert_eq!(rows.next().await.unwrap(), Some((2, None)));
+            assert_eq!(rows.next().await.unwrap(), Some((3, Some(4))));
+            drop(rows);
+            database.run("alter table t alter column b type text").unwrap();
+            let mut rows =
+                connection.copy_out("t", &[]).rows::<(String, Option<i32>)>().await.unwrap();
+            assert_eq!(rows.next().await.unwrap(), Some(("2".to_owned(), None)));
+            drop(rows);
+            assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+        }
+    });
+}

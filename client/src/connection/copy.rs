@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use stellata_protocol::copy::CopyPiece;
 use stellata_protocol::message::CommandTag;
@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::connection::batch::{Parsing, gone, prepare};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::StatementKey;
-use crate::statement::cache::{Prepared, SlotId};
+use crate::statement::cache::{Prepared, Slot, SlotId};
 #[cfg(feature = "tracing")]
 use crate::trace::Watch;
 #[cfg(not(feature = "tracing"))]
@@ -50,8 +50,22 @@ pub(crate) struct Copying {
     /// ReadyForQuery has come.
     ready: bool,
     failed: Option<Error>,
+    /// The statement by which its columns were told.
+    slot: Option<SlotId>,
+    columns: Told,
     /// What tracers are told of it.
     watch: Watch,
+}
+
+/// How far it is to be believed what was told of the columns.
+#[derive(Debug)]
+enum Told {
+    /// Where they are others, the server refuses the COPY.
+    Sure,
+    /// They were told by a backend that may be another now: they are asked for anew in front of the COPY, and are to be these.
+    Unsure(Box<[FieldDescription]>),
+    /// They are others.
+    Wrong,
 }
 
 impl Connection {
@@ -60,13 +74,23 @@ impl Connection {
     pub(crate) async fn describe_columns(&mut self, sql: &str) -> Result<Described> {
         if let Some(slot) = self.cache.find(StatementKey::Sql(sql), &[], self.call)
             && let Some(entry) = self.cache.get(slot)
-            && entry.is_prepared()
+            && (entry.is_prepared() || is_unsure(entry))
             && let Some(fields) = &entry.fields
         {
             return Ok(Described { slot, fields: fields.clone() });
         }
         let watch = self.trace(|| format!("prepare {sql}"), &Params::new());
-        watch.over(self.ask_columns(sql), |_| 0).await
+        watch.over(self.ask_columns_anyhow(sql), |_| 0).await
+    }
+
+    /// Asks twice where the first time shows that names of statements are of no use.
+    async fn ask_columns_anyhow(&mut self, sql: &str) -> Result<Described> {
+        match self.ask_columns(sql).await {
+            Err(error) if error.is_stale_statement() && !self.is_closed() && self.is_idle() => {
+                self.ask_columns(sql).await
+            }
+            asked => asked,
+        }
     }
 
     async fn ask_columns(&mut self, sql: &str) -> Result<Described> {
@@ -83,8 +107,10 @@ impl Connection {
         entry.prepared = Prepared::Asked(self.call);
         self.parsing.push_back(Parsing { slot, call: self.call });
         self.sync()?;
-        let ready = self.ready().await;
-        ready.map_err(|error| error.with_sql(Some(sql.into())))?;
+        if let Err(error) = self.ready().await {
+            self.note_failure(slot, &error);
+            return Err(error.with_sql(Some(sql.into())));
+        }
         if let Some(entry) = self.cache.get(slot)
             && let Some(fields) = &entry.fields
         {
@@ -101,7 +127,9 @@ impl Connection {
     /// Asks for a COPY; nothing is written to the socket yet.
     ///
     /// Where its columns were `described`, that is asked again in the same series: when they have changed, the server
-    /// refuses it, and the COPY behind it with it, before any data is taken for another type.
+    /// refuses it, and the COPY behind it with it, before any data is taken for another type. Where the statement may not be
+    /// there any more, or be another's, it is prepared anew in that series, and the answer is held against what is known
+    /// before any data goes out: see [`Copying::has_changed`].
     pub(crate) fn start_copy(
         &mut self,
         way: Way,
@@ -110,7 +138,7 @@ impl Connection {
     ) -> Result<Copying> {
         self.begin_ahead()?;
         let asked = self.ask_copy(way, sql, described);
-        asked.map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
+        let columns = asked.map_err(|error| Error::encode(error).with_sql(Some(sql.into())))?;
         self.counts.others += 1;
         if way == Way::Out {
             self.sync()?;
@@ -124,6 +152,8 @@ impl Connection {
             ended: false,
             ready: false,
             failed: None,
+            slot: described.map(|described| described.slot),
+            columns,
             watch: self.trace(|| sql.to_owned(), &Params::new()),
         })
     }
@@ -133,24 +163,33 @@ impl Connection {
         way: Way,
         sql: &str,
         described: Option<&Described>,
-    ) -> stellata_protocol::Result<()> {
+    ) -> stellata_protocol::Result<Told> {
         let conversation = &mut self.driver.conversation;
+        let mut told = Told::Sure;
         if let Some(described) = described
-            && let Some(entry) = self.cache.get(described.slot)
+            && let Some(entry) = self.cache.get_mut(described.slot)
         {
-            conversation.describe_statement(&entry.name)?;
+            if is_unsure(entry) {
+                prepare(conversation, entry, &[])?;
+                entry.prepared = Prepared::Asked(self.call);
+                self.counts.parsed += 1;
+                told = Told::Unsure(described.fields.clone());
+            } else {
+                conversation.describe_statement(&entry.name)?;
+            }
             self.parsing.push_back(Parsing { slot: described.slot, call: self.call });
         }
         conversation.parse("", sql, &[])?;
         conversation.bind("", &Params::new(), Format::Text)?;
         match way {
-            Way::In => conversation.execute_copy_in(),
-            Way::Out => conversation.execute(0),
+            Way::In => conversation.execute_copy_in()?,
+            Way::Out => conversation.execute(0)?,
         }
+        Ok(told)
     }
 
-    /// Waits until the next piece may be handed over: all before it has been written. False when the COPY is over already,
-    /// because it failed or was none.
+    /// Waits until the next piece may be handed over: all before it has been written, and what the data looks like is known for
+    /// sure. False when the COPY is over already, because it failed or was none, or is to be ended.
     pub(crate) fn poll_copy_room(
         &mut self,
         cx: &mut Context<'_>,
@@ -164,8 +203,12 @@ impl Connection {
             while let Some(event) = self.advance()? {
                 self.note_copy(event, copying)?;
             }
-            if copying.ended || copying.failed.is_some() {
+            if copying.ended || copying.failed.is_some() || copying.has_changed() {
                 return Poll::Ready(Ok(false));
+            }
+            if copying.is_unsure() {
+                ready!(self.driver.poll_fill(cx))?;
+                continue;
             }
             if !ready!(self.driver.poll_exchange(cx))? {
                 return Poll::Ready(Ok(true));
@@ -184,6 +227,25 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.driver.poll_fill(cx))?;
+        }
+    }
+
+    /// Whether a COPY out was dropped that has not come to its end.
+    pub(crate) fn has_copy_to_leave(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// Sends what has been put together as far as the socket takes it now, where nobody can wait for more: a drop. What is left
+    /// goes out with the next use.
+    ///
+    /// Not while a cancellation is under way, which could hit it, or a COPY that is left is not through; nor outside of a runtime,
+    /// which a stream of the caller's own may need.
+    #[cold]
+    pub(crate) fn send_at_once(&mut self) {
+        let is_free = self.cancelling.is_none() && self.leaving.is_none() && !self.is_closed();
+        if is_free && tokio::runtime::Handle::try_current().is_ok() {
+            // A failure is told by the next use.
+            let _ = self.driver.poll_send(&mut Context::from_waker(Waker::noop()));
         }
     }
 
@@ -310,13 +372,29 @@ impl Connection {
                 copying.ready = true;
                 self.has_left();
             }
+            Event::RowDescription | Event::NoData => self.note_columns(copying),
             Event::Error if copying.failed.is_none() => {
                 let error = self.server_error(Some(Arc::clone(&copying.sql)));
+                if let Some(slot) = copying.slot.filter(|_| error.is_stale_statement()) {
+                    self.note_failure(slot, &error);
+                }
                 copying.failed = Some(error);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Holds the columns, as the server has just told them, against those that the data is made for.
+    #[cold]
+    fn note_columns(&mut self, copying: &mut Copying) {
+        if let Told::Unsure(known) = &copying.columns {
+            let entry = copying.slot.and_then(|slot| self.cache.get(slot));
+            let now = entry.and_then(|entry| entry.fields.as_deref()).unwrap_or_default();
+            let kind = |field: &FieldDescription| (field.type_oid, field.name.clone());
+            let is_same = known.iter().map(kind).eq(now.iter().map(kind));
+            copying.columns = if is_same { Told::Sure } else { Told::Wrong };
+        }
     }
 }
 
@@ -327,7 +405,30 @@ impl Described {
     }
 }
 
+/// Whether what the server has by the statement's name may be gone, or another's, once the next request is served.
+fn is_unsure(entry: &Slot) -> bool {
+    entry.doubted || entry.name.is_empty()
+}
+
 impl Copying {
+    /// Whether no data may go out yet.
+    pub(crate) fn is_unsure(&self) -> bool {
+        matches!(self.columns, Told::Unsure(_))
+    }
+
+    /// Whether the columns have turned out to be others than those that the data is made for: the COPY is to be given up.
+    pub(crate) fn has_changed(&self) -> bool {
+        matches!(self.columns, Told::Wrong)
+    }
+
+    /// What is told then.
+    #[cold]
+    pub(crate) fn changed(&self) -> Error {
+        let kind = if self.way == Way::In { ErrorKind::Encode } else { ErrorKind::Decode };
+        let error = Error::new(kind, CHANGED);
+        error.with_sql(Some(Arc::clone(&self.sql)))
+    }
+
     /// What is told of a COPY that has failed, after its error was told.
     #[cold]
     pub(crate) fn over(&self) -> Error {
@@ -355,6 +456,10 @@ impl Copying {
     }
 
     fn take_outcome(&mut self) -> Result<u64> {
+        // That it was given up for it, the server has said too.
+        if self.has_changed() && self.failed.as_ref().is_none_or(|error| !error.is_fatal()) {
+            return Err(self.changed());
+        }
         match (self.failed.take(), self.began, self.rows) {
             (Some(error), ..) => Err(error),
             (None, true, Some(rows)) => Ok(rows),
@@ -369,3 +474,7 @@ impl Copying {
         }
     }
 }
+
+/// What is told where the columns turn out to be others.
+pub(crate) const CHANGED: &str =
+    "the columns have changed since they were asked for: the next COPY asks anew";

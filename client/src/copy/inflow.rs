@@ -1,16 +1,20 @@
 //! Data on its way in.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use stellata_protocol::copy::CopyPiece;
+use tokio::task::yield_now;
 
 use crate::connection::Connection;
-use crate::connection::copy::{Copying, Described, Way};
+use crate::connection::copy::{CHANGED, Copying, Described, Way};
+use crate::copy::place::{Lines, Made};
 use crate::copy::progress::Report;
 use crate::error::{Error, Result};
 
-/// Data on its way in. Dropped before its end, it makes the COPY fail: the next use of the connection tells the server so.
+/// Data on its way in. Dropped before its end, it makes the COPY fail: the server is told so at once where the socket takes it,
+/// else with the next use of the connection.
 #[derive(Debug)]
 pub(super) struct Inflow<'c> {
     connection: &'c mut Connection,
@@ -19,7 +23,13 @@ pub(super) struct Inflow<'c> {
     stage: Stage,
     /// Of rows: whether they are sent in binary.
     is_binary: Option<bool>,
+    /// How many pieces were sent since others could run.
+    pieces: u8,
 }
+
+/// So many pieces are sent at most before others run: a socket that always takes what is sent makes nobody wait, and the runtime
+/// sees what has come only in between.
+const PIECES: u8 = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -39,12 +49,13 @@ impl<'c> Inflow<'c> {
         report: Report,
     ) -> Result<Self> {
         let copying = connection.start_copy(Way::In, sql, described)?;
-        Ok(Self { connection, copying, report, stage: Stage::Open, is_binary: None })
+        Ok(Self { connection, copying, report, stage: Stage::Open, is_binary: None, pieces: 0 })
     }
 
-    /// Says that rows are sent, in binary or as lines.
-    pub(super) fn of_rows(&mut self, is_binary: bool) {
+    /// Says that rows are sent, in binary or as lines behind a header of so many lines.
+    pub(super) fn of_rows(&mut self, is_binary: bool, header: u64) {
         self.is_binary = Some(is_binary);
+        self.report.lines = if is_binary { Lines::Rows } else { Lines::Made(Made::behind(header)) };
     }
 
     /// Adds where the error lies, and what may have led to it.
@@ -70,9 +81,15 @@ impl<'c> Inflow<'c> {
         cx: &mut Context<'_>,
         piece: &mut CopyPiece,
     ) -> Poll<Result<()>> {
+        if self.pieces >= PIECES {
+            self.pieces = 0;
+            // Polled once, it has this task polled again after the others.
+            ready!(pin!(yield_now()).poll(cx));
+        }
         if self.stage == Stage::Open
             && ready!(self.connection.poll_copy_room(cx, &mut self.copying))?
         {
+            self.pieces += 1;
             self.report.progress.bytes += count(piece);
             self.connection.send_copy(piece)?;
             self.report.tell();
@@ -89,6 +106,11 @@ impl<'c> Inflow<'c> {
         piece: &mut CopyPiece,
     ) -> Poll<Result<u64>> {
         if self.stage == Stage::Open {
+            if self.copying.is_unsure()
+                && !ready!(self.connection.poll_copy_room(cx, &mut self.copying))?
+            {
+                return Poll::Ready(Err(ready!(self.poll_refused(cx))));
+            }
             self.report.progress.bytes += count(piece);
             self.connection.send_copy(piece)?;
             self.end(None)?;
@@ -116,7 +138,11 @@ impl<'c> Inflow<'c> {
         let done = poll_fn(|cx| self.connection.poll_copy_end(cx, &mut self.copying)).await;
         self.stage = Stage::Done;
         match done {
-            Err(error) if error.is_fatal() || error.is_stale_statement() => Err(self.place(error)),
+            Err(error)
+                if error.is_fatal() || error.is_stale_statement() || self.copying.has_changed() =>
+            {
+                Err(self.place(error))
+            }
             _ => Ok(()),
         }
     }
@@ -131,10 +157,11 @@ impl<'c> Inflow<'c> {
 
     /// The error of a COPY that is over before its data is.
     fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        if self.stage == Stage::Open
-            && let Err(error) = self.end(None)
-        {
-            return Poll::Ready(error);
+        if self.stage == Stage::Open {
+            let failure = self.copying.has_changed().then_some(CHANGED);
+            if let Err(error) = self.end(failure) {
+                return Poll::Ready(error);
+            }
         }
         let done = ready!(self.connection.poll_copy_end(cx, &mut self.copying));
         self.stage = Stage::Done;
@@ -155,8 +182,9 @@ fn count(piece: &CopyPiece) -> u64 {
 impl Drop for Inflow<'_> {
     fn drop(&mut self) {
         if self.stage == Stage::Open && !self.connection.is_closed() {
-            // Nothing is written now: it goes out with the next use.
+            // What the socket does not take now goes out with the next use.
             let _ = self.connection.end_copy(Some(GIVEN_UP));
+            self.connection.send_at_once();
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct LineWriter {
     options: CopyOptions,
     forms: Forms,
     pub(super) piece: CopyPiece,
+    /// Nothing was added yet.
+    is_first: bool,
     /// The texts of a row, one behind the other, and where each ends; `None` is NULL.
     text: String,
     ends: Vec<Option<usize>>,
@@ -45,17 +47,31 @@ pub(super) struct LineWriter {
 impl LineWriter {
     pub(super) fn new(options: CopyOptions, forms: Forms) -> Self {
         let (text, ends) = (String::new(), Vec::with_capacity(forms.types.len()));
-        Self { options, forms, piece: CopyPiece::new(), text, ends, failed: None }
+        Self { options, forms, piece: CopyPiece::new(), is_first: true, text, ends, failed: None }
     }
 
-    /// Adds a line of names.
-    pub(super) fn header<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
-        line::append(&mut self.piece, names.into_iter().map(Some), self.options.marks())
+    /// Adds a line of names. Returns how many lines it is, as the server counts.
+    pub(super) fn header<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<u64> {
+        let before = self.piece.len();
+        line::append(&mut self.piece, names.into_iter().map(Some), self.options.marks())?;
+        Ok(self.count(before))
+    }
+
+    /// How many lines the server counts behind a place. Only in the quotes of CSV are there line breaks within a row: until its
+    /// first line has ended, a carriage return passes for one there, and from then on a line feed does.
+    fn count(&mut self, before: usize) -> u64 {
+        if self.options.marks().quote.is_none() {
+            return 1;
+        }
+        let within = if std::mem::take(&mut self.is_first) { b'\r' } else { b'\n' };
+        let added = self.piece.content().get(before..).unwrap_or_default();
+        let row = added.strip_suffix(b"\n").unwrap_or(added);
+        row.iter().map(|&byte| u64::from(byte == within)).fold(1, u64::saturating_add)
     }
 
     /// Adds a row that is in binary form: a number of values, and each with its length in front. Nothing is added of one that
-    /// fails.
-    pub(super) fn append(&mut self, row: &[u8]) -> Result<()> {
+    /// fails. Returns how many lines it is, as the server counts.
+    pub(super) fn append(&mut self, row: &[u8]) -> Result<u64> {
         self.text.clear();
         self.ends.clear();
         self.failed = None;
@@ -82,7 +98,8 @@ impl LineWriter {
         });
         let before = self.piece.len();
         line::append(&mut self.piece, fields, self.options.marks())
-            .inspect_err(|_| self.piece.truncate(before))
+            .inspect_err(|_| self.piece.truncate(before))?;
+        Ok(self.count(before))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::copy::place;
+use stellata_protocol::SqlState;
+
+use crate::connection::copy::CHANGED;
+use crate::copy::place::Lines;
 use crate::error::Error;
 
 /// How far a COPY has come.
@@ -45,24 +48,35 @@ impl fmt::Debug for Observer {
 pub(super) struct Report {
     /// The table's own name.
     pub(super) relation: Option<String>,
+    /// What the lines are that the server names.
+    pub(super) lines: Lines,
     pub(super) progress: CopyProgress,
     pub(super) observer: Observer,
 }
 
 impl Report {
-    /// Adds the row that the server names, or what has become of the columns.
+    /// Adds the row or line that the server names, or what has become of the columns.
     #[cold]
     pub(super) fn place(&self, error: Error) -> Error {
         if error.is_stale_statement() {
-            let note =
-                "the columns have changed since they were asked for: the next COPY asks anew";
+            let note = match error.sqlstate() {
+                Some(SqlState::FEATURE_NOT_SUPPORTED) => CHANGED,
+                Some(
+                    SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PREPARED_STATEMENT,
+                ) => ELSEWHERE,
+                _ => GONE,
+            };
             return error.with_note(note.to_owned());
         }
-        let row = error.server().and_then(|said| place::row(said, self.relation.as_deref()));
-        if row.is_some() { error.with_row(row) } else { error }
+        self.lines.place(error, self.relation.as_deref())
     }
 
     pub(super) fn tell(&mut self) {
         self.observer.tell(self.progress);
     }
 }
+
+const ELSEWHERE: &str = "the columns were asked for on another backend, as behind a pooler that lends its backends by \
+                         transaction: the next COPY goes on without names of statements";
+const GONE: &str =
+    "a type of the columns is gone since they were asked for: the next COPY asks anew";

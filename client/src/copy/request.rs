@@ -6,6 +6,7 @@ use crate::connection::Connection;
 use crate::connection::copy::Described;
 use crate::copy::lines::{Forms, LineWriter};
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::place::Lines;
 use crate::copy::progress::{CopyProgress, Observer, Report};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -44,7 +45,7 @@ impl<'c> Request<'c> {
         self.options.check_encoding()
     }
 
-    /// Begins lines with the names of the columns.
+    /// Begins lines with the names of the columns. Returns how many lines these are.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] where nobody has told them.
@@ -52,7 +53,7 @@ impl<'c> Request<'c> {
         &self,
         described: Option<&Described>,
         lines: &mut LineWriter,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let asked = described.into_iter().flat_map(|described| &described.fields);
         let asked = asked.map(|field| &*field.name);
         let named = self.subject.names().iter().map(String::as_str);
@@ -72,9 +73,11 @@ impl<'c> Request<'c> {
     /// What becomes of the request once the COPY has begun.
     pub(super) fn into_report(self) -> (&'c mut Connection, Report) {
         let relation = self.subject.relation().map(str::to_owned);
-        let report =
-            Report { relation, progress: CopyProgress::default(), observer: self.observer };
-        (self.connection, report)
+        let is_raw = matches!(self.subject, Subject::Raw(_));
+        let is_binary = !is_raw && self.options.data_format() == CopyFormat::Binary;
+        let lines = if is_binary { Lines::Rows } else { Lines::Own };
+        let progress = CopyProgress::default();
+        (self.connection, Report { relation, lines, progress, observer: self.observer })
     }
 
     /// Asks for the columns, where they are not told.

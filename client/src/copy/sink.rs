@@ -15,6 +15,7 @@ use crate::copy::inflow::Inflow;
 use crate::copy::line;
 use crate::copy::lines::LineWriter;
 use crate::copy::options::{CopyFormat, CopyOptions, Subject};
+use crate::copy::place::Lines;
 use crate::copy::progress::{CopyProgress, Observer};
 use crate::copy::request::{Request, settings};
 use crate::error::{Error, ErrorKind, Result};
@@ -69,22 +70,14 @@ impl<'c> CopyIn<'c> {
     /// [`Error::row`]. The connection stays usable, and nothing is stored.
     ///
     /// # Cancel safety
-    /// When the future is dropped the COPY fails with the connection's next use, and nothing is stored, unless all rows were
-    /// taken already: then it may be done all the same. The connection stays usable.
+    /// When the future is dropped the COPY fails, and nothing is stored, unless all rows were taken already: then it may be done
+    /// all the same. The connection stays usable.
     pub async fn rows<R: CopyRow>(self, rows: impl IntoIterator<Item = R>) -> Result<u64> {
         let mut writer = self.row_writer().await?;
         let mut rows = rows.into_iter();
-        let mut pieces = 0_u8;
         loop {
             match writer.fill(&mut rows) {
-                Ok(true) => {
-                    poll_fn(|cx| writer.poll_send(cx)).await?;
-                    pieces = pieces.wrapping_add(1);
-                    if pieces.is_multiple_of(16) {
-                        // A socket that always takes what is sent never lets others run, nor the runtime see what has come.
-                        tokio::task::yield_now().await;
-                    }
-                }
+                Ok(true) => poll_fn(|cx| writer.poll_send(cx)).await?,
                 Ok(false) => return writer.finish().await,
                 Err(error) => return Err(writer.refused(error).await),
             }
@@ -134,6 +127,7 @@ impl<'c> CopyIn<'c> {
         let columns = self.request.columns().await?;
         let mut rows = BinaryCopyWriter::new(columns.types).map_err(Error::encode)?;
         let described = columns.described;
+        let mut header = 0;
         let lines = match columns.forms {
             None => None,
             Some(forms) => {
@@ -141,14 +135,14 @@ impl<'c> CopyIn<'c> {
                 rows.clear();
                 let mut lines = LineWriter::new(self.request.options.clone(), forms);
                 if self.request.options.has_header() {
-                    self.request.header(described.as_ref(), &mut lines)?;
+                    header = self.request.header(described.as_ref(), &mut lines)?;
                 }
                 Some(lines)
             }
         };
         let is_binary = lines.is_none();
         let mut inflow = self.start(described.as_ref())?;
-        inflow.of_rows(is_binary);
+        inflow.of_rows(is_binary, header);
         let fields = described.map(|described| described.fields).unwrap_or_default();
         Ok(CopyRowWriter { inflow, rows, lines, fields })
     }
@@ -162,8 +156,8 @@ impl<'c> CopyIn<'c> {
     /// Copies what a reader gives, to its end: data in the form that the options say. Returns how many rows the server stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`] with the row where the server names one: [`Error::row`]; [`ErrorKind::Stream`] with the error of
-    /// the reader as its source. The connection stays usable, and nothing is stored.
+    /// [`ErrorKind::Server`] with the line of the data, or of binary data the row, where the server names one: [`Error::row`];
+    /// [`ErrorKind::Stream`] with the error of the reader as its source. The connection stays usable, and nothing is stored.
     ///
     /// # Cancel safety
     /// As [`CopyIn::rows`]. What was read is lost.
@@ -208,7 +202,8 @@ const CHUNK: usize = 32 * 1024;
 
 /// A COPY that takes rows of values, one by one.
 ///
-/// When it is dropped before [`CopyRowWriter::finish`], the COPY fails with the connection's next use, and nothing is stored.
+/// When it is dropped before [`CopyRowWriter::finish`], the COPY fails, and nothing is stored. The server is told at once where the
+/// socket takes it, else with the connection's next use.
 #[derive(Debug)]
 pub struct CopyRowWriter<'c> {
     inflow: Inflow<'c>,
@@ -220,20 +215,20 @@ pub struct CopyRowWriter<'c> {
 }
 
 impl CopyRowWriter<'_> {
-    /// Adds a row. It is sent when enough has come together.
+    /// Adds a row. Where enough has come together before it, that is sent first.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] for a row that can't be written: it is left out, and further rows may follow. Any other error
     /// ends the COPY.
     ///
     /// # Cancel safety
-    /// The row is added when the future is polled first, and stays so when it is dropped.
+    /// It waits only before it adds the row: when the future is dropped while it waits, the row is not added, all rows before it
+    /// are, and it may be written again.
     pub async fn write<R: CopyRow + ?Sized>(&mut self, row: &R) -> Result<()> {
-        self.add(row)?;
         if self.is_full() {
             poll_fn(|cx| self.poll_send(cx)).await?;
         }
-        Ok(())
+        self.add(row)
     }
 
     /// Ends the COPY; returns how many rows the server stored.
@@ -291,14 +286,17 @@ impl CopyRowWriter<'_> {
     /// Makes a line of a row that was written in binary, or an error of one that was not.
     #[inline(never)]
     fn add_line(&mut self, added: stellata_protocol::Result<()>) -> Result<()> {
-        let mut added = added;
+        let mut added = added.map(|()| 1);
         if let Some(lines) = &mut self.lines {
-            added = added.and_then(|()| lines.append(self.rows.piece()));
+            added = added.and_then(|_| lines.append(self.rows.piece()));
             self.rows.clear();
         }
         match added {
-            Ok(()) => {
+            Ok(lines) => {
                 self.inflow.report.progress.rows += 1;
+                if let Lines::Made(made) = &mut self.inflow.report.lines {
+                    made.add(lines);
+                }
                 Ok(())
             }
             Err(error) => Err(self.encode_error(error)),
@@ -373,7 +371,8 @@ impl CopyRowWriter<'_> {
 /// A COPY that takes bytes, in the form that its options say.
 ///
 /// It is an [`AsyncWrite`] too; flushing that hands everything to the socket, shutting it down does no more. When it is dropped
-/// before [`CopyWriter::finish`], the COPY fails with the connection's next use, and nothing is stored.
+/// before [`CopyWriter::finish`], the COPY fails, and nothing is stored. The server is told at once where the socket takes it, else
+/// with the connection's next use.
 #[derive(Debug)]
 pub struct CopyWriter<'c> {
     inflow: Inflow<'c>,
@@ -400,20 +399,25 @@ impl CopyWriter<'_> {
         Ok(())
     }
 
-    /// Adds a row of texts as a line of text or CSV, with the delimiter, the quotes and the NULL of the options.
+    /// Adds a row of texts as a line of text or CSV, with the delimiter, the quotes and the NULL of the options. Where enough has
+    /// come together before it, that is sent first.
     ///
     /// # Errors
     /// As [`CopyWriter::write`]; [`ErrorKind::Encode`] for what no line can hold, and for binary data: the COPY can't be finished
     /// then. [`ErrorKind::Usage`] where the options name another encoding than UTF-8, which these texts are in.
     ///
     /// # Cancel safety
-    /// The row is added when the future is polled first, and stays so when it is dropped.
+    /// It waits only before it adds the row: when the future is dropped while it waits, the row is not added, all rows before it
+    /// are, and it may be written again.
     pub async fn row<'f>(
         &mut self,
         fields: impl IntoIterator<Item = Option<&'f str>>,
     ) -> Result<()> {
         self.check()?;
         self.options.check_encoding()?;
+        if self.piece.is_full() {
+            poll_fn(|cx| self.inflow.poll_send(cx, &mut self.piece)).await?;
+        }
         let added = if self.options.data_format() == CopyFormat::Binary {
             Err(stellata_protocol::Error::new(
                 stellata_protocol::ErrorKind::Usage,
@@ -428,9 +432,6 @@ impl CopyWriter<'_> {
             return Err(Error::encode(error).with_row(Some(row)));
         }
         self.inflow.report.progress.rows = row;
-        if self.piece.is_full() {
-            poll_fn(|cx| self.inflow.poll_send(cx, &mut self.piece)).await?;
-        }
         Ok(())
     }
 

@@ -176,6 +176,9 @@ impl<'c> CopyOut<'c> {
                 }
             }
             match connection.begin_copy_out(&sql, columns.described.as_ref()).await {
+                // What comes is passed over, or cancelled, before it asks again.
+                Ok(copying) if copying.has_changed() && !again => again = true,
+                Ok(copying) if copying.has_changed() => return Err(copying.changed()),
                 Ok(copying) => {
                     let options = self.request.options.clone();
                     let (connection, report) = self.request.into_report();

@@ -1,5 +1,8 @@
 //! What goes wrong in the middle: bad rows, futures that are dropped, servers that go away.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use stellata_client::{Config, Connection, CopyOptions, ErrorKind, SqlState, TransactionStatus};
@@ -503,5 +506,87 @@ fn a_session_that_is_ended_says_so_to_its_copy() {
             ended = connection.copy_in("t", &["n"]).rows([(1,)]).await.unwrap_err();
             assert!(ended.is_fatal(), "{way}: {ended:?}");
         }
+    });
+}
+
+/// Polls once, and drops.
+async fn try_once<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[test]
+fn a_row_whose_writing_is_given_up_is_not_added() {
+    with_database(async |database| {
+        database.run("create table t (n text, s text)").unwrap();
+        let proxy = Proxy::start(Server::shared().unwrap().tcp()).unwrap();
+        let config = Config::parse(&proxy.url(database.name())).unwrap();
+        let text = "x".repeat(60_000);
+        for way in 0..2 {
+            database.run("truncate t").unwrap();
+            let mut connection = Connection::connect(&config).await.unwrap();
+            // The columns are known from here on.
+            connection.copy_in("t", &[]).rows::<(&str, &str)>([]).await.unwrap();
+            proxy.pause();
+            let mut added = Vec::new();
+            let numbers = (0..600).map(|n| format!("{n}"));
+            let copied = if way == 0 {
+                let mut writer = connection.copy_in("t", &[]).row_writer().await.unwrap();
+                for n in numbers {
+                    if let Some(written) = try_once(writer.write(&(&*n, &*text))).await {
+                        written.unwrap();
+                        added.push(n);
+                    }
+                }
+                proxy.resume();
+                writer.finish().await.unwrap()
+            } else {
+                let mut writer = connection.copy_in("t", &[]).writer().unwrap();
+                for n in numbers {
+                    let row = [Some(&*n), Some(&*text)];
+                    if let Some(written) = try_once(writer.row(row)).await {
+                        written.unwrap();
+                        added.push(n);
+                    }
+                }
+                proxy.resume();
+                writer.finish().await.unwrap()
+            };
+            assert!(added.len() < 600, "the way to the server was never full");
+            assert_eq!(copied, added.len() as u64, "{way}");
+            let stored: Vec<(String,)> =
+                connection.query("select n from t order by n::int", ()).await.unwrap();
+            assert_eq!(stored.into_iter().map(|(n,)| n).collect::<Vec<_>>(), added);
+            assert!(connection.buffered() < 1 << 20, "{}", connection.buffered());
+        }
+    });
+}
+
+#[test]
+fn a_copy_in_that_is_dropped_frees_its_table_at_once() {
+    with_database(async |database| {
+        database.run("create table t (n int)").unwrap();
+        let mut other = connect(database).await;
+        other.execute("set lock_timeout = '20s'", ()).await.unwrap();
+        let mut connection = connect(database).await;
+        for way in 0..2 {
+            if way == 0 {
+                let mut writer = connection.copy_in("t", &[]).writer().unwrap();
+                writer.write(b"1\n").await.unwrap();
+                writer.flush().await.unwrap();
+            } else {
+                let mut writer = connection.copy_in("t", &[]).row_writer().await.unwrap();
+                writer.write(&(1,)).await.unwrap();
+            }
+            // It is idle from here on.
+            other.execute("truncate t", ()).await.unwrap();
+            let (count,): (i64,) = other.query_one("select count(*) from t", ()).await.unwrap();
+            assert_eq!(count, 0);
+        }
+        assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
     });
 }

@@ -1,9 +1,16 @@
 //! Full buffers and slow consumers.
 
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use stellata_client::{Config, Connection, CopyOptions};
+use stellata_client::{Config, Connection, CopyOptions, Error};
 use stellata_testkit::{Server, with_database};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpSocket;
 
 use super::connect;
@@ -79,19 +86,102 @@ fn notices_that_come_with_the_rows_block_nobody() {
     });
 }
 
+/// Reads lines of one number each, without end, of which the sixth is the first that the table refuses.
+struct Numbers<'c> {
+    sent: &'c Cell<u64>,
+}
+
+impl AsyncRead for Numbers<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        assert!(self.sent.get() < MOST, "the error was not seen");
+        let rows = into.remaining() / 2;
+        into.put_slice("0\n0\n0\n0\n0\n5\n".as_bytes());
+        for _ in 6..rows {
+            into.put_slice(b"0\n");
+        }
+        self.sent.set(self.sent.get() + rows as u64);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// So many rows may be sent after the server has refused the sixth.
+const MOST: u64 = 10_000_000;
+
+/// What there is to send: 5 is refused, and no end is ever seen.
+fn number(sent: &Cell<u64>) -> i32 {
+    let n = sent.get();
+    assert!(n < MOST, "the error was not seen");
+    sent.set(n + 1);
+    if n == 5 { 5 } else { 0 }
+}
+
+/// Copies without end, by each of the ways that there are.
+async fn copy_for_ever(
+    connection: &mut Connection,
+    way: usize,
+    sent: &Cell<u64>,
+) -> Result<(), Error> {
+    let copy = connection.copy_in("t", &["n"]);
+    match way {
+        0 => copy.rows(std::iter::repeat_with(|| (number(sent),))).await.map(drop),
+        1 => copy.stream(|_| Poll::Ready(Some((number(sent),)))).await.map(drop),
+        2 => {
+            let mut writer = copy.row_writer().await?;
+            loop {
+                writer.write(&(number(sent),)).await?;
+            }
+        }
+        3 => copy.read_from(Numbers { sent }).await.map(drop),
+        4 => {
+            let mut writer = copy.writer()?;
+            loop {
+                writer.write(format!("{}\n", number(sent)).as_bytes()).await?;
+            }
+        }
+        5 => {
+            let mut writer = copy.writer()?;
+            loop {
+                writer.row([Some(&*number(sent).to_string())]).await?;
+            }
+        }
+        _ => {
+            let mut writer = copy.writer()?;
+            let copied = tokio::io::copy(&mut Numbers { sent }, &mut writer).await;
+            let error = copied.unwrap_err().into_inner().unwrap();
+            Err(*error.downcast::<Error>().unwrap())
+        }
+    }
+}
+
 #[test]
-fn an_early_error_ends_a_long_copy_soon() {
+fn an_early_error_ends_a_long_copy_soon_and_others_run_beside_it() {
     with_database(async |database| {
         database.run("create table t (n int check (n <> 5))").unwrap();
         let mut connection = connect(database).await;
-        let mut sent = 0_u64;
-        let rows = (0..100_000_000_i32).map(|n| {
-            sent += 1;
-            (n,)
-        });
-        let error = connection.copy_in("t", &["n"]).rows(rows).await.unwrap_err();
-        assert_eq!(error.row(), Some(6));
-        assert!(sent < 10_000_000, "{sent} rows were sent after the sixth had failed");
-        assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+        for way in 0..7 {
+            let turns = Arc::new(AtomicU64::new(0));
+            let other = tokio::spawn({
+                let turns = Arc::clone(&turns);
+                async move {
+                    loop {
+                        turns.fetch_add(1, Ordering::Relaxed);
+                        tokio::task::yield_now().await;
+                    }
+                }
+            });
+            let sent = Cell::new(0);
+            let error = copy_for_ever(&mut connection, way, &sent).await.unwrap_err();
+            let turns = turns.load(Ordering::Relaxed);
+            other.abort();
+            assert_eq!(error.row(), Some(6), "{way}");
+            // Pieces of 64 KB, of two bytes a row or more.
+            let least = sent.get() * 2 / (64 * 1024 * 17);
+            assert!(turns > least, "{way}: the other had {turns} turns during {} rows", sent.get());
+            assert_eq!(connection.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+        }
     });
 }

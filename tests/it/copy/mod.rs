@@ -3,6 +3,7 @@
 mod bytes;
 mod failures;
 mod flow;
+mod places;
 mod rows;
 mod text;
 mod types;
