@@ -63,7 +63,7 @@ pub use connection::{
 };
 pub use copy::{
     CopyFormat, CopyHeader, CopyIn, CopyOptions, CopyOut, CopyProgress, CopyReader, CopyRowWriter,
-    CopyRows, CopyWriter,
+    CopyRows, CopyTable, CopyWriter,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use large_object::{LargeObject, LargeObjectMode, LargeObjectStream};

@@ -2,6 +2,7 @@
 //!
 //! The modules below stand in the order of their imports.
 
+mod table;
 mod options;
 mod place;
 mod line;
@@ -12,8 +13,11 @@ mod inflow;
 mod outflow;
 mod sink;
 mod source;
+#[cfg(feature = "stream")]
+mod stream;
 
 pub use options::{CopyFormat, CopyHeader, CopyOptions};
 pub use progress::CopyProgress;
 pub use sink::{CopyIn, CopyRowWriter, CopyWriter};
 pub use source::{CopyOut, CopyReader, CopyRows};
+pub use table::CopyTable;

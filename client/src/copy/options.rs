@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use stellata_protocol::{Result, quote};
 
+use crate::copy::table::CopyTable;
 use crate::error::ErrorKind;
 
 /// The form of the data.
@@ -315,9 +316,9 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    pub(super) fn table(name: &str, columns: &[&str]) -> Self {
+    pub(super) fn table(table: CopyTable, columns: &[&str]) -> Self {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        Self::Table(name.split('.').map(str::to_owned).collect(), columns)
+        Self::Table(table.into_parts(), columns)
     }
 
     /// The command.
@@ -392,7 +393,7 @@ mod tests {
             .encoding("LATIN1")
             .freeze()
             .filter_sql("n > 3");
-        let subject = Subject::table("music.Tracks", &["id", "it\"le"]);
+        let subject = Subject::table("music.Tracks".into(), &["id", "it\"le"]);
         assert_eq!(
             subject.command(" from stdin", &options).as_deref(),
             Ok(
@@ -410,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_table_without_columns_and_a_query() {
-        let table = Subject::table("t", &[]);
+        let table = Subject::table("t".into(), &[]);
         assert_eq!(
             table.command(" to stdout", &CopyOptions::binary()).as_deref(),
             Ok("copy \"t\" to stdout with (\"format\" 'binary')")
@@ -421,7 +422,15 @@ mod tests {
             query.command(" to stdout", &CopyOptions::text()).as_deref(),
             Ok("copy (select 1 -- one\n) to stdout with (\"format\" 'text')")
         );
-        assert!(Subject::table("", &[]).command("", &CopyOptions::text()).is_err());
-        assert!(Subject::table("a\0", &[]).command("", &CopyOptions::text()).is_err());
+        let pair = Subject::table(("music.old", "v1.2").into(), &[]);
+        assert_eq!(
+            pair.columns().unwrap().as_deref(),
+            Some("select * from \"music.old\".\"v1.2\"")
+        );
+        let named = Subject::table(CopyTable::named("v1.2"), &[]);
+        assert_eq!(named.columns().unwrap().as_deref(), Some("select * from \"v1.2\""));
+        assert_eq!((pair.relation(), named.relation()), (Some("v1.2"), Some("v1.2")));
+        assert!(Subject::table("".into(), &[]).command("", &CopyOptions::text()).is_err());
+        assert!(Subject::table("a\0".into(), &[]).command("", &CopyOptions::text()).is_err());
     }
 }

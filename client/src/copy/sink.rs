@@ -18,13 +18,15 @@ use crate::copy::options::{CopyFormat, CopyOptions, Subject};
 use crate::copy::place::Lines;
 use crate::copy::progress::{CopyProgress, Observer};
 use crate::copy::request::{Request, settings};
+use crate::copy::table::CopyTable;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {
     /// Prepares to copy rows into a table: [`CopyIn`] says from what.
     ///
-    /// The table is named as `table` or `schema.table`, each name as it is, without quotes: it is split at dots and quoted
-    /// here. No columns are all columns but the generated ones; for rows of values, name them where there are such.
+    /// The table is named as `"table"` or `"schema.table"`, each name as it is, without quotes: it is split at dots and quoted
+    /// here; [`CopyTable`] says how to name one that has a dot in its name. No columns are all columns but the generated ones; for
+    /// rows of values, name them where there are such.
     ///
     /// ```no_run
     /// # async fn example(connection: &mut stellata_client::Connection) -> Result<(), stellata_client::Error> {
@@ -34,8 +36,8 @@ impl Connection {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn copy_in(&mut self, table: &str, columns: &[&str]) -> CopyIn<'_> {
-        CopyIn { request: Request::new(self, Subject::table(table, columns)) }
+    pub fn copy_in(&mut self, table: impl Into<CopyTable>, columns: &[&str]) -> CopyIn<'_> {
+        CopyIn { request: Request::new(self, Subject::table(table.into(), columns)) }
     }
 
     /// Prepares to copy by a command of the caller's own, a `copy .. from stdin` with its options. Of rows of values the types
@@ -84,9 +86,9 @@ impl<'c> CopyIn<'c> {
         }
     }
 
-    /// Copies the rows of a stream: of a `futures` stream `next` is `|cx| stream.poll_next_unpin(cx)`, of a channel
-    /// `|cx| receiver.poll_recv(cx)`. While no row is there, the connection is read, so that an error of the server ends the
-    /// waiting at once.
+    /// Copies rows as they come: of a channel `next` is `|cx| receiver.poll_recv(cx)`; for a `futures` stream there is
+    /// `CopyIn::from_stream`. While no row is there, the connection is read, so that an error of the server ends the waiting at
+    /// once.
     ///
     /// # Errors
     /// As [`CopyIn::rows`].

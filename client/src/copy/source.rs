@@ -19,6 +19,7 @@ use crate::copy::options::{CopyOptions, Subject};
 use crate::copy::outflow::{End, NOTHING, Outflow};
 use crate::copy::progress::{CopyProgress, Observer};
 use crate::copy::request::{self, Request, settings};
+use crate::copy::table::CopyTable;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Connection {
@@ -34,8 +35,8 @@ impl Connection {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn copy_out(&mut self, table: &str, columns: &[&str]) -> CopyOut<'_> {
-        CopyOut { request: Request::new(self, Subject::table(table, columns)) }
+    pub fn copy_out(&mut self, table: impl Into<CopyTable>, columns: &[&str]) -> CopyOut<'_> {
+        CopyOut { request: Request::new(self, Subject::table(table.into(), columns)) }
     }
 
     /// Prepares to copy the rows of a query out. It is SQL and goes into the command as it is; parameters it can't have.
@@ -354,7 +355,7 @@ impl<T: for<'r> FromRow<'r>> CopyRows<'_, T> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The next row, for those who poll: of it, a `futures` stream is made by `poll_fn(|cx| rows.poll_next(cx).map(..))`.
+    /// The next row, for those who poll. With the feature `stream` the rows are a `futures` stream too.
     ///
     /// # Errors
     /// As [`CopyRows::next`].

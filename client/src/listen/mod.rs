@@ -1,6 +1,8 @@
 //! Notifications as a stream (manual: "LISTEN", "NOTIFY").
 
 mod session;
+#[cfg(feature = "stream")]
+mod stream;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;

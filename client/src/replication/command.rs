@@ -342,8 +342,8 @@ impl LogicalOptions {
         self
     }
 
-    /// How often positions are reported when nothing else gives an occasion. It must be well below the server's
-    /// `wal_sender_timeout`. Default: 10 s.
+    /// How often positions are reported when nothing else gives an occasion: every 10 ms at most, whatever less is said. It must
+    /// be well below the server's `wal_sender_timeout`. Default: 10 s.
     #[must_use]
     pub const fn with_status_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;

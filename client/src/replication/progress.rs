@@ -6,6 +6,9 @@ use stellata_protocol::Buffer;
 use stellata_protocol::replication::{Keepalive, Lsn, StandbyMessage, StandbyStatus, Timestamp};
 use tokio::time::Instant;
 
+/// How soon a server that has not asked is told again at the earliest.
+pub(super) const LEAST: Duration = Duration::from_millis(10);
+
 /// The positions of a stream.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -44,8 +47,8 @@ impl Progress {
             delivered: Lsn::INVALID,
             follows_keepalives,
             told: Lsn::INVALID,
-            due: later(Instant::now(), interval),
-            interval,
+            due: later(Instant::now(), interval.max(LEAST)),
+            interval: interval.max(LEAST),
             wanted: false,
             silence: Silence { limit: silence, since: None, asked: None },
         }
@@ -106,11 +109,13 @@ impl Progress {
         self.confirmed > self.told
     }
 
-    /// When there is something to be done although nothing comes.
-    pub(super) fn deadline(&mut self, now: Instant) -> Instant {
+    /// When there is something to be done although nothing comes. While the server has not taken what it was told before, nothing
+    /// more is to be told.
+    pub(super) fn deadline(&mut self, now: Instant, is_sending: bool) -> Instant {
         let since = *self.silence.since.get_or_insert(now);
         let half = self.silence.limit / 2;
-        self.due.min(later(self.silence.asked.unwrap_or(since), half))
+        let over = later(self.silence.asked.unwrap_or(since), half);
+        if is_sending { over } else { self.due.min(over) }
     }
 
     /// Something has come.
@@ -208,13 +213,24 @@ mod tests {
     async fn a_silent_server_is_asked_halfway_and_given_up_at_the_end() {
         let mut progress = Progress::new(100 * SECOND, 60 * SECOND, true);
         let start = Instant::now();
-        assert_eq!(progress.deadline(start), start + 30 * SECOND);
+        assert_eq!(progress.deadline(start, false), start + 30 * SECOND);
         assert!(progress.miss(start + 10 * SECOND) && !progress.is_due(start + 10 * SECOND));
         assert!(progress.miss(start + 30 * SECOND) && progress.is_due(start + 30 * SECOND));
-        assert_eq!(progress.deadline(start + 30 * SECOND), start + 60 * SECOND);
+        assert_eq!(progress.deadline(start + 30 * SECOND, false), start + 60 * SECOND);
         assert!(progress.miss(start + 59 * SECOND));
         assert!(!progress.miss(start + 60 * SECOND));
         progress.hear();
         assert!(progress.miss(start + 61 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_told_all_the_time_nor_while_the_last_was_not_taken() {
+        let mut progress = Progress::new(Duration::ZERO, 60 * SECOND, true);
+        let start = Instant::now();
+        assert!(!progress.is_due(start) && progress.is_due(start + LEAST));
+        assert_eq!(progress.deadline(start, false), start + LEAST);
+        assert_eq!(progress.deadline(start, true), start + 30 * SECOND);
+        progress.write(start + SECOND, &mut Buffer::new());
+        assert_eq!(progress.next_report(), start + SECOND + LEAST);
     }
 }

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use stellata_protocol::Buffer;
 use stellata_protocol::replication::PrimaryMessage;
@@ -13,7 +12,7 @@ use crate::connection::Connection;
 use crate::connection::duplex::{Duplex, Step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::replication::malformed;
-use crate::replication::progress::Progress;
+use crate::replication::progress::{LEAST, Progress};
 
 /// A replication stream.
 #[derive(Debug)]
@@ -90,12 +89,23 @@ impl<'c> Stream<'c> {
         if self.progress.has_news() && !self.duplex.is_sending() {
             self.tell(now)?;
         }
-        let deadline = self.progress.deadline(now);
-        match timeout_at(deadline, self.duplex.fill()).await {
-            Ok(filled) => {
+        let was_sending = self.duplex.is_sending();
+        let deadline = self.progress.deadline(now, was_sending);
+        let duplex = &mut self.duplex;
+        let filled = poll_fn(|cx| {
+            let filled = pin!(duplex.fill()).poll(cx);
+            if filled.is_pending() && was_sending && !duplex.is_sending() {
+                return Poll::Ready(None);
+            }
+            filled.map(Some)
+        });
+        match timeout_at(deadline, filled).await {
+            Ok(Some(filled)) => {
                 self.progress.hear();
                 filled
             }
+            // The server has taken all that it was told: there may be more to tell.
+            Ok(None) => Ok(()),
             Err(_) if self.progress.miss(Instant::now()) => Ok(()),
             Err(_) => {
                 self.duplex.abort();
@@ -109,14 +119,12 @@ impl<'c> Stream<'c> {
 
     /// Waits for `work`, and tells the server meanwhile that somebody is here.
     pub(super) async fn tend<F: Future>(&mut self, work: F) -> F::Output {
-        /// How soon a server is told again at the earliest.
-        const PAUSE: Duration = Duration::from_millis(10);
         let mut work = pin!(work);
         loop {
             // What can't be told now shows when the stream goes on.
             let _ = self.report();
             let now = Instant::now();
-            let mut due = pin!(sleep_until(self.progress.next_report().max(now + PAUSE)));
+            let mut due = pin!(sleep_until(self.progress.next_report().max(now + LEAST)));
             let duplex = &mut self.duplex;
             let done = poll_fn(|cx| {
                 if let Poll::Ready(done) = work.as_mut().poll(cx) {
