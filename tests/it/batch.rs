@@ -261,37 +261,46 @@ fn a_batch_ends_at_its_limit() {
 #[test]
 fn full_buffers_both_ways_are_no_deadlock() {
     with_database(async |database| {
+        // The client's own sockets, whose buffers hold what the system gives them.
+        for url in [database.url(), database.tcp_url()] {
+            let connection = Connection::connect(&Config::parse(&url).unwrap()).await.unwrap();
+            full_both_ways(connection, 400, 100_000).await;
+        }
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(4096).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let address = (Ipv4Addr::LOCALHOST, database.tcp().port()).into();
         let stream = socket.connect(address).await.unwrap();
         let config = Config::parse(&database.tcp_url()).unwrap();
-        let mut connection = Connection::over(stream, &config).await.unwrap();
-        connection.simple("create unlogged table t (id int4, title text)").await.unwrap();
+        let connection = Connection::over(stream, &config).await.unwrap();
         // 100 MB in the long form.
         let (items, length) = match std::env::var("STELLATA_LONG") {
             Ok(_) => (1_000, 100_000),
             Err(_) => (120, 100_000),
         };
-        let text = "x".repeat(length);
-        let mut batch = connection.batch().unwrap();
-        for n in 0..items {
-            batch
-                .add("insert into t values ($1, $2) returning id, title", (n, &*text))
-                .unwrap()
-                .sync()
-                .unwrap();
-        }
-        let mut answers = batch.send().unwrap();
-        for n in 0..items {
-            let (id, title): (i32, String) = answers.one().await.unwrap();
-            assert_eq!((id, title.len()), (n, length));
-        }
-        answers.end().await.unwrap();
-        assert_eq!(
-            connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap().0,
-            i64::from(items)
-        );
+        full_both_ways(connection, items, length).await;
     });
+}
+
+async fn full_both_ways(mut connection: Connection, items: i32, length: usize) {
+    connection.simple("create temp table t (id int4, title text)").await.unwrap();
+    let text = "x".repeat(length);
+    let mut batch = connection.batch().unwrap();
+    for n in 0..items {
+        batch
+            .add("insert into t values ($1, $2) returning id, title", (n, &*text))
+            .unwrap()
+            .sync()
+            .unwrap();
+    }
+    let mut answers = batch.send().unwrap();
+    for n in 0..items {
+        let (id, title): (i32, String) = answers.one().await.unwrap();
+        assert_eq!((id, title.len()), (n, length));
+    }
+    answers.end().await.unwrap();
+    assert_eq!(
+        connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap().0,
+        i64::from(items)
+    );
 }

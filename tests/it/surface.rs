@@ -144,6 +144,7 @@ const OF_CONNECTIONS: &[&str] = &[
     "CopyRow",
     "CopyRowWriter",
     "CopyRows",
+    "CopyTable",
     "CopyWriter",
     "Error",
     "ErrorKind",

@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_core::Stream;
 use stellata_client::{Config, Connection, CopyOptions, Error};
-use stellata_testkit::{Server, with_database};
+use stellata_testkit::{Database, Server, with_database};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpSocket;
 
 use super::connect;
 
-/// A connection whose socket holds next to nothing, either way.
-async fn narrow(database: &stellata_testkit::Database) -> Connection {
+/// A connection over a stream of ours whose socket holds next to nothing, either way.
+async fn narrow(database: &Database) -> Connection {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(4096).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -25,30 +26,42 @@ async fn narrow(database: &stellata_testkit::Database) -> Connection {
     Connection::over(stream, &Config::parse(&database.url()).unwrap()).await.unwrap()
 }
 
+/// The client's own socket, whose buffers hold what the system gives them.
+async fn wide(url: &str) -> Connection {
+    Connection::connect(&Config::parse(url).unwrap()).await.unwrap()
+}
+
 /// As many notices as rows go the other way while the rows go in: whoever only writes waits for ever.
 #[test]
 fn notices_that_come_while_rows_go_in_block_nobody() {
     with_database(async |database| {
         database
             .run(
-                "create table t (n int, s text);
+                "create unlogged table t (n int, s text);
                  create function tell() returns trigger language plpgsql as $$
-                 begin raise notice 'row %, of which there is much to tell', new.n; return new; end $$;
+                 begin raise notice 'row %, of which there is much to tell: %', new.n, new.s; return new; end $$;
                  create trigger tell before insert on t for each row execute function tell()",
             )
             .unwrap();
-        let mut connection = narrow(database).await;
-        let rows = (0..100_000).map(|n| (n, "some text that takes its place"));
-        let copied = connection.copy_in("t", &["n", "s"]).rows(rows);
-        let copied = tokio::time::timeout(Duration::from_secs(120), copied).await;
-        assert_eq!(copied.expect("both sides wait for each other").unwrap(), 100_000);
-        let mut notices = 0;
-        while connection.pop_notice().is_some() {
-            notices += 1;
-        }
-        assert_eq!(notices, 256, "the newest are kept");
-        assert!(connection.buffered() < 1 << 20, "{}", connection.buffered());
+        notices_while_rows_go_in(narrow(database).await, 100_000, 30).await;
+        // 20 MB either way.
+        notices_while_rows_go_in(wide(&database.url()).await, 20_000, 1_000).await;
+        notices_while_rows_go_in(wide(&database.tcp_url()).await, 20_000, 1_000).await;
     });
+}
+
+async fn notices_while_rows_go_in(mut connection: Connection, rows: u64, length: usize) {
+    let text = "x".repeat(length);
+    let copied = connection.copy_in("t", &["n", "s"]);
+    let copied = copied.rows((0..i32::try_from(rows).unwrap()).map(|n| (n, &*text)));
+    let copied = tokio::time::timeout(Duration::from_secs(120), copied).await;
+    assert_eq!(copied.expect("both sides wait for each other").unwrap(), rows);
+    let mut notices = 0;
+    while connection.pop_notice().is_some() {
+        notices += 1;
+    }
+    assert_eq!(notices, 256, "the newest are kept");
+    assert!(connection.buffered() < 1 << 20, "{}", connection.buffered());
 }
 
 /// The same while rows come out, to a consumer that stops now and then, and while lines go in.
@@ -57,33 +70,40 @@ fn notices_that_come_with_the_rows_block_nobody() {
     with_database(async |database| {
         database
             .run(
-                "create function tell(n int) returns int language plpgsql as $$
-                 begin raise notice 'row %, of which there is much to tell', n; return n; end $$;
-                 create table t (n int);
+                "create function tell(n int, s text) returns int language plpgsql as $$
+                 begin raise notice 'row %, of which there is much to tell: %', n, s; return n; end $$;
+                 create unlogged table t (n int, s text);
                  create function tell() returns trigger language plpgsql as $$
-                 begin raise notice 'row %', new.n; return new; end $$;
+                 begin raise notice 'row %: %', new.n, new.s; return new; end $$;
                  create trigger tell before insert on t for each row execute function tell()",
             )
             .unwrap();
-        let mut connection = narrow(database).await;
-        let both = async {
-            let copy =
-                connection.copy_out_query("select tell(n) from generate_series(1, 100000) n");
-            let mut rows = copy.rows::<(i32,)>().await.unwrap();
-            for want in 1..=100_000 {
-                assert_eq!(rows.next().await.unwrap(), Some((want,)));
-                if want % 10_000 == 0 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }
-            assert_eq!(rows.next().await.unwrap(), None);
-            let copy = connection.copy_in("t", &[]).options(CopyOptions::csv());
-            assert_eq!(copy.rows((0..100_000).map(|n| (n,))).await.unwrap(), 100_000);
-        };
-        let done = tokio::time::timeout(Duration::from_secs(120), both).await;
-        done.expect("both sides wait for each other");
-        assert!(connection.buffered() < 1 << 20, "{}", connection.buffered());
+        notices_with_the_rows(narrow(database).await, 100_000, 0).await;
+        notices_with_the_rows(wide(&database.url()).await, 20_000, 1_000).await;
+        notices_with_the_rows(wide(&database.tcp_url()).await, 20_000, 1_000).await;
     });
+}
+
+async fn notices_with_the_rows(mut connection: Connection, rows: i32, length: usize) {
+    let text = "x".repeat(length);
+    let both = async {
+        let query =
+            format!("select tell(n, repeat('x', {length})) from generate_series(1, {rows}) n");
+        let mut copied = connection.copy_out_query(&query).rows::<(i32,)>().await.unwrap();
+        for want in 1..=rows {
+            assert_eq!(copied.next().await.unwrap(), Some((want,)));
+            if want % 10_000 == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        assert_eq!(copied.next().await.unwrap(), None);
+        let copy = connection.copy_in("t", &[]).options(CopyOptions::csv());
+        let copied = copy.rows((0..rows).map(|n| (n, &*text))).await.unwrap();
+        assert_eq!(copied, u64::from(rows.unsigned_abs()));
+    };
+    let done = tokio::time::timeout(Duration::from_secs(120), both).await;
+    done.expect("both sides wait for each other");
+    assert!(connection.buffered() < 1 << 20, "{}", connection.buffered());
 }
 
 /// Reads lines of one number each, without end, of which the sixth is the first that the table refuses.
@@ -119,6 +139,17 @@ fn number(sent: &Cell<u64>) -> i32 {
     if n == 5 { 5 } else { 0 }
 }
 
+/// A stream without end.
+struct Endless<F>(F);
+
+impl<F: Fn() -> R + Unpin, R> Stream for Endless<F> {
+    type Item = R;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<R>> {
+        Poll::Ready(Some(self.0()))
+    }
+}
+
 /// Copies without end, by each of the ways that there are.
 async fn copy_for_ever(
     connection: &mut Connection,
@@ -143,6 +174,10 @@ async fn copy_for_ever(
             }
         }
         5 => {
+            let rows = Endless(|| (number(sent),));
+            copy.from_stream(rows).await.map(drop)
+        }
+        6 => {
             let mut writer = copy.writer()?;
             loop {
                 writer.row([Some(&*number(sent).to_string())]).await?;
@@ -162,7 +197,7 @@ fn an_early_error_ends_a_long_copy_soon_and_others_run_beside_it() {
     with_database(async |database| {
         database.run("create table t (n int check (n <> 5))").unwrap();
         let mut connection = connect(database).await;
-        for way in 0..7 {
+        for way in 0..8 {
             let turns = Arc::new(AtomicU64::new(0));
             let other = tokio::spawn({
                 let turns = Arc::clone(&turns);

@@ -1,10 +1,13 @@
 //! Rows of values.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use stellata_client::{CopyFields, CopyOptions, CopyProgress, CopyRow, ErrorKind};
+use futures_core::Stream;
+use stellata_client::{CopyFields, CopyOptions, CopyProgress, CopyRow, CopyTable, ErrorKind};
 use stellata_protocol::{Oid, Result};
 use stellata_testkit::{Proxy, Server, with_database};
 
@@ -234,5 +237,99 @@ fn a_stream_that_waits_hears_of_an_error_at_once() {
             connection.query_one::<(i64,)>("select count(*) from t", ()).await.unwrap(),
             (0,)
         );
+    });
+}
+
+#[test]
+fn rows_pass_as_streams_from_one_table_to_another() {
+    with_database(async |database| {
+        database
+            .run(
+                "create table source (n int, s text); create table target (n int, s text);
+                 insert into source select n, repeat('x', n % 100) from generate_series(1, 20000) n",
+            )
+            .unwrap();
+        let (mut from, mut to) = (connect(database).await, connect(database).await);
+        let mut rows = from.copy_out("source", &[]).rows::<(i32, String)>().await.unwrap();
+        let copied = to.copy_in("target", &[]).from_stream(Unfailing(&mut rows)).await.unwrap();
+        assert_eq!(copied, 20_000);
+        // At its end it stays there.
+        assert!(next(&mut rows).await.is_none() && next(&mut rows).await.is_none());
+        let differ = "select count(*) from (table source except table target) rows";
+        assert_eq!(to.query_one::<(i64,)>(differ, ()).await.unwrap(), (0,));
+
+        // The first error ends it.
+        let copy = from.copy_out_query("select 1 / (3 - n) from generate_series(1, 5) n");
+        let mut rows = copy.rows::<(i32,)>().await.unwrap();
+        assert_eq!(next(&mut rows).await.unwrap().unwrap(), (0,));
+        assert_eq!(next(&mut rows).await.unwrap().unwrap(), (1,));
+        let error = next(&mut rows).await.unwrap().unwrap_err();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "22012");
+        assert!(next(&mut rows).await.is_none());
+        drop(rows);
+        assert_eq!(from.query_one::<(i32,)>("select 5", ()).await.unwrap(), (5,));
+
+        // An error of the server is seen while no row is there.
+        to.execute("truncate target", ()).await.unwrap();
+        to.execute("alter table target add check (n <> 1)", ()).await.unwrap();
+        let many = (0..10_000).map(|n| (n, "x".repeat(20)));
+        let copied = to.copy_in("target", &[]).from_stream(ThenNothing(many)).await;
+        assert_eq!(copied.unwrap_err().row(), Some(2));
+    });
+}
+
+async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
+}
+
+/// The rows of a stream that does not fail.
+struct Unfailing<S>(S);
+
+impl<S: Stream<Item = Result<R, stellata_client::Error>> + Unpin, R> Stream for Unfailing<S> {
+    type Item = R;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<R>> {
+        Pin::new(&mut self.0).poll_next(cx).map(|row| row.map(Result::unwrap))
+    }
+}
+
+/// Rows behind which nothing comes, nor an end.
+struct ThenNothing<I>(I);
+
+impl<I: Iterator + Unpin> Stream for ThenNothing<I> {
+    type Item = I::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        self.0.next().map_or(Poll::Pending, |row| Poll::Ready(Some(row)))
+    }
+}
+
+#[test]
+fn tables_and_schemas_with_dots_in_their_names_are_copied() {
+    with_database(async |database| {
+        database
+            .run(
+                "create schema \"music.old\"; create table \"music.old\".\"v1.2\" (n int check (n > 0));
+                 create table \"v1.2\" (s text); create schema music; create table music.v (n int)",
+            )
+            .unwrap();
+        let mut connection = connect(database).await;
+        let pair = ("music.old", "v1.2");
+        assert_eq!(connection.copy_in(pair, &["n"]).rows([(1,), (2,)]).await.unwrap(), 2);
+        let named = CopyTable::named("v1.2");
+        assert_eq!(connection.copy_in(named.clone(), &[]).rows([("a",)]).await.unwrap(), 1);
+        let dotted = String::from("music.v");
+        assert_eq!(connection.copy_in(&dotted, &[]).rows([(5,)]).await.unwrap(), 1);
+        let mut rows = connection.copy_out(pair, &[]).rows::<(i32,)>().await.unwrap();
+        assert_eq!(rows.next().await.unwrap(), Some((1,)));
+        drop(rows);
+        let mut rows = connection.copy_out(named, &["s"]).rows::<(String,)>().await.unwrap();
+        assert_eq!(rows.next().await.unwrap(), Some(("a".to_owned(),)));
+        drop(rows);
+        let mut bytes = Vec::new();
+        assert_eq!(connection.copy_out("music.v", &[]).write_to(&mut bytes).await.unwrap(), 1);
+        // The server's own word for the table is found in what it says.
+        let error = connection.copy_in(pair, &[]).rows([(1,), (-1,)]).await.unwrap_err();
+        assert_eq!(error.row(), Some(2), "{error:#}");
     });
 }

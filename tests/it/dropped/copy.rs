@@ -1,8 +1,10 @@
 //! COPY in and out.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use stellata_client::CopyRow;
 use tokio::io::AsyncWriteExt;
 
@@ -23,6 +25,25 @@ fn rows() -> impl Iterator<Item = (i32, String)> {
 
 fn text() -> String {
     rows().map(|(n, s)| format!("{n}\t{s}\n")).collect()
+}
+
+/// Rows that have to be waited for.
+struct Late<I> {
+    rows: I,
+    is_late: bool,
+}
+
+impl<I: Iterator + Unpin> Stream for Late<I> {
+    type Item = I::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        self.is_late = !self.is_late;
+        if self.is_late {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.rows.next())
+    }
 }
 
 const OUT: &str = "select n, repeat('x', n) from generate_series(1, 3) n";
@@ -46,6 +67,15 @@ const CASES: &[Case] = &[
                     Poll::Ready(rows.next())
                 });
                 stream.await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["client CopyIn::from_stream"],
+        work: |c| {
+            Box::pin(async {
+                let stream = Late { rows: rows(), is_late: false };
+                c.copy_in("copied", &["n", "s"]).from_stream(stream).await.map(drop)
             })
         },
     },

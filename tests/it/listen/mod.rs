@@ -3,8 +3,11 @@
 mod dropped;
 mod lost;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_core::Stream;
 use stellata_client::{
     Config, Connection, ErrorKind, ListenEvent, Listener, ListenerOptions, Notification,
 };
@@ -181,5 +184,22 @@ fn a_quiet_server_is_asked_now_and_then() {
         assert!(quiet.is_err(), "{quiet:?}");
         database.run("notify c, 'there'").unwrap();
         assert_eq!(&*heard(&mut listener).await.payload, "there");
+    });
+}
+
+#[test]
+fn a_listener_is_a_stream() {
+    with_database(async |database| {
+        let mut listener = Listener::connect(&config(database)).await.unwrap();
+        listener.listen("orders").await.unwrap();
+        let mut sender = Connection::connect(&config(database)).await.unwrap();
+        for number in 0..3 {
+            sender.notify("orders", &number.to_string()).await.unwrap();
+        }
+        for number in 0..3 {
+            let event = poll_fn(|cx| Pin::new(&mut listener).poll_next(cx)).await;
+            let Some(Ok(ListenEvent::Notification(heard))) = event else { panic!("{event:?}") };
+            assert_eq!(*heard.payload, number.to_string());
+        }
     });
 }

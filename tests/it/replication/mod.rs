@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod cut;
 mod dropped;
 mod killed;
 mod physical;
