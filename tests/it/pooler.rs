@@ -401,3 +401,32 @@ fn behind_a_pooler_columns_that_have_changed_since_are_found_out_before_a_row_is
         }
     });
 }
+
+#[test]
+fn a_copy_that_nobody_knew_to_be_behind_a_pooler_says_so_and_the_next_one_goes() {
+    let Some(options) = BouncerOptions::find() else {
+        skip("there is no PgBouncer");
+        return;
+    };
+    let (bouncer, database) = start(options.setting("default_pool_size", "2"));
+    run_within(Duration::from_secs(60), async {
+        database.run("create table t (n int)").unwrap();
+        let config = config(&bouncer, &database);
+        let mut connection =
+            Connection::connect(&config.clone().with_transaction_pooler(false)).await.unwrap();
+        let mut other = Connection::connect(&config.with_transaction_pooler(true)).await.unwrap();
+        let mut writer = connection.copy_in("t", &[]).row_writer().await.unwrap();
+        other.execute("begin", ()).await.unwrap();
+        writer.write(&(1,)).await.unwrap();
+        let error = writer.finish().await.unwrap_err();
+        assert!(error.is_stale_statement(), "{error}");
+        assert!(error.to_string().contains("on another backend"), "{error}");
+        // From here on it is known.
+        let mut writer = connection.copy_in("t", &[]).row_writer().await.unwrap();
+        other.execute("rollback", ()).await.unwrap();
+        writer.write(&(1,)).await.unwrap();
+        assert_eq!(writer.finish().await.unwrap(), 1);
+        let mut rows = connection.copy_out("t", &[]).rows::<(i32,)>().await.unwrap();
+        assert_eq!(rows.next().await.unwrap(), Some((1,)));
+    });
+}
