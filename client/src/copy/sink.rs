@@ -65,7 +65,8 @@ impl<'c> CopyIn<'c> {
     ///
     /// The values travel in the types of the columns, in binary; or as lines of text or CSV where the options say so, for the
     /// types that [`textual`](stellata_protocol::textual) knows. Of a table, the types are asked for in a round trip before
-    /// the first COPY, and known from then on; the COPY itself takes one.
+    /// the first COPY, and known from then on; the COPY itself takes one. Behind a transaction pooler, told or suspected, it takes
+    /// two: rows are sent once the backend that serves the COPY has said that the columns are still those.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] naming row and column; [`ErrorKind::Server`] with the row where the server names one:
