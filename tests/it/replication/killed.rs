@@ -283,11 +283,11 @@ fn a_server_that_is_killed_and_recovers_loses_no_change() {
                 })
                 .await;
             }
-            crashed += 1;
             // The server ends all others a moment after that.
             while witness.run("select 1").is_ok() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+            crashed += 1;
             server.wait_until_ready().unwrap();
             copy.follow(&config, &options, last).await;
         }
