@@ -282,7 +282,7 @@ impl AdvisoryLock<'_> {
         let params = params(self.key)?;
         let unlock = sql(Verb::Unlock, self.key, self.mode);
         // Up to here it is the drop that gives the lock back.
-        self.connection.settled().await?;
+        self.connection.settle().await?;
         self.held = false;
         let asked = self.connection.query_one::<(bool,)>(unlock, &params);
         if asked.await?.0 {
@@ -304,9 +304,14 @@ impl AdvisoryLock<'_> {
     /// Puts the unlocking together; it goes out with the next use.
     fn queue_release(&mut self) -> Result<()> {
         let params = params(self.key)?;
+        let is_first = self.connection.is_quiet();
         self.connection.begin_ahead()?;
         self.connection.submit(&sql(Verb::Unlock, self.key, self.mode), &params)?;
-        self.connection.sync()
+        self.connection.sync()?;
+        if is_first {
+            self.connection.ride();
+        }
+        Ok(())
     }
 }
 

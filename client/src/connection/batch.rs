@@ -45,7 +45,8 @@ pub(super) struct Parsing {
 }
 
 impl Connection {
-    /// Begins a batch. Whatever was asked before is given up: its answers will be passed over.
+    /// Begins a batch. Whatever was asked before is given up: its answers will be passed over, however long that takes.
+    /// [`Connection::settle`] before it bounds that.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] when the connection can't be used any more, or why it can't be used any more where that has
@@ -75,15 +76,13 @@ impl Connection {
         self.watched.clear();
     }
 
-    /// [`Connection::begin_batch`] for calls that can't wait: what the call before asked may still be being cancelled then.
-    /// Nothing may be written before [`Connection::poll_cancelled`] is through.
+    /// [`Connection::begin_batch`] for calls that can't wait: what the call before asked may still run, or be being
+    /// cancelled. Nothing may be written before [`Connection::poll_held_up`] is through.
     pub(crate) fn begin_ahead(&mut self) -> Result<()> {
-        let is_under_way = self.cancelling.as_ref().is_some_and(|task| !task.is_finished());
-        if self.driver.is_closed() || !is_under_way {
+        if self.driver.is_closed() || self.is_quiet() || self.is_riding() {
             return self.begin_batch();
         }
-        // What is late of the cancellation hits this.
-        self.driver.conversation.sync().map_err(Error::protocol)?;
+        self.hold_back()?;
         self.begin_requests();
         Ok(())
     }
@@ -91,11 +90,6 @@ impl Connection {
     /// Ends what the last call has left open.
     #[cold]
     fn end_last(&mut self) -> Result<()> {
-        if self.leaving.take().is_some() {
-            // Nothing may be cancelled once this is under way: the COPY is read to its end.
-            self.open = false;
-            return Ok(());
-        }
         if let Some(cancelling) = &mut self.cancelling {
             let ended = pin!(tokio::task::unconstrained(cancelling))
                 .poll(&mut Context::from_waker(Waker::noop()));
@@ -366,7 +360,7 @@ impl Connection {
 
     /// Reads what is there of a statement's answer.
     #[inline]
-    fn read_rows(
+    pub(super) fn read_rows(
         &mut self,
         slot: SlotId,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
@@ -624,7 +618,7 @@ pub(super) fn gone() -> Error {
 }
 
 /// What became of reading what is there.
-enum Step {
+pub(super) enum Step {
     Wait,
     Done(Completion),
     Failed(Error),

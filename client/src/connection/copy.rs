@@ -70,7 +70,7 @@ impl Connection {
     }
 
     async fn ask_columns(&mut self, sql: &str) -> Result<Described> {
-        self.settled().await?;
+        self.settle().await?;
         self.begin_batch()?;
         self.close_forgotten()?;
         let slot = match self.cache.find(StatementKey::Sql(sql), &[], self.call) {
@@ -156,8 +156,8 @@ impl Connection {
         cx: &mut Context<'_>,
         copying: &mut Copying,
     ) -> Poll<Result<bool>> {
-        if self.cancelling.is_some() {
-            ready!(self.poll_cancelled(cx))?;
+        if self.held_up {
+            ready!(self.poll_held_up(cx))?;
         }
         loop {
             // Notices and an early error are read while the data goes out: a server that can't send stops reading.
@@ -219,9 +219,8 @@ impl Connection {
         sql: &str,
         described: Option<&Described>,
     ) -> Result<Copying> {
-        self.settled().await?;
+        self.settle().await?;
         let mut copying = self.start_copy(Way::Out, sql, described)?;
-        self.may_leave();
         poll_fn(|cx| self.poll_copy_start(cx, &mut copying)).await?;
         Ok(copying)
     }
@@ -251,8 +250,8 @@ impl Connection {
         cx: &mut Context<'_>,
         copying: &mut Copying,
     ) -> Poll<Result<bool>> {
-        if self.cancelling.is_some() {
-            ready!(self.poll_cancelled(cx))?;
+        if self.held_up {
+            ready!(self.poll_held_up(cx))?;
             // The last Sync was put together before.
             self.close_batch();
         }
@@ -306,10 +305,7 @@ impl Connection {
                 copying.ended = true;
             }
             Event::EmptyQuery | Event::PortalSuspended => copying.ended = true,
-            Event::ReadyForQuery => {
-                copying.ready = true;
-                self.has_left();
-            }
+            Event::ReadyForQuery => copying.ready = true,
             Event::Error if copying.failed.is_none() => {
                 let error = self.server_error(Some(Arc::clone(&copying.sql)));
                 copying.failed = Some(error);

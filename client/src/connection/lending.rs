@@ -200,7 +200,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             let ticket = match self.ticket {
                 Some(ticket) => ticket,
                 None => {
-                    self.connection.settled().await?;
+                    self.connection.settle().await?;
                     *self.ticket.insert(self.connection.submit_alone(&self.sql, &self.params)?)
                 }
             };

@@ -8,13 +8,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use stellata_protocol::{ColumnError, Columns, FromRow, IntoParams, Params, SqlState};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::connection::Connection;
-use crate::connection::batch::{Completion, Ticket};
+use crate::connection::batch::Completion;
 use crate::connection::columns::{Check, Sink};
 use crate::connection::limit::deadline;
-use crate::connection::query::{Run, count_error};
+use crate::connection::query::{Limited, Run, count_error};
+use crate::connection::set::RunSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::statement::Statement;
@@ -246,19 +247,14 @@ impl With<'_> {
         match (settings.is_empty(), options.limit) {
             (true, None) => connection.run(statement, params, check, sink).await,
             (true, Some(limit)) => {
-                connection.run_limited(limit, statement, params, check, sink).await
+                let run = Run::new(statement, params, check, sink);
+                connection.run_limited(limit, run).await
             }
-            (false, None) => connection.run_set(&settings, statement, params, check, sink).await,
-            (false, Some(limit)) => {
-                let run = connection.run_set(&settings, statement, params, check, sink);
-                let deadline = deadline(limit);
-                match tokio::time::timeout_at(deadline, run).await {
-                    Ok(done) => done,
-                    Err(_) => {
-                        connection.start_cancelling();
-                        connection.settle(deadline + GRACE).await;
-                        Err(timed_out(limit, None, None))
-                    }
+            (false, limit) => {
+                let mut run = RunSet::new(&settings, statement, params, check, sink);
+                match limit {
+                    None => poll_fn(|cx| run.poll(connection, cx)).await,
+                    Some(limit) => connection.run_limited(limit, run).await,
                 }
             }
         }
@@ -267,48 +263,30 @@ impl With<'_> {
 
 impl Connection {
     /// Runs one statement within a limit.
-    async fn run_limited(
-        &mut self,
-        limit: Duration,
-        statement: &dyn Statement,
-        params: &Params,
-        check: Check,
-        sink: Sink<'_>,
-    ) -> Result<Completion> {
+    async fn run_limited(&mut self, limit: Duration, mut run: impl Limited) -> Result<Completion> {
         let deadline = deadline(limit);
-        let mut run = Run::new(statement, params, check, sink);
         let mut over = pin!(sleep_until(deadline));
-        let in_time = poll_fn(|cx| match self.poll_run(cx, &mut run) {
+        let in_time = poll_fn(|cx| match run.poll(self, cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => over.as_mut().poll(cx).map(|()| None),
         });
         if let Some(done) = in_time.await {
             return done;
         }
-        if self.leaving.is_some() {
-            let message = format!(
-                "the statement was not sent within {limit:?}: a COPY before it, which was dropped, is still being read"
-            );
-            return Err(Error::new(ErrorKind::Timeout, message));
-        }
-        if self.cancelling.is_some() {
-            self.settle(deadline + GRACE).await;
-            let message = format!(
-                "the statement was not sent within {limit:?}: the one before it is still being cancelled"
-            );
-            return Err(Error::new(ErrorKind::Timeout, message));
+        if run.slot().is_none() {
+            return Err(unsent(limit));
         }
         // The answer that comes now tells whether the statement was done after all.
         self.start_cancelling();
         over.as_mut().reset(deadline + GRACE);
-        let outcome = poll_fn(|cx| match self.poll_run(cx, &mut run) {
+        let outcome = poll_fn(|cx| match run.poll(self, cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => over.as_mut().poll(cx).map(|()| None),
         })
         .await;
         let sql =
             run.slot().and_then(|slot| self.cache.get(slot)).map(|Slot { sql, .. }| sql.clone());
-        self.settle(deadline + GRACE).await;
+        self.settle_by(deadline + GRACE).await;
         match outcome {
             None => Err(timed_out(limit, None, sql)),
             Some(Err(error)) if error.sqlstate() == Some(SqlState::QUERY_CANCELED) => {
@@ -317,77 +295,20 @@ impl Connection {
             Some(done) => done,
         }
     }
-
-    /// Waits for the end of a cancellation as long as there is time. What is not through by then is left to
-    /// [`Connection::drain`].
-    pub(super) async fn settle(&mut self, deadline: Instant) {
-        self.driver.conversation.abandon();
-        if let Ok(Err(_)) = tokio::time::timeout_at(deadline, self.finish_cancelling()).await {
-            self.driver.abort();
-        }
-    }
-
-    /// Runs one statement with settings of its own, in one round trip.
-    async fn run_set(
-        &mut self,
-        settings: &Settings,
-        statement: &dyn Statement,
-        params: &Params,
-        check: Check,
-        sink: Sink<'_>,
-    ) -> Result<Completion> {
-        // One for each statement that may turn out to be gone.
-        let mut tries = 2;
-        loop {
-            self.settled().await?;
-            // What was given up may leave a transaction open.
-            let is_alone = self.is_quiet() && self.is_idle();
-            self.begin_batch()?;
-            let (before, after) = if is_alone {
-                (settings.until_end()?, None)
-            } else {
-                let [before, after] = settings.for_a_while(0)?;
-                (before, Some(after))
-            };
-            let first = self.submit(&&*before.0, &before.1)?;
-            let ticket = self.submit(statement, params)?;
-            let last = match &after {
-                Some((sql, params)) => Some(self.submit(&&**sql, params)?),
-                None => None,
-            };
-            self.sync()?;
-            let ran = self.answer_set(settings, first, (ticket, last), check, sink).await;
-            match ran {
-                Err(error) if tries > 0 && error.can_be_healed() && self.is_idle() => tries -= 1,
-                ran => return ran,
-            }
-        }
-    }
-
-    /// Reads the answers to what puts settings in force, to the statement, and to what takes them back.
-    async fn answer_set(
-        &mut self,
-        settings: &Settings,
-        first: Ticket,
-        (ticket, last): (Ticket, Option<Ticket>),
-        check: Check,
-        sink: Sink<'_>,
-    ) -> Result<Completion> {
-        let set = self.rows(first, |_| Ok(()), &mut |_| Ok(())).await;
-        set.map_err(|error| settings.refused(error))?;
-        let completion = self.rows(ticket, check, sink).await?;
-        if let Some(last) = last {
-            self.rows(last, |_| Ok(()), &mut |_| Ok(())).await?;
-        }
-        self.ready().await?;
-        Ok(completion)
-    }
 }
 
 pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
     let mut collected = Params::new();
     params.append_to(&mut collected).map_err(Error::encode)?;
     Ok(collected)
+}
+
+#[cold]
+pub(super) fn unsent(limit: Duration) -> Error {
+    let message = format!(
+        "nothing was sent within {limit:?}: what was asked before, and given up, has not ended yet"
+    );
+    Error::new(ErrorKind::Timeout, message)
 }
 
 #[cold]

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
 use crate::connection::columns::{Check, Sink};
 use crate::connection::limit::deadline;
-use crate::connection::options::{GRACE, collect, timed_out};
+use crate::connection::options::{GRACE, collect, timed_out, unsent};
 use crate::connection::query::count_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
@@ -313,8 +313,11 @@ impl Answers<'_> {
             return read;
         }
         self.asked.clear();
+        if self.connection.take_back() {
+            return Err(unsent(limit));
+        }
         self.connection.start_cancelling();
-        self.connection.settle(deadline + GRACE).await;
+        self.connection.settle_by(deadline + GRACE).await;
         Err(timed_out(limit, None, None))
     }
 
@@ -322,8 +325,8 @@ impl Answers<'_> {
         let Some(asked) = self.asked.pop_front() else {
             return Err(Error::new(ErrorKind::Usage, "all answers of the batch have been read"));
         };
-        if self.connection.cancelling.is_some() {
-            poll_fn(|cx| self.connection.poll_cancelled(cx)).await?;
+        if self.connection.held_up {
+            poll_fn(|cx| self.connection.poll_held_up(cx)).await?;
             // The last Sync was put together before.
             self.connection.close_batch();
         }

@@ -175,7 +175,7 @@ impl Portal {
         connection: &mut Connection,
         most: u32,
     ) -> Result<(Portion, bool)> {
-        connection.settled().await?;
+        connection.settle().await?;
         connection.begin_batch()?;
         let is_first = self.name.is_none();
         if is_first {
@@ -198,8 +198,13 @@ impl Portal {
     /// [`ErrorKind::Closed`] when the connection can't be used any more.
     pub fn close(self, connection: &mut Connection) -> Result<()> {
         let Some(name) = self.name else { return Ok(()) };
+        let is_first = connection.is_quiet();
         connection.begin_ahead()?;
-        connection.driver.conversation.close_portal(&name).map_err(Error::protocol)
+        connection.driver.conversation.close_portal(&name).map_err(Error::protocol)?;
+        if is_first {
+            connection.ride();
+        }
+        Ok(())
     }
 
     /// Holds the columns against a Rust type, asking for types that are not known.

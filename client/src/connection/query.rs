@@ -204,19 +204,20 @@ impl Connection {
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
-                None if self.leaving.is_some() => {
-                    ready!(self.poll_leave(cx))?;
-                    continue;
-                }
-                None => match self.submit_alone(statement, params) {
-                    Ok(ticket) => *progress.ticket.insert(ticket),
-                    // What the limit of the call before has cancelled is waited for.
-                    Err(_) if self.cancelling.is_some() => {
-                        ready!(self.poll_finish_cancelling(cx))?;
-                        continue;
+                None => {
+                    if self.driver.conversation.is_owing() {
+                        ready!(self.poll_settle(cx))?;
                     }
-                    Err(error) => return Poll::Ready(Err(error)),
-                },
+                    match self.submit_alone(statement, params) {
+                        Ok(ticket) => *progress.ticket.insert(ticket),
+                        // What the limit of the call before has cancelled is waited for.
+                        Err(_) if self.cancelling.is_some() => {
+                            ready!(self.poll_settle(cx))?;
+                            continue;
+                        }
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
             };
             if let Some(completion) = progress.held {
                 ready!(self.poll_look_up(cx))?;
@@ -252,6 +253,32 @@ pub(super) struct Run<'c, S: ?Sized> {
     steps: Steps<'c>,
     #[cfg(feature = "tracing")]
     watch: Option<Watch>,
+}
+
+/// A statement that runs, and can be gone on with after its limit is over.
+pub(super) trait Limited {
+    fn poll(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Completion>>;
+
+    /// Where the statement is cached, once it was sent.
+    fn slot(&self) -> Option<SlotId>;
+}
+
+impl<S: Statement + ?Sized> Limited for Run<'_, S> {
+    fn poll(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Completion>> {
+        connection.poll_run(cx, self)
+    }
+
+    fn slot(&self) -> Option<SlotId> {
+        self.slot()
+    }
 }
 
 /// What of it does not depend on the statement's kind.

@@ -52,7 +52,7 @@ impl Connection {
     }
 
     async fn simple_results(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
-        self.settled().await?;
+        self.settle().await?;
         self.begin_batch()?;
         self.driver.conversation.query(sql).map_err(Error::encode)?;
         self.counts.others += 1;

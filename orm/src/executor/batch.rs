@@ -118,6 +118,7 @@ async fn run_batch_once(
     at: &mut usize,
     rows: &mut dyn Collect,
 ) -> stellata_client::Result<u64> {
+    connection.settle().await?;
     connection.begin_batch()?;
     let commands = submit_all(connection, pending)?;
     let mut tickets = Vec::with_capacity(items.len());

@@ -161,6 +161,7 @@ async fn run_between(
     at: &mut Option<usize>,
     take: &mut dyn Take,
 ) -> stellata_client::Result<u64> {
+    connection.settle().await?;
     connection.begin_batch()?;
     let commands = submit_all(connection, pending)?;
     let mut tickets = Vec::with_capacity(asked.len());

@@ -150,6 +150,7 @@ impl Held {
         let none = Params::new();
         let connection: &mut Connection = &mut lease;
         let ended = async {
+            connection.settle().await?;
             connection.begin_batch()?;
             let tickets = submit_all(connection, &commands)?;
             // Behind the commit, which ends the transaction without a Sync.

@@ -179,6 +179,7 @@ pub(super) async fn submit_between(
     (statement, params): (&dyn Statement, &Params),
     behind: &[Command],
 ) -> stellata_client::Result<Ticket> {
+    connection.settle().await?;
     connection.begin_batch()?;
     let commands = submit_all(connection, pending)?;
     let ticket = connection.submit(statement, params)?;

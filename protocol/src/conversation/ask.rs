@@ -57,6 +57,13 @@ impl Conversation {
         self.abandoned = self.request;
     }
 
+    /// Takes back what was asked from the call `first` on, of which nothing has been written: of the output no more than the
+    /// next `keep` bytes stay.
+    pub fn take_back(&mut self, first: u64, keep: usize) {
+        self.queue.take_back(first);
+        self.output.truncate(self.written.saturating_add(keep));
+    }
+
     #[inline]
     fn may_ask(&self) -> Result<()> {
         match self.failed {

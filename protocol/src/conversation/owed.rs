@@ -223,6 +223,16 @@ impl Queue {
         self.owed.is_empty()
     }
 
+    /// The call that the oldest request belongs to.
+    pub(super) fn front(&self) -> Option<u64> {
+        self.owed.front().map(|&(_, request)| request)
+    }
+
+    /// Forgets the requests of the call `first` and of those after it.
+    pub(super) fn take_back(&mut self, first: u64) {
+        self.owed.retain(|&(_, request)| request < first);
+    }
+
     /// How many requests there are to be answered.
     pub(super) fn len(&self) -> usize {
         let runs = self.owed.iter().filter(|(owed, _)| *owed == Owed::Run).count();

@@ -6,6 +6,7 @@ mod reluctant;
 mod answers;
 mod copy;
 mod large_objects;
+mod left;
 mod listening;
 mod locks;
 mod messages;

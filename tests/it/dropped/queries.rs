@@ -52,6 +52,17 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        items: &["client Connection::settle"],
+        work: |c| {
+            Box::pin(async {
+                poll_and_drop(1, c.query::<(i32, String)>(ROWS, ())).await;
+                c.settle().await?;
+                assert!(c.is_quiet());
+                Ok(())
+            })
+        },
+    },
+    Case {
         items: &["client Connection::run"],
         work: |c| {
             Box::pin(async {
