@@ -32,7 +32,8 @@ pub struct Ticket {
 pub struct Completion {
     /// How many rows were written, read or fetched; 0 for a statement that counts none.
     pub rows: u64,
-    /// Whether it was a COMMIT or ROLLBACK that ended in `ROLLBACK`.
+    /// Whether it was a COMMIT or ROLLBACK that ended in `ROLLBACK`. Of a COMMIT all calls but [`Connection::rows`] make an
+    /// error of it: [`ErrorKind::RolledBack`].
     pub rolled_back: bool,
 }
 
@@ -287,7 +288,7 @@ impl Connection {
             let step = self.read_rows(ticket.slot, check, sink);
             match step.map_err(|error| self.refuse(error))? {
                 Step::Wait => self.driver.fill().await?,
-                Step::Done(completion) => {
+                Step::Done(completion) | Step::RolledBack(completion) => {
                     if self.discovery.holds(self.call) {
                         self.resolve(ticket.slot, check, sink).await?;
                     }
@@ -326,6 +327,9 @@ impl Connection {
                 match step.map_err(|error| self.refuse(error))? {
                     Step::Wait => continue,
                     Step::Done(completion) => *outcome = Some(Ok(completion)),
+                    Step::RolledBack(completion) => {
+                        *outcome = Some(self.judge(ticket.slot, completion));
+                    }
                     // A server that ended the session sends no ReadyForQuery.
                     Step::Failed(error) if self.driver.is_closed() => {
                         return Poll::Ready(Err(error));
@@ -378,7 +382,7 @@ impl Connection {
                 }
                 let completion = completion(body)?;
                 self.note_command();
-                return Ok(Step::Done(completion));
+                return Ok(Step::ended(completion));
             }
             let Some(event) = self.advance()? else {
                 return Ok(Step::Wait);
@@ -390,7 +394,7 @@ impl Connection {
                     read_row(body, entry, &mut self.discovery, self.call, check, sink)?;
                 }
                 Event::CommandComplete => {
-                    return Ok(Step::Done(completion(self.driver.conversation.body())?));
+                    return Ok(Step::ended(completion(self.driver.conversation.body())?));
                 }
                 Event::EmptyQuery => {
                     return Ok(Step::Done(Completion { rows: 0, rolled_back: false }));
@@ -621,5 +625,13 @@ pub(super) fn gone() -> Error {
 pub(super) enum Step {
     Wait,
     Done(Completion),
+    /// It is a COMMIT or ROLLBACK that ended in `ROLLBACK`.
+    RolledBack(Completion),
     Failed(Error),
+}
+
+impl Step {
+    fn ended(completion: Completion) -> Self {
+        if completion.rolled_back { Self::RolledBack(completion) } else { Self::Done(completion) }
+    }
 }

@@ -40,13 +40,13 @@ impl Connection {
             // Without a way to cancel there is but one thing to wait for.
             let patience = if self.cancel.has_origin() { limit / 2 } else { limit };
             if let Ok(done) = tokio::time::timeout(patience, self.settle()).await {
-                return done;
+                return done.and_then(|()| self.still_there());
             }
             self.start_cancelling();
         }
         let rest = limit.saturating_sub(start.elapsed());
         match tokio::time::timeout(rest, self.settle()).await {
-            Ok(done) => done,
+            Ok(done) => done.and_then(|()| self.still_there()),
             Err(_) => {
                 self.driver.abort();
                 Err(Error::new(ErrorKind::Timeout, format!("draining took longer than {limit:?}")))

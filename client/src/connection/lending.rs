@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
+use crate::connection::outcome::of_commit;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "tracing")]
 use crate::trace::Watch;
@@ -206,7 +207,10 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             };
             let step = self.step(ticket);
             match step.map_err(|error| self.connection.refuse(error))? {
-                Step::Wait => self.connection.driver.fill().await?,
+                Step::Wait => {
+                    let filled = self.connection.driver.fill().await;
+                    filled.map_err(|error| self.lost(ticket, error))?;
+                }
                 Step::Row => {
                     let connection: &mut Connection = &mut self.connection;
                     let catalog = connection.discovery.catalog();
@@ -221,12 +225,21 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
                     }
                 }
                 Step::Done(completion) => {
-                    self.connection.ready().await?;
+                    let ready = self.connection.ready().await;
+                    ready.map_err(|error| self.lost(ticket, error))?;
                     self.completion = Some(completion);
+                    if completion.rolled_back {
+                        self.connection.judge(ticket.slot, completion)?;
+                    }
                 }
                 Step::Failed(error) => self.fail(ticket, error).await?,
             }
         }
+    }
+
+    #[cold]
+    fn lost(&self, ticket: Ticket, error: Error) -> Error {
+        if self.connection.is_commit(ticket.slot) { of_commit(error) } else { error }
     }
 
     /// Ends after an error of the server's, or begins again where the statement was stale.
@@ -234,7 +247,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
     async fn fail(&mut self, ticket: Ticket, error: Error) -> Result<()> {
         self.connection.note_failure(ticket.slot, &error);
         if let Err(broken) = self.connection.read_to_ready().await {
-            return Err(broken.after(Some(error)));
+            return Err(self.lost(ticket, broken.after(Some(error))));
         }
         if error.can_be_healed() {
             let usable = !self.connection.is_closed();
@@ -244,7 +257,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
                 return Ok(());
             }
         }
-        Err(error)
+        Err(self.lost(ticket, error))
     }
 
     /// Takes all rows over, the current one first, so that the server can be asked for their types.

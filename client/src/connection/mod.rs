@@ -10,6 +10,7 @@ mod columns;
 mod counts;
 mod discovery;
 mod batch;
+mod outcome;
 mod resolve;
 mod query;
 mod lane;

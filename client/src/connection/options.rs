@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::connection::batch::Completion;
 use crate::connection::columns::{Check, Sink};
 use crate::connection::limit::deadline;
+use crate::connection::outcome::commits;
 use crate::connection::query::{Limited, Run, count_error};
 use crate::connection::set::RunSet;
 use crate::error::{Error, ErrorKind, Result};
@@ -314,6 +315,10 @@ pub(super) fn unsent(limit: Duration) -> Error {
 #[cold]
 pub(super) fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
     let error = match cause {
+        None if sql.as_deref().is_some_and(commits) => Error::new(
+            ErrorKind::OutcomeUnknown,
+            format!("the commit took longer than {limit:?}; what became of it is not known"),
+        ),
         Some(cause) => Error::with_source(
             ErrorKind::Timeout,
             format!("the statement took longer than {limit:?}, and was cancelled"),

@@ -10,6 +10,7 @@ use stellata_protocol::{ColumnError, Columns, Expect, FromRow, IntoParams, Param
 
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
+use crate::connection::outcome::{commits, of_commit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
 use crate::statement::cache::SlotId;
@@ -129,7 +130,9 @@ impl Connection {
     /// Runs a statement for its effect; returns the number of rows written, or read and passed over.
     ///
     /// # Errors
-    /// As [`Connection::query`].
+    /// As [`Connection::query`]. Of a COMMIT, END or PREPARE TRANSACTION [`ErrorKind::RolledBack`] when the transaction had
+    /// failed, and was rolled back instead; [`ErrorKind::OutcomeUnknown`] when the connection was lost before the answer had
+    /// come. That is so of all calls that run statements.
     ///
     /// # Cancel safety
     /// As [`Connection::query`].
@@ -236,14 +239,22 @@ impl Connection {
                 {
                     *progress = Progress { again: true, ..Progress::default() };
                 }
-                ran => {
-                    if ran.is_err() {
-                        self.discovery.release();
-                    }
-                    return Poll::Ready(ran);
-                }
+                Ok(completion) => return Poll::Ready(Ok(completion)),
+                Err(error) => return Poll::Ready(Err(self.fail(statement, error))),
             }
         }
+    }
+}
+
+impl Connection {
+    /// What is told of a statement that was sent and has failed.
+    #[cold]
+    pub(super) fn fail(&mut self, statement: &dyn Statement, error: Error) -> Error {
+        self.discovery.release();
+        if error.is_fatal() && statement.sql().is_ok_and(|sql| commits(&sql)) {
+            return of_commit(error);
+        }
+        error
     }
 }
 

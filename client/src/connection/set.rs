@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::connection::batch::{Completion, Step, Ticket, gone};
 use crate::connection::columns::{Check, Sink};
 use crate::connection::query::Limited;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::statement::Statement;
 use crate::statement::cache::SlotId;
@@ -117,12 +117,8 @@ impl Limited for RunSet<'_> {
                     self.tries -= 1;
                     self.asked = None;
                 }
-                ran => {
-                    if ran.is_err() {
-                        connection.discovery.release();
-                    }
-                    return Poll::Ready(ran);
-                }
+                Ok(completion) => return Poll::Ready(Ok(completion)),
+                Err(error) => return Poll::Ready(Err(connection.fail(self.statement, error))),
             }
         }
     }
@@ -172,7 +168,7 @@ impl Connection {
                     asked.answered += 1;
                 }
                 Err(error) => {
-                    let has_more = error.server().is_some() && !self.is_closed();
+                    let has_more = !matches!(error.kind(), ErrorKind::Decode) && !self.is_closed();
                     let error = if asked.answered == 0 { settings.refused(error) } else { error };
                     if !has_more {
                         return Poll::Ready(Err(error));
@@ -233,6 +229,9 @@ impl Connection {
             match step.map_err(|error| self.refuse(error))? {
                 Step::Wait => ready!(self.driver.poll_fill(cx))?,
                 Step::Done(completion) => return Poll::Ready(Ok(completion)),
+                Step::RolledBack(completion) => {
+                    return Poll::Ready(self.judge(ticket.slot, completion));
+                }
                 Step::Failed(error) => {
                     self.note_failure(ticket.slot, &error);
                     return Poll::Ready(Err(error));

@@ -55,7 +55,10 @@ async fn come_next(connection: &mut Connection, way: usize) {
             writer.write(b"1\n2\n").await.unwrap();
             assert_eq!(writer.finish().await.unwrap(), 2);
         }
-        5 => drop(connection.lend("select 5", ()).unwrap().next::<(i32,)>().await.unwrap()),
+        5 => {
+            let mut rows = connection.lend("select 5", ()).unwrap();
+            while rows.next::<(i32,)>().await.unwrap().is_some() {}
+        }
         6 => {
             let options = QueryOptions::new().plan(Plan::Custom);
             assert_eq!(connection.with(options).execute("select 1", ()).await.unwrap(), 1);
