@@ -207,9 +207,7 @@ fn a_commit_that_rolls_back_is_a_failure_however_it_is_asked_for() {
 
     with_database(async |database| {
         let mut connection =
-            Connection::connect(&stellata_client::Config::parse(&database.url()).unwrap())
-                .await
-                .unwrap();
+            Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap();
         let commits =
             ["commit", " /* so */ END;", "prepare transaction 'x'", "-- now\nCommit and no chain"];
         for way in 0..ENDS.len() {

@@ -182,6 +182,7 @@ const OF_CONNECTIONS: &[&str] = &[
     "TypeKind",
     "Unread",
     "UserType",
+    "LimitedRows",
     "With",
 ];
 

@@ -1,15 +1,19 @@
 //! Rows that are lent one after the other, straight from the read buffer.
 
 use std::ops::DerefMut;
+use std::sync::Arc;
+use std::time::Duration;
 
 use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{Columns, Event, FromRow, IntoParams, Params};
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
-use crate::connection::outcome::of_commit;
+use crate::connection::limit::{GRACE, deadline};
+use crate::connection::outcome::{of_commit, timed_out, unsent};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "tracing")]
 use crate::trace::Watch;
@@ -104,10 +108,42 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
         self.read()
     }
 
-    /// As [`Rows::next`], of a row that borrows nothing.
+    /// As [`Rows::next`], of a row that borrows nothing, with a limit.
     #[cfg(feature = "stream")]
-    pub(super) async fn next_owned<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>> {
-        self.next::<T>().await
+    pub(super) async fn next_owned<T: for<'r> FromRow<'r>>(
+        &mut self,
+        limit: Option<Duration>,
+    ) -> Result<Option<T>> {
+        match limit {
+            None => self.next::<T>().await,
+            Some(limit) => self.next_in_time::<T>(limit).await,
+        }
+    }
+
+    /// As [`Rows::next`], with a limit; when it is over, the statement is cancelled.
+    pub(super) async fn next_in_time<'r, T: FromRow<'r>>(
+        &'r mut self,
+        limit: Duration,
+    ) -> Result<Option<T>> {
+        let deadline = deadline(limit);
+        match timeout_at(deadline, self.advance(<T as FromRow<'r>>::expect)).await {
+            Ok(Ok(true)) => self.read(),
+            Ok(Ok(false)) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(self.time_is_over(limit, deadline).await),
+        }
+    }
+
+    #[cold]
+    async fn time_is_over(&mut self, limit: Duration, deadline: Instant) -> Error {
+        let connection: &mut Connection = &mut self.connection;
+        let Some(ticket) = self.ticket else { return unsent(limit) };
+        let sql = connection.cache.get(ticket.slot).map(|entry| Arc::clone(&entry.sql));
+        connection.start_cancelling();
+        connection.settle_by(deadline + GRACE).await;
+        // Who asks once more is told that the call is over.
+        self.ticket = Some(Ticket { call: 0, ..ticket });
+        timed_out(limit, None, sql)
     }
 
     /// The next row, if it is in the read buffer and nothing has to be asked to read it.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,19 +10,20 @@ use stellata_protocol::{ColumnError, Columns, FromRow, IntoParams, Params, SqlSt
 use tokio::time::sleep_until;
 
 use crate::connection::Connection;
-use crate::connection::batch::Completion;
+use crate::connection::batch::{Completion, gone};
 use crate::connection::columns::{Check, Sink};
-use crate::connection::limit::deadline;
-use crate::connection::outcome::commits;
-use crate::connection::query::{Limited, Run, count_error};
+use crate::connection::lending::Rows;
+use crate::connection::limit::{GRACE, deadline};
+use crate::connection::outcome::{timed_out, unsent};
+use crate::connection::query::{Limited, Run, collect, count_error};
+use crate::connection::row::{Row, take};
 use crate::connection::set::RunSet;
+#[cfg(feature = "stream")]
+use crate::connection::stream::RowStream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
-use crate::statement::Statement;
 use crate::statement::cache::Slot;
-
-/// How long a call waits, after its limit is over, for the server to say what became of the cancelled statement.
-pub(super) const GRACE: Duration = Duration::from_millis(50);
+use crate::statement::{Statement, StatementKey};
 
 /// Options of a statement: see [`Connection::with`].
 ///
@@ -110,6 +110,33 @@ pub struct With<'c> {
     options: QueryOptions,
 }
 
+/// Rows that are lent one after the other, each within a time limit: see [`With::lend`].
+#[derive(Debug)]
+pub struct LimitedRows<'c> {
+    rows: Rows<'c>,
+    limit: Duration,
+}
+
+impl LimitedRows<'_> {
+    /// As [`Rows::next`].
+    ///
+    /// # Errors
+    /// As [`Rows::next`]; [`ErrorKind::Timeout`] when the row was not there within the limit. The statement is cancelled
+    /// then, as with [`QueryOptions::limit`], and there is no further row.
+    ///
+    /// # Cancel safety
+    /// It can be called again: no row is lost. The limit begins anew.
+    pub async fn next<'r, T: FromRow<'r>>(&'r mut self) -> Result<Option<T>> {
+        self.rows.next_in_time(self.limit).await
+    }
+
+    /// As [`Rows::completion`].
+    #[must_use]
+    pub fn completion(&self) -> Option<Completion> {
+        self.rows.completion()
+    }
+}
+
 impl Connection {
     /// The connection, for statements that have options.
     ///
@@ -135,6 +162,42 @@ impl Connection {
     #[must_use]
     pub fn with_limit(&mut self, limit: Duration) -> With<'_> {
         self.with(QueryOptions::new().limit(limit))
+    }
+}
+
+impl<'c> With<'c> {
+    /// As [`Connection::lend`], with the limit for each [`LimitedRows::next`]: from there to where the row is there. How long
+    /// a row is kept does not count, nor how many there are.
+    ///
+    /// # Errors
+    /// As [`Connection::lend`]; [`ErrorKind::Usage`] where a plan or settings are asked for: those are for statements whose
+    /// rows are all read at once.
+    pub fn lend(self, sql: &'c str, params: impl IntoParams) -> Result<LimitedRows<'c>> {
+        self.refuse_settings()?;
+        let limit = self.options.limit.unwrap_or(Duration::MAX);
+        Ok(LimitedRows { rows: self.connection.lend(sql, params)?, limit })
+    }
+
+    /// As [`Connection::stream`], with the limit for each time that the next row is waited for. How long nobody asks for
+    /// a row does not count, nor how many there are.
+    ///
+    /// # Errors
+    /// As [`With::lend`]. [`ErrorKind::Timeout`] ends the stream, as any other error does.
+    #[cfg(feature = "stream")]
+    pub fn stream<T>(self, sql: &'c str, params: impl IntoParams) -> Result<RowStream<'c, T>>
+    where
+        T: for<'r> FromRow<'r> + Send + 'c,
+    {
+        self.refuse_settings()?;
+        Ok(self.connection.stream(sql, params)?.with_limit(self.options.limit))
+    }
+
+    fn refuse_settings(&self) -> Result<()> {
+        if self.options.all_settings().is_empty() {
+            return Ok(());
+        }
+        let message = "a plan or settings are for a statement whose rows are all read at once";
+        Err(Error::new(ErrorKind::Usage, message))
     }
 }
 
@@ -217,6 +280,29 @@ impl With<'_> {
         Ok(self.run(&sql, &params, |_| Ok(()), &mut checked).await?.rows)
     }
 
+    /// As [`Connection::query_rows`]. The limit is that of the statement and, from there on, of looking up types that are
+    /// not known; a type that could not be looked up in time is an error for who reads it.
+    ///
+    /// # Errors
+    /// As [`Connection::query_rows`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_rows(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
+        let params = collect(params)?;
+        let deadline = self.options.limit.map(deadline);
+        let mut taken = Vec::new();
+        self.run(&sql, &params, |_| Ok(()), &mut |columns| {
+            taken.push(take(columns)?);
+            Ok(())
+        })
+        .await?;
+        let Self { connection, .. } = self;
+        let key = StatementKey::Sql(sql);
+        let slot = connection.cache.find(key, params.types(), connection.call).ok_or_else(gone)?;
+        connection.rows_of(slot, taken, deadline).await
+    }
+
     /// As [`Connection::execute`].
     ///
     /// # Errors
@@ -296,38 +382,4 @@ impl Connection {
             Some(done) => done,
         }
     }
-}
-
-pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
-    let mut collected = Params::new();
-    params.append_to(&mut collected).map_err(Error::encode)?;
-    Ok(collected)
-}
-
-#[cold]
-pub(super) fn unsent(limit: Duration) -> Error {
-    let message = format!(
-        "nothing was sent within {limit:?}: what was asked before, and given up, has not ended yet"
-    );
-    Error::new(ErrorKind::Timeout, message)
-}
-
-#[cold]
-pub(super) fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
-    let error = match cause {
-        None if sql.as_deref().is_some_and(commits) => Error::new(
-            ErrorKind::OutcomeUnknown,
-            format!("the commit took longer than {limit:?}; what became of it is not known"),
-        ),
-        Some(cause) => Error::with_source(
-            ErrorKind::Timeout,
-            format!("the statement took longer than {limit:?}, and was cancelled"),
-            cause,
-        ),
-        None => Error::new(
-            ErrorKind::Timeout,
-            format!("the statement took longer than {limit:?}; what became of it is not known"),
-        ),
-    };
-    error.with_sql(sql)
 }

@@ -1,6 +1,8 @@
-//! What became of a transaction, as its end is answered: a COMMIT that did not commit, one whose answer is lost.
+//! What is told of statements whose limit is over, and of transactions: a COMMIT that did not commit, one whose answer is
+//! lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::connection::batch::Completion;
@@ -25,6 +27,34 @@ impl Connection {
     pub(super) fn is_commit(&self, slot: SlotId) -> bool {
         self.cache.get(slot).is_some_and(|entry| commits(&entry.sql))
     }
+}
+
+#[cold]
+pub(super) fn unsent(limit: Duration) -> Error {
+    let message = format!(
+        "nothing was sent within {limit:?}: what was asked before, and given up, has not ended yet"
+    );
+    Error::new(ErrorKind::Timeout, message)
+}
+
+#[cold]
+pub(super) fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
+    let error = match cause {
+        None if sql.as_deref().is_some_and(commits) => Error::new(
+            ErrorKind::OutcomeUnknown,
+            format!("the commit took longer than {limit:?}; what became of it is not known"),
+        ),
+        Some(cause) => Error::with_source(
+            ErrorKind::Timeout,
+            format!("the statement took longer than {limit:?}, and was cancelled"),
+            cause,
+        ),
+        None => Error::new(
+            ErrorKind::Timeout,
+            format!("the statement took longer than {limit:?}; what became of it is not known"),
+        ),
+    };
+    error.with_sql(sql)
 }
 
 /// The error of a COMMIT whose transaction was rolled back.

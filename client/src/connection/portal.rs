@@ -8,7 +8,7 @@ use stellata_protocol::{
 use crate::connection::Connection;
 use crate::connection::batch::{Parsing, prepare};
 use crate::connection::columns::{Check, decode_error};
-use crate::connection::options::collect;
+use crate::connection::query::collect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::StatementKey;
 use crate::statement::cache::Prepared;

@@ -333,6 +333,12 @@ struct Progress {
     again: bool,
 }
 
+pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
+    let mut collected = Params::new();
+    params.append_to(&mut collected).map_err(Error::encode)?;
+    Ok(collected)
+}
+
 #[cold]
 pub(super) fn count_error(found: &str) -> Error {
     Error::new(ErrorKind::Usage, format!("the statement returned {found} where one was wanted"))

@@ -68,8 +68,10 @@ async fn come_next(connection: &mut Connection, way: usize) {
             lock.unwrap().release().await.unwrap();
         }
         8 => {
-            let idle = tokio::time::timeout(Duration::from_secs(3), connection.idle());
-            assert!(idle.await.is_err(), "nothing comes");
+            while !connection.is_quiet() {
+                let idle = tokio::time::timeout(Duration::from_millis(500), connection.idle());
+                assert!(idle.await.is_err(), "nothing comes");
+            }
         }
         9 => {
             // Put together and given up.
@@ -309,5 +311,43 @@ fn a_limit_with_a_plan_tells_what_became_of_the_statement() {
         };
         assert_eq!(error.sql(), Some(FOREVER));
         assert_eq!(connection.query_one::<(i32,)>("select 6", ()).await.unwrap(), (6,));
+    });
+}
+
+#[test]
+fn rows_that_are_lent_or_streamed_have_a_limit_for_each_wait() {
+    with_database(async |database| {
+        let mut connection = connect(database).await;
+        let limit = Duration::from_secs(10);
+        // Each row is there in time, all of them are not.
+        let slow = "select n, pg_sleep(2)::text || repeat('x', 9000) from generate_series(1, 6) n";
+        let mut rows = connection.with_limit(limit).lend(slow, ()).unwrap();
+        let mut count = 0;
+        while rows.next::<(i32, &str)>().await.unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!((count, rows.completion().unwrap().rows), (6, 6));
+
+        let mut rows = connection.with_limit(SHORT).lend(FOREVER, ()).unwrap();
+        assert_eq!(rows.next::<(&str,)>().await.unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(rows.next::<(&str,)>().await.unwrap_err().kind(), ErrorKind::Usage);
+        until_running(database, 0).await;
+        let mut rows = connection.with_limit(SHORT).stream::<(String,)>(FOREVER, ()).unwrap();
+        let mut next = async || {
+            std::future::poll_fn(|cx| {
+                futures_core::Stream::poll_next(std::pin::Pin::new(&mut rows), cx)
+            })
+            .await
+        };
+        assert_eq!(next().await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(next().await.is_none());
+        drop(rows);
+        until_running(database, 0).await;
+        let mut with = connection.with_limit(Duration::from_secs(50));
+        let rows = with.query_rows("select 5 as five", ()).await.unwrap();
+        assert_eq!(rows[0].get::<i32>("five").unwrap(), 5);
+        let planned = QueryOptions::new().plan(Plan::Custom);
+        let error = connection.with(planned).lend("select 1", ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
     });
 }

@@ -200,6 +200,20 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        items: &["client With::query_rows"],
+        work: |c| Box::pin(async { c.with(options()).query_rows(ROWS, ()).await.map(drop) }),
+    },
+    Case {
+        items: &["client LimitedRows::next"],
+        work: |c| {
+            Box::pin(async {
+                let mut rows = c.with(options()).lend(ROWS, ())?;
+                while rows.next::<(i32, &str)>().await?.is_some() {}
+                Ok(())
+            })
+        },
+    },
+    Case {
         items: &["client With::query_each"],
         work: |c| {
             Box::pin(async { c.with(options()).query_each(ROWS, (), |_| Ok(())).await.map(drop) })
