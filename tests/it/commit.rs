@@ -210,12 +210,12 @@ fn a_commit_that_rolls_back_is_a_failure_however_it_is_asked_for() {
             Connection::connect(&Config::parse(&database.url()).unwrap()).await.unwrap();
         let commits =
             ["commit", " /* so */ END;", "prepare transaction 'x'", "-- now\nCommit and no chain"];
-        for way in 0..ENDS.len() {
+        for (way, name) in ENDS.into_iter().enumerate() {
             for commit in commits {
                 connection.execute("begin", ()).await.unwrap();
                 connection.execute("select 1 / 0", ()).await.unwrap_err();
                 // Where a statement of the same batch is refused first, that is what is told.
-                let alone = if matches!(ENDS[way], "batch" | "simple") { 0 } else { way };
+                let alone = if matches!(name, "batch" | "simple") { 0 } else { way };
                 let error = end(&mut connection, alone, commit).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::RolledBack, "{commit}: {error}");
                 assert!(error.to_string().contains("rolled back instead of committed"), "{error}");

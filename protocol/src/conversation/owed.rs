@@ -515,6 +515,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_back_is_the_newest_and_what_was_asked_before_stays() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.front(), None);
+        for (owed, request) in
+            [(Owed::Execute { data: false }, 3), (Owed::Sync, 3), (Owed::Run, 4), (Owed::Sync, 5)]
+        {
+            queue.push(owed, request);
+        }
+        queue.take_back(4);
+        assert_eq!((queue.len(), queue.syncs(), queue.front()), (2, 1, Some(3)));
+        assert_eq!(queue.answer(b'C'), Ok((Event::CommandComplete, 3)));
+        assert_eq!(queue.answer(b'Z'), Ok((Event::ReadyForQuery, 3)));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
     fn a_deferred_error_may_answer_the_sync_itself() {
         let mut queue = Queue::default();
         queue.push(Owed::Sync, 3);
