@@ -66,6 +66,12 @@ pub enum ErrorKind {
     Decode,
     /// The statement was not run, because one before it in its group failed.
     Skipped,
+    /// A COMMIT was answered, and the transaction was rolled back instead, because a statement in it had failed (manual:
+    /// "COMMIT"). Nothing of it was done.
+    RolledBack,
+    /// A COMMIT was sent, and its answer was lost: whether the transaction was committed is not known. Look before you do it
+    /// again.
+    OutcomeUnknown,
     /// A reader or writer of the caller's own failed, of which the source tells more. The connection is as before.
     Stream,
     /// The call does not fit: the caller's mistake.
@@ -149,6 +155,17 @@ impl Error {
             }
             _ => self,
         }
+    }
+
+    /// The error of a COMMIT whose answer was lost with this one.
+    #[cold]
+    pub(crate) fn into_unknown(self) -> Self {
+        let message = format!("whether the transaction was committed is not known: {self}");
+        let (is_fatal, sql) = (self.is_fatal(), self.0.sql.clone());
+        let mut error = Self::with_source(ErrorKind::OutcomeUnknown, message, self);
+        error.0.broken = is_fatal;
+        error.0.sql = sql;
+        error
     }
 
     #[cold]

@@ -313,7 +313,7 @@ impl<'c> LargeObject<'c> {
         (self.descriptor, position, 0_i32).append_to(&mut place).map_err(Error::encode)?;
 
         let any: fn(&mut Expect<'_>) -> Result<(), ColumnError> = |_| Ok(());
-        self.connection.settled().await?;
+        self.connection.settle().await?;
         self.connection.begin_batch()?;
         let seek = if self.moved { Some(self.connection.submit(&SEEK, &place)?) } else { None };
         let ticket = self.connection.submit(&sql, &collected)?;

@@ -59,7 +59,8 @@ pub use config::{
 pub use connection::RowStream;
 pub use connection::{
     Answers, Batch, CancelHandle, ColumnIndex, Completion, Connection, Lane, LaneEvent, LaneTicket,
-    Plan, Portal, QueryOptions, Row, Rows, SimpleResult, StatementCounts, Ticket, Unread, With,
+    LimitedRows, Plan, Portal, QueryOptions, Row, Rows, SimpleResult, StatementCounts, Ticket,
+    Unread, With,
 };
 pub use copy::{
     CopyFormat, CopyHeader, CopyIn, CopyOptions, CopyOut, CopyProgress, CopyReader, CopyRowWriter,

@@ -281,7 +281,7 @@ impl AdvisoryLock<'_> {
         let params = params(self.key)?;
         let unlock = sql(Verb::Unlock, self.key, self.mode);
         // Up to here it is the drop that gives the lock back.
-        self.connection.settled().await?;
+        self.connection.settle().await?;
         self.held = false;
         let asked = self.connection.query_one::<(bool,)>(unlock, &params);
         if asked.await?.0 {
@@ -303,12 +303,12 @@ impl AdvisoryLock<'_> {
     /// Puts the unlocking together, and sends it where that can be done without waiting.
     fn give_back(&mut self) -> Result<()> {
         let params = params(self.key)?;
-        // Once it is put together, nothing tells that it stands behind a COPY that may be long.
-        let is_behind = self.connection.has_copy_to_leave();
+        let is_first = self.connection.is_quiet();
         self.connection.begin_ahead()?;
         self.connection.submit(&sql(Verb::Unlock, self.key, self.mode), &params)?;
         self.connection.sync()?;
-        if !is_behind {
+        if is_first {
+            self.connection.ride();
             self.connection.send_at_once();
         }
         Ok(())

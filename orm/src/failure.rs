@@ -50,6 +50,8 @@ fn described(table: Option<&'static Table>, error: &stellata_client::Error) -> E
         Client::Encode | Client::Usage | Client::Config => ErrorKind::Usage,
         Client::Decode => ErrorKind::Decode,
         Client::Skipped => ErrorKind::Transaction,
+        Client::RolledBack => ErrorKind::RolledBack,
+        Client::OutcomeUnknown => ErrorKind::OutcomeUnknown,
         _ => ErrorKind::Connection,
     };
     let message = match table {

@@ -183,6 +183,7 @@ const OF_CONNECTIONS: &[&str] = &[
     "TypeKind",
     "Unread",
     "UserType",
+    "LimitedRows",
     "With",
 ];
 

@@ -32,7 +32,8 @@ pub struct Ticket {
 pub struct Completion {
     /// How many rows were written, read or fetched; 0 for a statement that counts none.
     pub rows: u64,
-    /// Whether it was a COMMIT or ROLLBACK that ended in `ROLLBACK`.
+    /// Whether it was a COMMIT or ROLLBACK that ended in `ROLLBACK`. Of a COMMIT all calls but [`Connection::rows`] make an
+    /// error of it: [`ErrorKind::RolledBack`].
     pub rolled_back: bool,
 }
 
@@ -45,7 +46,8 @@ pub(super) struct Parsing {
 }
 
 impl Connection {
-    /// Begins a batch. Whatever was asked before is given up: its answers will be passed over.
+    /// Begins a batch. Whatever was asked before is given up: its answers will be passed over, however long that takes.
+    /// [`Connection::settle`] before it bounds that.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] when the connection can't be used any more, or why it can't be used any more where that has
@@ -75,18 +77,16 @@ impl Connection {
         self.watched.clear();
     }
 
-    /// [`Connection::begin_batch`] for calls that can't wait: what the call before asked may still be being cancelled then.
-    /// Nothing may be written before [`Connection::poll_cancelled`] is through.
+    /// [`Connection::begin_batch`] for calls that can't wait: what the call before asked may still run, or be being
+    /// cancelled. Nothing may be written before [`Connection::poll_held_up`] is through.
     pub(crate) fn begin_ahead(&mut self) -> Result<()> {
-        let is_under_way = self.cancelling.as_ref().is_some_and(|task| !task.is_finished());
-        if self.driver.is_closed() || !is_under_way {
-            return self.begin_batch();
-        }
         if self.unsent {
             self.withdraw();
         }
-        // What is late of the cancellation hits this.
-        self.driver.conversation.sync().map_err(Error::protocol)?;
+        if self.driver.is_closed() || self.is_quiet() || self.is_riding() {
+            return self.begin_batch();
+        }
+        self.hold_back()?;
         self.begin_requests();
         Ok(())
     }
@@ -94,11 +94,6 @@ impl Connection {
     /// Ends what the last call has left open.
     #[cold]
     fn end_last(&mut self) -> Result<()> {
-        if self.leaving.take().is_some() {
-            // Nothing may be cancelled once this is under way: the COPY is read to its end.
-            self.open = false;
-            return Ok(());
-        }
         if self.unsent {
             self.withdraw();
             if !self.open {
@@ -340,7 +335,7 @@ impl Connection {
             let step = self.read_rows(ticket.slot, check, sink);
             match step.map_err(|error| self.refuse(error))? {
                 Step::Wait => self.driver.fill().await?,
-                Step::Done(completion) => {
+                Step::Done(completion) | Step::RolledBack(completion) => {
                     if self.discovery.holds(self.call) {
                         self.resolve(ticket.slot, check, sink).await?;
                     }
@@ -379,6 +374,9 @@ impl Connection {
                 match step.map_err(|error| self.refuse(error))? {
                     Step::Wait => continue,
                     Step::Done(completion) => *outcome = Some(Ok(completion)),
+                    Step::RolledBack(completion) => {
+                        *outcome = Some(self.judge(ticket.slot, completion));
+                    }
                     // A server that ended the session sends no ReadyForQuery.
                     Step::Failed(error) if self.driver.is_closed() => {
                         return Poll::Ready(Err(error));
@@ -413,7 +411,7 @@ impl Connection {
 
     /// Reads what is there of a statement's answer.
     #[inline]
-    fn read_rows(
+    pub(super) fn read_rows(
         &mut self,
         slot: SlotId,
         check: fn(&mut Expect<'_>) -> Result<(), ColumnError>,
@@ -455,7 +453,7 @@ impl Connection {
             true => self.note_selected(slot),
             false => self.note_command(),
         }
-        Ok(Step::Done(completion))
+        Ok(Step::ended(completion))
     }
 
     /// Reads what comes next of a statement's answer, where that is neither a row nor the end. `None`: there may be more.
@@ -473,7 +471,7 @@ impl Connection {
             }
             Event::CommandComplete => {
                 self.note_selected(slot);
-                Ok(Some(Step::Done(completion(self.driver.conversation.body())?)))
+                Ok(Some(Step::ended(completion(self.driver.conversation.body())?)))
             }
             Event::EmptyQuery => Ok(Some(Step::Done(Completion { rows: 0, rolled_back: false }))),
             Event::Error => {
@@ -720,8 +718,16 @@ pub(super) fn gone() -> Error {
 }
 
 /// What became of reading what is there.
-enum Step {
+pub(super) enum Step {
     Wait,
     Done(Completion),
+    /// It is a COMMIT or ROLLBACK that ended in `ROLLBACK`.
+    RolledBack(Completion),
     Failed(Error),
+}
+
+impl Step {
+    fn ended(completion: Completion) -> Self {
+        if completion.rolled_back { Self::RolledBack(completion) } else { Self::Done(completion) }
+    }
 }

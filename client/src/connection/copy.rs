@@ -94,7 +94,7 @@ impl Connection {
     }
 
     async fn ask_columns(&mut self, sql: &str) -> Result<Described> {
-        self.settled().await?;
+        self.settle().await?;
         self.begin_batch()?;
         self.close_forgotten()?;
         let slot = match self.cache.find(StatementKey::Sql(sql), &[], self.call) {
@@ -195,8 +195,8 @@ impl Connection {
         cx: &mut Context<'_>,
         copying: &mut Copying,
     ) -> Poll<Result<bool>> {
-        if self.cancelling.is_some() {
-            ready!(self.poll_cancelled(cx))?;
+        if self.held_up {
+            ready!(self.poll_held_up(cx))?;
         }
         loop {
             // Notices and an early error are read while the data goes out: a server that can't send stops reading.
@@ -230,19 +230,14 @@ impl Connection {
         }
     }
 
-    /// Whether a COPY out was dropped that has not come to its end.
-    pub(crate) fn has_copy_to_leave(&self) -> bool {
-        self.leaving.is_some()
-    }
-
     /// Sends what has been put together as far as the socket takes it now, where nobody can wait for more: a drop. What is left
     /// goes out with the next use.
     ///
-    /// Not while a cancellation is under way, which could hit it, or a COPY that is left is not through; nor outside of a runtime,
-    /// which a stream of the caller's own may need.
+    /// Not while it stands behind something that was given up, which may be being cancelled; nor outside of a runtime, which a
+    /// stream of the caller's own may need.
     #[cold]
     pub(crate) fn send_at_once(&mut self) {
-        let is_free = self.cancelling.is_none() && self.leaving.is_none() && !self.is_closed();
+        let is_free = !self.held_up && self.leaving.is_none() && !self.is_closed();
         if is_free && tokio::runtime::Handle::try_current().is_ok() {
             // A failure is told by the next use.
             let _ = self.driver.poll_send(&mut Context::from_waker(Waker::noop()));
@@ -281,9 +276,8 @@ impl Connection {
         sql: &str,
         described: Option<&Described>,
     ) -> Result<Copying> {
-        self.settled().await?;
+        self.settle().await?;
         let mut copying = self.start_copy(Way::Out, sql, described)?;
-        self.may_leave();
         poll_fn(|cx| self.poll_copy_start(cx, &mut copying)).await?;
         Ok(copying)
     }
@@ -313,8 +307,8 @@ impl Connection {
         cx: &mut Context<'_>,
         copying: &mut Copying,
     ) -> Poll<Result<bool>> {
-        if self.cancelling.is_some() {
-            ready!(self.poll_cancelled(cx))?;
+        if self.held_up {
+            ready!(self.poll_held_up(cx))?;
             // The last Sync was put together before.
             self.close_batch();
         }
@@ -368,10 +362,7 @@ impl Connection {
                 copying.ended = true;
             }
             Event::EmptyQuery | Event::PortalSuspended => copying.ended = true,
-            Event::ReadyForQuery => {
-                copying.ready = true;
-                self.has_left();
-            }
+            Event::ReadyForQuery => copying.ready = true,
             Event::RowDescription | Event::NoData => self.note_columns(copying),
             Event::Error if copying.failed.is_none() => {
                 let error = self.server_error(Some(Arc::clone(&copying.sql)));

@@ -71,6 +71,30 @@ impl Driver {
         }
     }
 
+    /// As [`Driver::poll_fill`], but of what is unsent writes no more than the first `most` bytes, which are counted down.
+    pub(crate) fn poll_fill_first(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: &mut usize,
+    ) -> Poll<Result<()>> {
+        while self.write_error.is_none() && !self.closed {
+            let first = self.conversation.output().get(..*most).unwrap_or_default();
+            if first.is_empty() {
+                break;
+            }
+            match self.socket.poll_write(cx, first) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => {
+                    self.conversation.wrote(count);
+                    *most = most.saturating_sub(count);
+                }
+                Poll::Ready(Err(error)) => self.write_error = Some(error),
+            }
+        }
+        self.poll_receive(cx)
+    }
+
     /// Reads what has come, and writes nothing new; pending until more bytes have.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.write_error.is_none()

@@ -47,7 +47,7 @@ impl<'c> Duplex<'c> {
     }
 
     async fn ask(connection: &'c mut Connection, command: &str, silence: Duration) -> Result<Self> {
-        connection.settled().await?;
+        connection.settle().await?;
         connection.begin_batch()?;
         connection.driver.conversation.query_copy(command).map_err(Error::encode)?;
         connection.close_batch();

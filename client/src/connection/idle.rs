@@ -113,19 +113,17 @@ impl Connection {
 
     /// Reads until the session ends or, where that is wanted, until there is something to take.
     fn poll_news(&mut self, cx: &mut Context<'_>, wanted: bool) -> Poll<Result<()>> {
-        if self.cancelling.is_some() {
-            // Nothing is sent before it is known that the cancellation hits nothing more.
-            ready!(self.poll_finish_cancelling(cx))?;
-        }
         if !self.is_quiet() {
             if self.is_closed() {
                 return Poll::Ready(Err(Error::new(ErrorKind::Closed, "the connection is closed")));
             }
-            if self.open {
-                self.end_open()?;
+            // Nobody comes whom it could ride with.
+            self.riding = None;
+            if wanted {
+                ready!(self.poll_settle(cx))?;
+            } else if !self.pass_by(cx)? {
+                return Poll::Ready(Ok(()));
             }
-            self.leaving = None;
-            self.driver.conversation.abandon();
         }
         loop {
             match self.advance() {

@@ -1,14 +1,19 @@
 //! Rows that are lent one after the other, straight from the read buffer.
 
 use std::ops::DerefMut;
+use std::sync::Arc;
+use std::time::Duration;
 
 use stellata_protocol::message::TransactionStatus;
 use stellata_protocol::{Columns, Event, FromRow, IntoParams, Params};
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket, completion, gone};
 use crate::connection::columns::{Check, decode_error};
 use crate::connection::discovery::{Bodies, Unfit, check_columns};
+use crate::connection::limit::{GRACE, deadline};
+use crate::connection::outcome::{of_commit, timed_out, unsent};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
 #[cfg(feature = "tracing")]
@@ -112,10 +117,42 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
         self.read()
     }
 
-    /// As [`Rows::next`], of a row that borrows nothing.
+    /// As [`Rows::next`], of a row that borrows nothing, with a limit.
     #[cfg(feature = "stream")]
-    pub(super) async fn next_owned<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>> {
-        self.next::<T>().await
+    pub(super) async fn next_owned<T: for<'r> FromRow<'r>>(
+        &mut self,
+        limit: Option<Duration>,
+    ) -> Result<Option<T>> {
+        match limit {
+            None => self.next::<T>().await,
+            Some(limit) => self.next_in_time::<T>(limit).await,
+        }
+    }
+
+    /// As [`Rows::next`], with a limit; when it is over, the statement is cancelled.
+    pub(super) async fn next_in_time<'r, T: FromRow<'r>>(
+        &'r mut self,
+        limit: Duration,
+    ) -> Result<Option<T>> {
+        let deadline = deadline(limit);
+        match timeout_at(deadline, self.advance(<T as FromRow<'r>>::expect)).await {
+            Ok(Ok(true)) => self.read(),
+            Ok(Ok(false)) => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(self.time_is_over(limit, deadline).await),
+        }
+    }
+
+    #[cold]
+    async fn time_is_over(&mut self, limit: Duration, deadline: Instant) -> Error {
+        let connection: &mut Connection = &mut self.connection;
+        let Some(ticket) = self.ticket else { return unsent(limit) };
+        let sql = connection.cache.get(ticket.slot).map(|entry| Arc::clone(&entry.sql));
+        connection.start_cancelling();
+        connection.settle_by(deadline + GRACE).await;
+        // Who asks once more is told that the call is over.
+        self.ticket = Some(Ticket { call: 0, ..ticket });
+        timed_out(limit, None, sql)
     }
 
     /// The next row, if it is in the read buffer and nothing has to be asked to read it.
@@ -210,7 +247,7 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             let ticket = match self.ticket {
                 Some(ticket) => ticket,
                 None => {
-                    self.connection.settled().await?;
+                    self.connection.settle().await?;
                     let sql: &dyn Statement = &self.sql;
                     let known = self.connection.learn_ahead(sql, &self.params, check).await;
                     if let Err(error) = known {
@@ -222,7 +259,10 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
             };
             let step = self.step(ticket);
             match step.map_err(|error| self.connection.refuse(error))? {
-                Step::Wait => self.connection.driver.fill().await?,
+                Step::Wait => {
+                    let filled = self.connection.driver.fill().await;
+                    filled.map_err(|error| self.lost(ticket, error))?;
+                }
                 Step::Row => {
                     let connection: &mut Connection = &mut self.connection;
                     let catalog = connection.discovery.catalog();
@@ -237,12 +277,21 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
                     }
                 }
                 Step::Done(completion) => {
-                    self.connection.ready().await?;
+                    let ready = self.connection.ready().await;
+                    ready.map_err(|error| self.lost(ticket, error))?;
                     self.completion = Some(completion);
+                    if completion.rolled_back {
+                        self.connection.judge(ticket.slot, completion)?;
+                    }
                 }
                 Step::Failed(error) => self.fail(ticket, error).await?,
             }
         }
+    }
+
+    #[cold]
+    fn lost(&self, ticket: Ticket, error: Error) -> Error {
+        if self.connection.is_commit(ticket.slot) { of_commit(error) } else { error }
     }
 
     /// Ends after an error of the server's, or begins again where the statement was stale.
@@ -250,9 +299,9 @@ impl<'c, C: DerefMut<Target = Connection>> Rows<'c, C> {
     async fn fail(&mut self, ticket: Ticket, error: Error) -> Result<()> {
         self.connection.note_failure(ticket.slot, &error);
         if let Err(broken) = self.connection.read_to_ready().await {
-            return Err(broken.after(Some(error)));
+            return Err(self.lost(ticket, broken.after(Some(error))));
         }
-        self.begin_again(error)
+        self.begin_again(error).map_err(|error| self.lost(ticket, error))
     }
 
     /// Begins again where the statement was stale, and ends with the error where it was not.

@@ -1,4 +1,4 @@
-//! How long the parts of connecting may take.
+//! How long calls and the parts of connecting may take.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
+
+/// How long a call waits, after its limit is over, for the server to say what became of the cancelled statement.
+pub(super) const GRACE: Duration = Duration::from_millis(50);
 
 /// When a limit that begins now is over; one that is too long to be named, in a century.
 pub(super) fn deadline(limit: Duration) -> Instant {

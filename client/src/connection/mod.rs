@@ -11,6 +11,7 @@ mod counts;
 mod discovery;
 mod withdraw;
 mod batch;
+mod outcome;
 mod resolve;
 mod query;
 mod lane;
@@ -19,11 +20,12 @@ mod lending;
 mod stream;
 mod simple;
 mod drain;
+mod set;
+mod row;
 mod options;
 mod pipeline;
 mod prepare;
 mod portal;
-mod row;
 pub(crate) mod copy;
 mod idle;
 pub(crate) mod duplex;
@@ -38,14 +40,13 @@ use std::time::Duration;
 use stellata_protocol::message::{Notification, ServerError, TransactionStatus};
 use stellata_protocol::{Event, Params, SqlState};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::config::endpoint::Server;
 use crate::connection::cancel::Origin;
 use crate::connection::counts::Counts;
 use crate::connection::discovery::Discovery;
-use crate::connection::drain::Leaving;
+use crate::connection::drain::{Ahead, Cancelling, Leaving};
 use crate::connection::driver::Driver;
 use crate::connection::suspicion::is_suspected;
 use crate::error::{Error, ErrorKind, Result};
@@ -63,7 +64,7 @@ pub use cancel::CancelHandle;
 pub use counts::StatementCounts;
 pub use lane::{Lane, LaneEvent, LaneTicket, Unread};
 pub use lending::Rows;
-pub use options::{Plan, QueryOptions, With};
+pub use options::{LimitedRows, Plan, QueryOptions, With};
 pub use pipeline::{Answers, Batch};
 pub use portal::Portal;
 pub use row::{ColumnIndex, Row};
@@ -77,7 +78,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// A session with a server.
 ///
 /// It is used by one caller at a time (`&mut`), whose task does all reading and writing. A future of it may be dropped at
-/// any await: the answers that are still owed are passed over by the next call.
+/// any await: the next call reads away what is still owed, and cancels it at the server where that is much or takes long
+/// (1 MiB or a second; within a transaction, which a cancellation fails, 64 MiB or ten seconds). Only then it sends its own.
 #[derive(Debug)]
 pub struct Connection {
     driver: Driver,
@@ -85,12 +87,17 @@ pub struct Connection {
     cancel: CancelHandle,
     /// What ran when its limit was over is being cancelled. [`Connection::open`] is true then, so that the next call sees
     /// it.
-    cancelling: Option<JoinHandle<Result<()>>>,
-    /// A COPY out has not come to its end; a call that finds it so leaves it. [`Connection::open`] is true then, as for
-    /// `cancelling`.
+    cancelling: Option<Cancelling>,
+    /// What was given up is being brought to its end: how far that has come.
     leaving: Option<Leaving>,
-    /// Such a COPY was cancelled within a transaction, and nobody has been told.
-    copy_cancelled: bool,
+    /// Requests were put together that are not to be written before what was given up has ended.
+    ahead: Option<Ahead>,
+    /// There may be a cancellation or something given up that requests which were put together have to wait for.
+    held_up: bool,
+    /// The call whose requests are answered at once, so that the next one's go behind them.
+    riding: Option<u64>,
+    /// What was given up within a transaction was cancelled, and nobody has been told.
+    cancelled_within: bool,
     cache: Cache,
     counts: Counts,
     /// The statements of which a Parse is in flight, oldest first.
@@ -215,7 +222,10 @@ impl Connection {
             cancel,
             cancelling: None,
             leaving: None,
-            copy_cancelled: false,
+            ahead: None,
+            held_up: false,
+            riding: None,
+            cancelled_within: false,
             cache,
             counts: Counts::default(),
             #[cfg(feature = "tracing")]
@@ -490,11 +500,11 @@ impl Connection {
             Err(error) => return Error::protocol(error),
         };
         // Any other error is of another transaction.
-        let is_told = std::mem::take(&mut self.copy_cancelled)
+        let is_told = std::mem::take(&mut self.cancelled_within)
             && error.sqlstate() == Some(SqlState::IN_FAILED_SQL_TRANSACTION);
-        if is_told { error.with_note(COPY_CANCELLED.to_owned()) } else { error }
+        if is_told { error.with_note(CANCELLED_WITHIN.to_owned()) } else { error }
     }
 }
 
-const COPY_CANCELLED: &str =
-    "a COPY out was dropped within the transaction when much was left of it, and was cancelled";
+const CANCELLED_WITHIN: &str =
+    "a call that was dropped within the transaction did not end soon, and was cancelled";

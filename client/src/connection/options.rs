@@ -3,25 +3,27 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use stellata_protocol::{ColumnError, Columns, FromRow, IntoParams, Params, SqlState};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::connection::Connection;
-use crate::connection::batch::{Completion, Ticket};
+use crate::connection::batch::{Completion, gone};
 use crate::connection::columns::{Check, Sink};
-use crate::connection::limit::deadline;
-use crate::connection::query::{Run, count_error};
+use crate::connection::lending::Rows;
+use crate::connection::limit::{GRACE, deadline};
+use crate::connection::outcome::{timed_out, unsent};
+use crate::connection::query::{Limited, Run, collect, count_error};
+use crate::connection::row::{Row, take};
+use crate::connection::set::RunSet;
+#[cfg(feature = "stream")]
+use crate::connection::stream::RowStream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
-use crate::statement::Statement;
 use crate::statement::cache::Slot;
-
-/// How long a call waits, after its limit is over, for the server to say what became of the cancelled statement.
-pub(super) const GRACE: Duration = Duration::from_millis(50);
+use crate::statement::{Statement, StatementKey};
 
 /// Options of a statement: see [`Connection::with`].
 ///
@@ -108,6 +110,33 @@ pub struct With<'c> {
     options: QueryOptions,
 }
 
+/// Rows that are lent one after the other, each within a time limit: see [`With::lend`].
+#[derive(Debug)]
+pub struct LimitedRows<'c> {
+    rows: Rows<'c>,
+    limit: Duration,
+}
+
+impl LimitedRows<'_> {
+    /// As [`Rows::next`].
+    ///
+    /// # Errors
+    /// As [`Rows::next`]; [`ErrorKind::Timeout`] when the row was not there within the limit. The statement is cancelled
+    /// then, as with [`QueryOptions::limit`], and there is no further row.
+    ///
+    /// # Cancel safety
+    /// It can be called again: no row is lost. The limit begins anew.
+    pub async fn next<'r, T: FromRow<'r>>(&'r mut self) -> Result<Option<T>> {
+        self.rows.next_in_time(self.limit).await
+    }
+
+    /// As [`Rows::completion`].
+    #[must_use]
+    pub fn completion(&self) -> Option<Completion> {
+        self.rows.completion()
+    }
+}
+
 impl Connection {
     /// The connection, for statements that have options.
     ///
@@ -133,6 +162,42 @@ impl Connection {
     #[must_use]
     pub fn with_limit(&mut self, limit: Duration) -> With<'_> {
         self.with(QueryOptions::new().limit(limit))
+    }
+}
+
+impl<'c> With<'c> {
+    /// As [`Connection::lend`], with the limit for each [`LimitedRows::next`]: from there to where the row is there. How long
+    /// a row is kept does not count, nor how many there are.
+    ///
+    /// # Errors
+    /// As [`Connection::lend`]; [`ErrorKind::Usage`] where a plan or settings are asked for: those are for statements whose
+    /// rows are all read at once.
+    pub fn lend(self, sql: &'c str, params: impl IntoParams) -> Result<LimitedRows<'c>> {
+        self.refuse_settings()?;
+        let limit = self.options.limit.unwrap_or(Duration::MAX);
+        Ok(LimitedRows { rows: self.connection.lend(sql, params)?, limit })
+    }
+
+    /// As [`Connection::stream`], with the limit for each time that the next row is waited for. How long nobody asks for
+    /// a row does not count, nor how many there are.
+    ///
+    /// # Errors
+    /// As [`With::lend`]. [`ErrorKind::Timeout`] ends the stream, as any other error does.
+    #[cfg(feature = "stream")]
+    pub fn stream<T>(self, sql: &'c str, params: impl IntoParams) -> Result<RowStream<'c, T>>
+    where
+        T: for<'r> FromRow<'r> + Send + 'c,
+    {
+        self.refuse_settings()?;
+        Ok(self.connection.stream(sql, params)?.with_limit(self.options.limit))
+    }
+
+    fn refuse_settings(&self) -> Result<()> {
+        if self.options.all_settings().is_empty() {
+            return Ok(());
+        }
+        let message = "a plan or settings are for a statement whose rows are all read at once";
+        Err(Error::new(ErrorKind::Usage, message))
     }
 }
 
@@ -215,6 +280,29 @@ impl With<'_> {
         Ok(self.run(&sql, &params, |_| Ok(()), &mut checked).await?.rows)
     }
 
+    /// As [`Connection::query_rows`]. The limit is that of the statement and, from there on, of looking up types that are
+    /// not known; a type that could not be looked up in time is an error for who reads it.
+    ///
+    /// # Errors
+    /// As [`Connection::query_rows`]; [`ErrorKind::Timeout`] when the limit is over.
+    ///
+    /// # Cancel safety
+    /// As [`Connection::query`].
+    pub async fn query_rows(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
+        let params = collect(params)?;
+        let deadline = self.options.limit.map(deadline);
+        let mut taken = Vec::new();
+        self.run(&sql, &params, |_| Ok(()), &mut |columns| {
+            taken.push(take(columns)?);
+            Ok(())
+        })
+        .await?;
+        let Self { connection, .. } = self;
+        let key = StatementKey::Sql(sql);
+        let slot = connection.cache.find(key, params.types(), connection.call).ok_or_else(gone)?;
+        connection.rows_of(slot, taken, deadline).await
+    }
+
     /// As [`Connection::execute`].
     ///
     /// # Errors
@@ -246,19 +334,14 @@ impl With<'_> {
         match (settings.is_empty(), options.limit) {
             (true, None) => connection.run(statement, params, check, sink).await,
             (true, Some(limit)) => {
-                connection.run_limited(limit, statement, params, check, sink).await
+                let run = Run::new(statement, params, check, sink);
+                connection.run_limited(limit, run).await
             }
-            (false, None) => connection.run_set(&settings, statement, params, check, sink).await,
-            (false, Some(limit)) => {
-                let run = connection.run_set(&settings, statement, params, check, sink);
-                let deadline = deadline(limit);
-                match tokio::time::timeout_at(deadline, run).await {
-                    Ok(done) => done,
-                    Err(_) => {
-                        connection.start_cancelling();
-                        connection.settle(deadline + GRACE).await;
-                        Err(timed_out(limit, None, None))
-                    }
+            (false, limit) => {
+                let mut run = RunSet::new(&settings, statement, params, check, sink);
+                match limit {
+                    None => poll_fn(|cx| run.poll(connection, cx)).await,
+                    Some(limit) => connection.run_limited(limit, run).await,
                 }
             }
         }
@@ -267,48 +350,30 @@ impl With<'_> {
 
 impl Connection {
     /// Runs one statement within a limit.
-    async fn run_limited(
-        &mut self,
-        limit: Duration,
-        statement: &dyn Statement,
-        params: &Params,
-        check: Check,
-        sink: Sink<'_>,
-    ) -> Result<Completion> {
+    async fn run_limited(&mut self, limit: Duration, mut run: impl Limited) -> Result<Completion> {
         let deadline = deadline(limit);
-        let mut run = Run::new(statement, params, check, sink);
         let mut over = pin!(sleep_until(deadline));
-        let in_time = poll_fn(|cx| match self.poll_run(cx, &mut run) {
+        let in_time = poll_fn(|cx| match run.poll(self, cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => over.as_mut().poll(cx).map(|()| None),
         });
         if let Some(done) = in_time.await {
             return done;
         }
-        if self.leaving.is_some() {
-            let message = format!(
-                "the statement was not sent within {limit:?}: a COPY before it, which was dropped, is still being read"
-            );
-            return Err(Error::new(ErrorKind::Timeout, message));
-        }
-        if self.cancelling.is_some() {
-            self.settle(deadline + GRACE).await;
-            let message = format!(
-                "the statement was not sent within {limit:?}: the one before it is still being cancelled"
-            );
-            return Err(Error::new(ErrorKind::Timeout, message));
+        if run.slot().is_none() {
+            return Err(unsent(limit));
         }
         // The answer that comes now tells whether the statement was done after all.
         self.start_cancelling();
         over.as_mut().reset(deadline + GRACE);
-        let outcome = poll_fn(|cx| match self.poll_run(cx, &mut run) {
+        let outcome = poll_fn(|cx| match run.poll(self, cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => over.as_mut().poll(cx).map(|()| None),
         })
         .await;
         let sql =
             run.slot().and_then(|slot| self.cache.get(slot)).map(|Slot { sql, .. }| sql.clone());
-        self.settle(deadline + GRACE).await;
+        self.settle_by(deadline + GRACE).await;
         match outcome {
             None => Err(timed_out(limit, None, sql)),
             Some(Err(error)) if error.sqlstate() == Some(SqlState::QUERY_CANCELED) => {
@@ -317,91 +382,4 @@ impl Connection {
             Some(done) => done,
         }
     }
-
-    /// Waits for the end of a cancellation as long as there is time. What is not through by then is left to
-    /// [`Connection::drain`].
-    pub(super) async fn settle(&mut self, deadline: Instant) {
-        self.driver.conversation.abandon();
-        if let Ok(Err(_)) = tokio::time::timeout_at(deadline, self.finish_cancelling()).await {
-            self.driver.abort();
-        }
-    }
-
-    /// Runs one statement with settings of its own, in one round trip.
-    async fn run_set(
-        &mut self,
-        settings: &Settings,
-        statement: &dyn Statement,
-        params: &Params,
-        check: Check,
-        sink: Sink<'_>,
-    ) -> Result<Completion> {
-        // One for each statement that may turn out to be gone.
-        let mut tries = 2;
-        loop {
-            self.settled().await?;
-            // What was given up may leave a transaction open.
-            let is_alone = self.is_quiet() && self.is_idle();
-            self.begin_batch()?;
-            let (before, after) = if is_alone {
-                (settings.until_end()?, None)
-            } else {
-                let [before, after] = settings.for_a_while(0)?;
-                (before, Some(after))
-            };
-            let first = self.submit(&&*before.0, &before.1)?;
-            let ticket = self.submit(statement, params)?;
-            let last = match &after {
-                Some((sql, params)) => Some(self.submit(&&**sql, params)?),
-                None => None,
-            };
-            self.sync()?;
-            let ran = self.answer_set(settings, first, (ticket, last), check, sink).await;
-            match ran {
-                Err(error) if tries > 0 && error.can_be_healed() && self.is_idle() => tries -= 1,
-                ran => return ran,
-            }
-        }
-    }
-
-    /// Reads the answers to what puts settings in force, to the statement, and to what takes them back.
-    async fn answer_set(
-        &mut self,
-        settings: &Settings,
-        first: Ticket,
-        (ticket, last): (Ticket, Option<Ticket>),
-        check: Check,
-        sink: Sink<'_>,
-    ) -> Result<Completion> {
-        let set = self.rows(first, |_| Ok(()), &mut |_| Ok(())).await;
-        set.map_err(|error| settings.refused(error))?;
-        let completion = self.rows(ticket, check, sink).await?;
-        if let Some(last) = last {
-            self.rows(last, |_| Ok(()), &mut |_| Ok(())).await?;
-        }
-        self.ready().await?;
-        Ok(completion)
-    }
-}
-
-pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
-    let mut collected = Params::new();
-    params.append_to(&mut collected).map_err(Error::encode)?;
-    Ok(collected)
-}
-
-#[cold]
-pub(super) fn timed_out(limit: Duration, cause: Option<Error>, sql: Option<Arc<str>>) -> Error {
-    let error = match cause {
-        Some(cause) => Error::with_source(
-            ErrorKind::Timeout,
-            format!("the statement took longer than {limit:?}, and was cancelled"),
-            cause,
-        ),
-        None => Error::new(
-            ErrorKind::Timeout,
-            format!("the statement took longer than {limit:?}; what became of it is not known"),
-        ),
-    };
-    error.with_sql(sql)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stellata_protocol::{ColumnError, Columns, Event, FromRow, IntoParams, Params};
@@ -10,9 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
 use crate::connection::columns::{Check, Sink};
-use crate::connection::limit::deadline;
-use crate::connection::options::{GRACE, collect, timed_out};
-use crate::connection::query::count_error;
+use crate::connection::limit::{GRACE, deadline};
+use crate::connection::outcome::{of_commit, timed_out, unsent};
+use crate::connection::query::{collect, count_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::statement::Statement;
@@ -204,7 +205,9 @@ impl Answers<'_> {
     /// [`ErrorKind::Server`] with what the server says of the statement; [`ErrorKind::Skipped`] when it was not run because
     /// one before it in its group failed; [`ErrorKind::Decode`] when its rows can't be read. The answers of other groups
     /// are not touched by that. An error of the group's end, such as a deferred constraint, is the last statement's.
-    /// [`ErrorKind::Usage`] when there is no further statement.
+    /// [`ErrorKind::Usage`] when there is no further statement. Of a COMMIT [`ErrorKind::RolledBack`] and
+    /// [`ErrorKind::OutcomeUnknown`], as of [`Connection::execute`](crate::Connection::execute); the latter also of statements
+    /// before it when the connection is lost.
     ///
     /// # Cancel safety
     /// When the future is dropped the answers to come are lost: the batch is to be dropped too.
@@ -317,13 +320,38 @@ impl Answers<'_> {
     pub async fn next(&mut self, check: Check, sink: Sink<'_>) -> Result<Completion> {
         let Some(limit) = self.limit else { return self.read(check, sink).await };
         let deadline = *self.deadline.get_or_insert_with(|| deadline(limit));
+        let current = self.asked.front().copied();
         if let Ok(read) = timeout_at(deadline, self.read(check, sink)).await {
             return read;
         }
+        let commit = current.and_then(|current| self.commit_from(current));
         self.asked.clear();
+        if self.connection.take_back() {
+            return Err(unsent(limit));
+        }
         self.connection.start_cancelling();
-        self.connection.settle(deadline + GRACE).await;
-        Err(timed_out(limit, None, None))
+        self.connection.settle_by(deadline + GRACE).await;
+        Err(timed_out(limit, None, commit))
+    }
+
+    /// The first COMMIT of the statements that have not been answered.
+    #[cold]
+    fn commit_from(&self, current: Asked) -> Option<Arc<str>> {
+        let slots = std::iter::once(&current).chain(&self.asked).map(|asked| asked.ticket.slot);
+        let cache = &self.connection.cache;
+        slots
+            .filter(|slot| self.connection.is_commit(*slot))
+            .find_map(|slot| cache.get(slot).map(|entry| Arc::clone(&entry.sql)))
+    }
+
+    /// What is told of a batch that is lost: of all that it was to commit nobody knows whether it was.
+    #[cold]
+    fn lost(&self, current: Asked, error: Error) -> Error {
+        if error.is_fatal() && self.commit_from(current).is_some() {
+            of_commit(error)
+        } else {
+            error
+        }
     }
 
     async fn read(&mut self, check: Check, sink: Sink<'_>) -> Result<Completion> {
@@ -331,8 +359,8 @@ impl Answers<'_> {
             return Err(Error::new(ErrorKind::Usage, "all answers of the batch have been read"));
         };
         self.connection.let_go();
-        if self.connection.cancelling.is_some() {
-            poll_fn(|cx| self.connection.poll_cancelled(cx)).await?;
+        if self.connection.held_up {
+            poll_fn(|cx| self.connection.poll_held_up(cx)).await?;
             // The last Sync was put together before.
             self.connection.close_batch();
         }
@@ -346,7 +374,11 @@ impl Answers<'_> {
         match self.connection.rows(asked.ticket, check, sink).await {
             Ok(completion) => {
                 if asked.is_last {
-                    self.connection.ready().await?;
+                    let ready = self.connection.ready().await;
+                    ready.map_err(|error| self.lost(asked, error))?;
+                }
+                if completion.rolled_back {
+                    return self.connection.judge(asked.ticket.slot, completion);
                 }
                 Ok(completion)
             }
@@ -361,7 +393,7 @@ impl Answers<'_> {
             }
             Err(error) => {
                 self.has_failed = !asked.is_last;
-                Err(error)
+                Err(self.lost(asked, error))
             }
         }
     }

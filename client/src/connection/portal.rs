@@ -8,7 +8,7 @@ use stellata_protocol::{
 use crate::connection::Connection;
 use crate::connection::batch::{Parsing, prepare};
 use crate::connection::columns::{Check, decode_error};
-use crate::connection::options::collect;
+use crate::connection::query::collect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::StatementKey;
 use crate::statement::cache::Prepared;
@@ -179,7 +179,7 @@ impl Portal {
         connection: &mut Connection,
         most: u32,
     ) -> Result<(Portion, bool)> {
-        connection.settled().await?;
+        connection.settle().await?;
         connection.begin_batch()?;
         let is_first = self.name.is_none();
         if is_first {
@@ -202,8 +202,13 @@ impl Portal {
     /// [`ErrorKind::Closed`] when the connection can't be used any more.
     pub fn close(self, connection: &mut Connection) -> Result<()> {
         let Some(name) = self.name else { return Ok(()) };
+        let is_first = connection.is_quiet();
         connection.begin_ahead()?;
-        connection.driver.conversation.close_portal(&name).map_err(Error::protocol)
+        connection.driver.conversation.close_portal(&name).map_err(Error::protocol)?;
+        if is_first {
+            connection.ride();
+        }
+        Ok(())
     }
 
     /// Holds the columns against a Rust type, asking for types that are not known.

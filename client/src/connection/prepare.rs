@@ -50,7 +50,7 @@ impl Connection {
     }
 
     async fn prepare_all(&mut self, statements: &[(&str, &[Oid])]) -> Result<()> {
-        self.settled().await?;
+        self.settle().await?;
         self.begin_batch()?;
         if !self.cache.is_unnamed() {
             for (sql, types) in statements {

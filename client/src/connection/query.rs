@@ -10,6 +10,7 @@ use stellata_protocol::{ColumnError, Columns, Expect, FromRow, IntoParams, Param
 
 use crate::connection::Connection;
 use crate::connection::batch::{Completion, Ticket};
+use crate::connection::outcome::{commits, of_commit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::statement::Statement;
 use crate::statement::cache::SlotId;
@@ -129,7 +130,9 @@ impl Connection {
     /// Runs a statement for its effect; returns the number of rows written, or read and passed over.
     ///
     /// # Errors
-    /// As [`Connection::query`].
+    /// As [`Connection::query`]. Of a COMMIT, END or PREPARE TRANSACTION [`ErrorKind::RolledBack`] when the transaction had
+    /// failed, and was rolled back instead; [`ErrorKind::OutcomeUnknown`] when the connection was lost before the answer had
+    /// come. That is so of all calls that run statements.
     ///
     /// # Cancel safety
     /// As [`Connection::query`].
@@ -204,19 +207,20 @@ impl Connection {
         loop {
             let ticket = match progress.ticket {
                 Some(ticket) => ticket,
-                None if self.leaving.is_some() => {
-                    ready!(self.poll_leave(cx))?;
-                    continue;
-                }
-                None => match self.submit_alone(statement, params) {
-                    Ok(ticket) => *progress.ticket.insert(ticket),
-                    // What the limit of the call before has cancelled is waited for.
-                    Err(_) if self.cancelling.is_some() => {
-                        ready!(self.poll_finish_cancelling(cx))?;
-                        continue;
+                None => {
+                    if self.driver.conversation.is_owing() {
+                        ready!(self.poll_settle(cx))?;
                     }
-                    Err(error) => return Poll::Ready(Err(error)),
-                },
+                    match self.submit_alone(statement, params) {
+                        Ok(ticket) => *progress.ticket.insert(ticket),
+                        // What the limit of the call before has cancelled is waited for.
+                        Err(_) if self.cancelling.is_some() => {
+                            ready!(self.poll_settle(cx))?;
+                            continue;
+                        }
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
             };
             if let Some(completion) = progress.held {
                 ready!(self.poll_look_up(cx))?;
@@ -235,14 +239,22 @@ impl Connection {
                 {
                     *progress = Progress { again: true, ..Progress::default() };
                 }
-                ran => {
-                    if ran.is_err() {
-                        self.discovery.release();
-                    }
-                    return Poll::Ready(ran);
-                }
+                Ok(completion) => return Poll::Ready(Ok(completion)),
+                Err(error) => return Poll::Ready(Err(self.fail(statement, error))),
             }
         }
+    }
+}
+
+impl Connection {
+    /// What is told of a statement that was sent and has failed.
+    #[cold]
+    pub(super) fn fail(&mut self, statement: &dyn Statement, error: Error) -> Error {
+        self.discovery.release();
+        if error.is_fatal() && statement.sql().is_ok_and(|sql| commits(&sql)) {
+            return of_commit(error);
+        }
+        error
     }
 }
 
@@ -252,6 +264,32 @@ pub(super) struct Run<'c, S: ?Sized> {
     steps: Steps<'c>,
     #[cfg(feature = "tracing")]
     watch: Option<Watch>,
+}
+
+/// A statement that runs, and can be gone on with after its limit is over.
+pub(super) trait Limited {
+    fn poll(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Completion>>;
+
+    /// Where the statement is cached, once it was sent.
+    fn slot(&self) -> Option<SlotId>;
+}
+
+impl<S: Statement + ?Sized> Limited for Run<'_, S> {
+    fn poll(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Completion>> {
+        connection.poll_run(cx, self)
+    }
+
+    fn slot(&self) -> Option<SlotId> {
+        self.slot()
+    }
 }
 
 /// What of it does not depend on the statement's kind.
@@ -293,6 +331,12 @@ struct Progress {
     held: Option<Completion>,
     /// It runs for the second time.
     again: bool,
+}
+
+pub(super) fn collect(params: impl IntoParams) -> Result<Params> {
+    let mut collected = Params::new();
+    params.append_to(&mut collected).map_err(Error::encode)?;
+    Ok(collected)
 }
 
 #[cold]

@@ -46,7 +46,7 @@ impl Connection {
         if let Some(known) = self.discovery.catalog().get(oid) {
             return Ok(Some(Arc::clone(known)));
         }
-        self.settled().await?;
+        self.settle().await?;
         self.begin_batch()?;
         self.close_batch();
         self.discovery.hold(self.call, vec![oid]);

@@ -8,12 +8,14 @@ use stellata_protocol::{
     FieldDescription, IntoParams, Oid,
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::connection::Connection;
 use crate::connection::batch::gone;
 use crate::connection::columns::{decode_error, type_name};
-use crate::connection::options::collect;
-use crate::connection::query::Run;
+use crate::connection::query::{Run, collect};
 use crate::error::{Error, ErrorKind, Result};
+use crate::statement::cache::SlotId;
 
 /// A row of any columns: see [`Connection::query_rows`].
 #[derive(Clone, Debug)]
@@ -87,12 +89,26 @@ impl Connection {
             poll_fn(|cx| self.poll_run(cx, &mut run)).await?;
             run.slot().ok_or_else(gone)?
         };
+        self.rows_of(slot, taken, None).await
+    }
+
+    /// Rows that can be read by name. What their types are is asked for until the deadline.
+    pub(super) async fn rows_of(
+        &mut self,
+        slot: SlotId,
+        taken: Vec<Taken>,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Row>> {
         let entry = self.cache.get(slot).ok_or_else(gone)?;
         let (fields, sql) = (entry.fields.clone().unwrap_or_default(), entry.sql.clone());
         if !taken.is_empty() {
             for field in &fields {
                 // A type that can't be asked for now is an error for who reads it.
-                let _ = self.user_type(field.type_oid).await;
+                let asked = self.user_type(field.type_oid);
+                match deadline {
+                    None => drop(asked.await),
+                    Some(deadline) => drop(timeout_at(deadline, asked).await),
+                }
             }
         }
         let shape = Arc::new(Shape { fields, sql, catalog: self.discovery.catalog() });
@@ -106,9 +122,9 @@ impl Connection {
 }
 
 /// Bytes, and where the values lie in them.
-type Taken = (Vec<u8>, Vec<Option<(usize, usize)>>);
+pub(super) type Taken = (Vec<u8>, Vec<Option<(usize, usize)>>);
 
-fn take(columns: &mut Columns<'_>) -> Result<Taken, ColumnError> {
+pub(super) fn take(columns: &mut Columns<'_>) -> Result<Taken, ColumnError> {
     let (mut bytes, mut values) = (Vec::new(), Vec::with_capacity(columns.remaining()));
     while columns.remaining() > 0 {
         let value = columns.skip().map_err(|error| ColumnError {

@@ -12,6 +12,7 @@ use stellata_protocol::message::{CommandTag, read_row_description};
 use stellata_protocol::{Event, Reader};
 
 use crate::connection::Connection;
+use crate::connection::outcome::{commits, commits_each, of_commit, rolled_back};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The answer to one statement of a simple query. All values are text.
@@ -32,7 +33,8 @@ impl Connection {
     /// values use [`Connection::query`] and [`Connection::execute`].
     ///
     /// # Errors
-    /// The first statement that fails; those before it are undone with it, unless the text committed them.
+    /// The first statement that fails; those before it are undone with it, unless the text committed them. Of a text that
+    /// commits [`ErrorKind::RolledBack`] and [`ErrorKind::OutcomeUnknown`], as of [`Connection::execute`].
     ///
     /// # Cancel safety
     /// When the future is dropped the text may run all the same; the connection stays usable.
@@ -52,11 +54,19 @@ impl Connection {
     }
 
     async fn simple_results(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
-        self.settled().await?;
+        self.settle().await?;
         self.begin_batch()?;
         self.driver.conversation.query(sql).map_err(Error::encode)?;
         self.counts.others += 1;
         self.close_batch();
+        let answers = self.simple_answers(sql).await;
+        answers.map_err(|error| {
+            let error = self.refuse(error);
+            if commits(sql) { of_commit(error) } else { error }
+        })
+    }
+
+    async fn simple_answers(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
         let mut results = Vec::new();
         let mut result = SimpleResult::default();
         let mut failed: Option<Error> = None;
@@ -80,6 +90,11 @@ impl Connection {
                 Event::CommandComplete => {
                     result.tag = CommandTag::read(body).map_err(Error::protocol)?.text.to_owned();
                     self.pass(event);
+                    if result.tag == "ROLLBACK"
+                        && commits_each(sql).get(results.len()) == Some(&true)
+                    {
+                        failed = Some(rolled_back(sql.into()));
+                    }
                     results.push(std::mem::take(&mut result));
                 }
                 Event::EmptyQuery => results.push(std::mem::take(&mut result)),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
 use stellata_protocol::{FromRow, IntoParams};
@@ -16,7 +17,11 @@ use crate::error::Result;
 ///
 /// Dropped before its end, it leaves the rest to be passed over by the connection's next call, or to be cancelled by
 /// [`Connection::drain`].
-pub struct RowStream<'c, T>(State<'c, T>);
+pub struct RowStream<'c, T> {
+    state: State<'c, T>,
+    /// How long a row is waited for.
+    limit: Option<Duration>,
+}
 
 enum State<'c, T> {
     /// The next row may be in the read buffer.
@@ -62,7 +67,14 @@ impl Connection {
     where
         T: for<'r> FromRow<'r> + Send + 'c,
     {
-        Ok(RowStream(State::Reading(Box::new(self.lend(sql, params)?))))
+        let state = State::Reading(Box::new(self.lend(sql, params)?));
+        Ok(RowStream { state, limit: None })
+    }
+}
+
+impl<T> RowStream<'_, T> {
+    pub(super) fn with_limit(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
     }
 }
 
@@ -73,26 +85,27 @@ where
     type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        let limit = self.limit;
         loop {
-            let state = match std::mem::replace(&mut self.0, State::Over) {
+            let state = match std::mem::replace(&mut self.state, State::Over) {
                 State::Over => return Poll::Ready(None),
                 State::Reading(mut rows) => match rows.next_at_hand::<T>() {
                     Ok(Some(row)) => {
-                        self.0 = State::Reading(rows);
+                        self.state = State::Reading(rows);
                         return Poll::Ready(Some(Ok(row)));
                     }
                     Ok(None) => State::Waiting(Box::pin(async move {
-                        let next = rows.next_owned::<T>().await;
+                        let next = rows.next_owned::<T>(limit).await;
                         (rows, next)
                     })),
                     Err(error) => return Poll::Ready(Some(Err(error))),
                 },
                 waiting => waiting,
             };
-            self.0 = state;
-            if let State::Waiting(waiting) = &mut self.0 {
+            self.state = state;
+            if let State::Waiting(waiting) = &mut self.state {
                 let (rows, next) = ready!(waiting.as_mut().poll(cx));
-                self.0 = match &next {
+                self.state = match &next {
                     Ok(Some(_)) => State::Reading(rows),
                     _ => State::Over,
                 };
@@ -108,7 +121,7 @@ impl<T> Unpin for RowStream<'_, T> {}
 impl<T> fmt::Debug for RowStream<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowStream")
-            .field("over", &matches!(self.0, State::Over))
+            .field("over", &matches!(self.state, State::Over))
             .finish_non_exhaustive()
     }
 }

@@ -1,20 +1,9 @@
 //! Requests that were put together and never leave.
 
 use crate::connection::Connection;
-use crate::error::Result;
 use crate::statement::cache::Prepared;
 
 impl Connection {
-    /// Ends what was put together and has no end yet. A batch of which no answer was asked for ends by never leaving.
-    #[cold]
-    pub(super) fn end_open(&mut self) -> Result<()> {
-        if self.unsent {
-            self.withdraw();
-            return Ok(());
-        }
-        self.sync()
-    }
-
     /// Notes that the batch leaves: an answer of it was asked for.
     pub(super) fn let_go(&mut self) {
         if self.unsent {
@@ -24,12 +13,12 @@ impl Connection {
     }
 
     /// Takes back what was put together since the call began, as if it had never been asked, unless a part of it has been
-    /// written. Its tickets are of a batch that is over then.
+    /// written: then it returns false. Its tickets are of a batch that is over then.
     #[cold]
-    pub(super) fn withdraw(&mut self) {
+    pub(super) fn withdraw(&mut self) -> bool {
         self.unsent = false;
         let place = self.driver.conversation.place_before(self.call);
-        let Some(withdrawn) = self.driver.conversation.withdraw(place) else { return };
+        let Some(withdrawn) = self.driver.conversation.withdraw(place) else { return false };
         self.close_batch();
         let mut asked = Vec::new();
         while let Some(parsing) = self.parsing.pop_back_if(|last| last.call >= self.call) {
@@ -58,5 +47,6 @@ impl Connection {
         #[cfg(feature = "tracing")]
         self.watched.clear();
         self.call = self.driver.conversation.begin();
+        true
     }
 }

@@ -86,7 +86,7 @@ impl<'c> Request<'c> {
     /// Those of asking; [`ErrorKind::Usage`] where nobody can tell them, and for a type that has no text.
     pub(super) async fn columns(&mut self) -> Result<Columns> {
         let connection = &mut *self.connection;
-        connection.settled().await?;
+        connection.settle().await?;
         let described = match (&self.types, self.subject.columns().map_err(Error::encode)?) {
             (Some(_), _) => None,
             (None, Some(sql)) => Some(connection.describe_columns(&sql).await?),

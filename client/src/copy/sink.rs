@@ -165,7 +165,7 @@ impl<'c> CopyIn<'c> {
     /// # Cancel safety
     /// As [`CopyIn::rows`]. What was read is lost.
     pub async fn read_from(self, mut reader: impl AsyncRead + Unpin) -> Result<u64> {
-        self.request.connection.settled().await?;
+        self.request.connection.settle().await?;
         let mut writer = self.writer()?;
         let mut chunk = vec![0; CHUNK];
         loop {

@@ -118,6 +118,7 @@ async fn run_batch_once(
     at: &mut usize,
     rows: &mut dyn Collect,
 ) -> stellata_client::Result<u64> {
+    connection.settle().await?;
     let (commands, tickets) = submit_with(connection, pending, pending.len(), |connection| {
         let submit = |item: &Item<'_>| {
             let statement = Shaped { table: item.table, fragment: item.fragment };

@@ -169,6 +169,7 @@ async fn run_between(
     at: &mut Option<usize>,
     take: &mut dyn Take,
 ) -> stellata_client::Result<u64> {
+    connection.settle().await?;
     let behind = after.map_or(&[][..], std::slice::from_ref);
     let (commands, (tickets, last)) = submit_with(connection, pending, stay, |connection| {
         let mut tickets = Vec::with_capacity(asked.len());

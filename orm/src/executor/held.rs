@@ -103,6 +103,7 @@ impl Held {
         if !pending.is_empty() {
             let connection: &mut Connection = &mut lease;
             let begun = async {
+                connection.settle().await?;
                 let (tickets, ()) = submit_with(connection, &pending, 0, |_| Ok(()))?;
                 read_all(connection, &pending, tickets).await?;
                 connection.ready().await
@@ -194,6 +195,7 @@ impl Held {
         let none = Params::new();
         let connection: &mut Connection = &mut lease;
         let ended = async {
+            connection.settle().await?;
             // Behind the commit, which ends the transaction without a Sync.
             let place = |connection: &mut Connection| match writes {
                 Some(_) => connection.submit(&cluster::PLACE, &none).map(Some),

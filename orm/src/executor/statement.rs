@@ -189,6 +189,7 @@ pub(super) async fn submit_between(
     (statement, params): (&dyn Statement, &Params),
     behind: &[Command],
 ) -> stellata_client::Result<Ticket> {
+    connection.settle().await?;
     let (commands, ticket) = submit_with(connection, pending, stay, |connection| {
         let ticket = connection.submit(statement, params)?;
         submit_all(connection, behind)?;

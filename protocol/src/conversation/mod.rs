@@ -280,6 +280,19 @@ impl Conversation {
         self.queue.is_empty() && self.output().is_empty()
     }
 
+    /// Whether answers are owed.
+    #[inline]
+    #[must_use]
+    pub fn is_owing(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The number of the call whose answer is owed next; `None` where none is owed.
+    #[must_use]
+    pub fn answering(&self) -> Option<u64> {
+        self.queue.front()
+    }
+
     /// Whether something has come while nothing is owed: a notice, a notification, a goodbye, or what no question was asked
     /// for. [`Conversation::advance`] looks at it, best before the next request takes it for its answer.
     #[inline]

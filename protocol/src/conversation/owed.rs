@@ -233,6 +233,11 @@ impl Queue {
         self.owed.is_empty()
     }
 
+    /// The call that the oldest request belongs to.
+    pub(super) fn front(&self) -> Option<u64> {
+        self.owed.front().map(|&(_, request)| request)
+    }
+
     /// How many requests there are to be answered.
     pub(super) fn len(&self) -> usize {
         let runs = self.owed.iter().filter(|(owed, _)| *owed == Owed::Run).count();

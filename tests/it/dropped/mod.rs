@@ -6,6 +6,7 @@ mod reluctant;
 mod answers;
 mod copy;
 mod large_objects;
+mod left;
 mod listening;
 mod locks;
 mod messages;
@@ -108,7 +109,7 @@ async fn at_rest(session: &mut stellata_testkit::sql::Session) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(2), quiet).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), quiet).await.unwrap();
 }
 
 #[test]
@@ -137,7 +138,11 @@ fn every_call_is_dropped_at_every_poll() {
                     // The connection goes on as it is, or by way of the pool.
                     if polls % 4 >= 2 {
                         drop(lease);
+                        // The pool cleans it by itself, not when somebody borrows.
+                        at_rest(&mut watcher).await;
                         lease = pool.acquire().await.unwrap();
+                        assert_eq!(lease.status(), TransactionStatus::Idle, "{:?}", case.items);
+                        assert!(lease.is_quiet(), "{:?}", case.items);
                     }
                     is_whole(&mut lease, question).await;
                     for ask in subject.always {

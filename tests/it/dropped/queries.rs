@@ -52,6 +52,17 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        items: &["client Connection::settle"],
+        work: |c| {
+            Box::pin(async {
+                poll_and_drop(1, c.query::<(i32, String)>(ROWS, ())).await;
+                c.settle().await?;
+                assert!(c.is_quiet());
+                Ok(())
+            })
+        },
+    },
+    Case {
         items: &["client Connection::run"],
         work: |c| {
             Box::pin(async {
@@ -185,6 +196,20 @@ const CASES: &[Case] = &[
             Box::pin(async {
                 let planned = QueryOptions::new().plan(Plan::Generic);
                 c.with(planned).query_opt::<(i32,)>("select $1 + 3", (1,)).await.map(drop)
+            })
+        },
+    },
+    Case {
+        items: &["client With::query_rows"],
+        work: |c| Box::pin(async { c.with(options()).query_rows(ROWS, ()).await.map(drop) }),
+    },
+    Case {
+        items: &["client LimitedRows::next"],
+        work: |c| {
+            Box::pin(async {
+                let mut rows = c.with(options()).lend(ROWS, ())?;
+                while rows.next::<(i32, &str)>().await?.is_some() {}
+                Ok(())
             })
         },
     },

@@ -1,8 +1,10 @@
 //! What is asked on a connection.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_core::Stream;
 use stellata_client::{Connection, Error, ErrorKind, LargeObjectMode, LockMode, Oid, Params, Plan};
 use stellata_testkit::with_database;
 use tokio::time::{Instant, timeout};
@@ -55,6 +57,54 @@ fn on_a_silent_network_calls_with_a_limit_end_at_it() {
             let none = Params::new();
             c.with(options()).run(&"select 1", &none, |_| Ok(()), &mut |_| Ok(())).await.map(drop)
         }
+        "With::query_rows": |c, net| {
+            net.fall_silent();
+            c.with(options()).query_rows("select 1", ()).await.map(drop)
+        }
+        "With::execute with a plan": |c, net| {
+            net.fall_silent();
+            c.with(options().plan(Plan::Custom)).execute("select 1", ()).await.map(drop)
+        }
+        "With::execute, commit": |c, net| {
+            net.fall_silent();
+            let ended = c.with(options()).execute("commit", ()).await;
+            match ended.unwrap_err() {
+                lost if lost.kind() == ErrorKind::OutcomeUnknown => {
+                    Err(Error::new(ErrorKind::Timeout, lost.to_string()))
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        "LimitedRows::next": |c, net| {
+            let mut rows = c.with(options()).lend("select n from generate_series(1, 1000000) n", ())?;
+            rows.next::<(i32,)>().await?;
+            net.fall_silent();
+            let lost = loop {
+                match rows.next::<(i32,)>().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("they end"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(rows.next::<(i32,)>().await.unwrap_err().kind(), ErrorKind::Usage);
+            Err(lost)
+        }
+        "RowStream with a limit": |c, net| {
+            let sql = "select n from generate_series(1, 1000000) n";
+            let mut rows = c.with(options()).stream::<(i32,)>(sql, ())?;
+            let mut next = async || poll_fn(|cx| Pin::new(&mut rows).poll_next(cx)).await;
+            next().await.unwrap()?;
+            net.fall_silent();
+            let lost = loop {
+                match next().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break error,
+                    None => panic!("they end"),
+                }
+            };
+            assert!(next().await.is_none());
+            Err(lost)
+        }
         "Answers": |c, net| {
             let mut batch = c.batch()?.limit(LIMIT);
             batch.add("select 1", ())?.sync()?.add("select 2", ())?;
@@ -85,6 +135,7 @@ fn on_a_silent_network_calls_with_a_limit_end_at_it() {
         }
     };
     run_all(&calls);
+    println!("{} calls of a connection ended at a limit of their own", calls.len());
 }
 
 #[test]
@@ -234,6 +285,7 @@ fn on_a_silent_network_calls_without_a_limit_are_given_up_at_will() {
         }
     };
     run_all(&calls);
+    println!("{} calls without a limit were given up by their caller", calls.len());
 }
 
 fn run_all(calls: &[(&str, Call)]) {
