@@ -492,6 +492,27 @@ fn draining_cancels_what_does_not_end() {
 }
 
 #[test]
+fn draining_cancels_what_stands_behind_a_cancellation_that_is_under_way() {
+    with_database(async |database| {
+        // So late that the call does not wait for it.
+        let (port, requests) = late_cancels(database, || Duration::from_millis(400)).await;
+        let mut connection = Connection::connect(&through(database, port)).await.unwrap();
+        let mut batch = connection.batch().unwrap().limit(Duration::from_millis(100));
+        for _ in 0..2 {
+            batch.add("select pg_sleep(60)", ()).unwrap().sync().unwrap();
+        }
+        let mut answers = batch.send().unwrap();
+        assert_eq!(answers.count().await.unwrap_err().kind(), ErrorKind::Timeout);
+        drop(answers);
+        assert!(!connection.is_quiet());
+        connection.drain(Duration::from_secs(20)).await.unwrap();
+        // One for each of the two; but the server signals twice for each, which now and then hits both.
+        assert!((1..=2).contains(&requests.load(Ordering::Relaxed)));
+        one(&mut connection, 1).await;
+    });
+}
+
+#[test]
 fn plans_are_made_as_asked_in_one_trip() {
     with_database(async |database| {
         let proxy = Proxy::start(database.tcp()).unwrap();

@@ -14,7 +14,8 @@ pub(super) type Check = fn(&mut Expect<'_>) -> Result<(), ColumnError>;
 /// Takes each row.
 pub(super) type Sink<'s> = &'s mut (dyn FnMut(&mut Columns<'_>) -> Result<(), ColumnError> + Send);
 
-/// Says which column, which Rust type, which PostgreSQL type, and what is wrong; of an enum also which label.
+/// Says which column, which Rust type, which PostgreSQL type, and what is wrong; of an enum also which label. Where the row
+/// itself does not hold together, the two sides no longer agree on what follows, and that is said instead.
 #[cold]
 pub(super) fn decode_error(
     error: ColumnError,
@@ -24,6 +25,11 @@ pub(super) fn decode_error(
     reason: Option<&str>,
     body: Option<&[u8]>,
 ) -> Error {
+    if let Some(body) = body
+        && let Err(broken) = Columns::check(body, fields.len())
+    {
+        return Error::protocol(broken);
+    }
     let mut message = match fields.get(error.index) {
         Some(field) => {
             format!(

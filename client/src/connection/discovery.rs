@@ -303,7 +303,12 @@ impl Discovery {
         if self.held.as_ref().is_none_or(|held| held.call != call) {
             match check_columns(entry, check, &self.database.catalog()) {
                 Ok(()) => return Ok(true),
-                Err(Unfit::Wrong(error)) => return Err(error),
+                Err(Unfit::Wrong(error)) => {
+                    // A row where none was described has no columns to be read.
+                    let columns = entry.fields.as_ref().map_or(0, |fields| fields.len());
+                    Columns::check(body, columns).map_err(Error::protocol)?;
+                    return Err(error);
+                }
                 Err(Unfit::Unknown(wanted)) => self.hold(call, wanted),
             }
         }

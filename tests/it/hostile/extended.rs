@@ -73,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
                 let reply = new().parse_complete().parameter_types(&[]).no_data().bind_complete();
                 reply.row(SEVEN).complete("SELECT 1").ready('I')
             },
-            "Decode usable",
+            "Protocol closed",
         ),
         // Messages that are nothing but their type, with something in them.
         ("e-parse-with-body", new().message('1', b"x"), "Protocol closed"),
