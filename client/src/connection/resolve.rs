@@ -161,7 +161,7 @@ impl Connection {
                 }
                 Event::CommandComplete => {
                     let tag = Some(body.into());
-                    if rows.len() == 0 {
+                    if rows.is_empty() {
                         self.pass(event);
                     }
                     Behind::Answer { rows: std::mem::take(&mut rows), tag }
