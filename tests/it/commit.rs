@@ -189,8 +189,10 @@ fn the_outcome_of_a_commit_by_hand_is_never_lied_about() {
                 }
                 Err(error) => {
                     assert!(!is_there, "{what}: said to have failed, and is there: {error}");
-                    assert_eq!(error.kind(), ErrorKind::Server, "{what}: {error:?}");
-                    seen[3] += 1;
+                    // Of rows that are lent the columns are asked for first, when nothing is sent yet.
+                    let is_early = ENDS[way] == "lend" && error.is_fatal();
+                    assert!(error.kind() == ErrorKind::Server || is_early, "{what}: {error:?}");
+                    seen[3] += u32::from(!is_early);
                 }
             }
             assert!(!((is_refused || is_failed) && is_there), "{what}");

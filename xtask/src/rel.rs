@@ -145,7 +145,7 @@ const PROPERTIES: &[Property] = &[
             Step::Test { of: &["-p", TESTS, "--test", "crowd"], filter: &[] },
         ],
     },
-    Property { id: "R21", steps: &[whole(&["pool::deadlines"])] },
+    Property { id: "R21", steps: &[whole(&["pool::deadlines", "pool::hooks", "lanes::limits"])] },
     Property { id: "R22", steps: &[whole(&["pool::cleaning"])] },
     Property {
         id: "R24",
@@ -154,7 +154,15 @@ const PROPERTIES: &[Property] = &[
             whole(&["copy_out_that_is_dropped", "no_memory_grows"]),
         ],
     },
-    Property { id: "R25", steps: &[whole(&["full_buffers", "copy::flow", "slow_consumer"])] },
+    Property {
+        id: "R25",
+        steps: &[whole(&[
+            "full_buffers",
+            "copy::flow",
+            "slow_consumer",
+            "way_to_the_server_is_full",
+        ])],
+    },
     Property {
         id: "R26",
         steps: &[
