@@ -51,7 +51,7 @@
 //! ```
 //!
 //! [`Model`](derive@Model) has all that can be said of a struct, [`Entity`] and [`Query`] what is done with models, [`Db`],
-//! [`Transaction`] and [`Session`] what they run on, [`Error`] what can go wrong.
+//! [`Transaction`] and [`ConnectionExecutor`] what they run on, [`Error`] what can go wrong.
 //!
 //! What says where a database is and how to connect stands here too; all else that a connection can do (COPY, LISTEN,
 //! replication) is in [`client`], what a pool tells of itself in [`pool`], and what it takes to read and write a type of your own
@@ -70,7 +70,7 @@ mod schema;
 mod failure;
 mod cluster;
 mod executor;
-mod session;
+mod connection_executor;
 mod transaction;
 mod db;
 mod databases;
@@ -82,6 +82,7 @@ pub mod prelude;
 #[doc(hidden)]
 pub mod __private;
 
+pub use connection_executor::ConnectionExecutor;
 pub use databases::Databases;
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
@@ -115,7 +116,6 @@ pub use relation::field::{BelongsTo, HasMany, HasOne};
 pub use relation::handle::{Many, One};
 pub use schema::user_type::UserDefined;
 pub use schema::{Schema, SchemaError};
-pub use session::Session;
 pub use stellata_client as client;
 #[cfg(feature = "tracing")]
 pub use stellata_client::TraceOptions;

@@ -7,6 +7,7 @@ use stellata_client::{Statement, StatementKey};
 use stellata_pool::Sharing;
 use stellata_protocol::{Encode, FromRow, Params};
 
+use crate::connection_executor::ConnectionExecutor;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{
@@ -15,7 +16,6 @@ use crate::executor::{
 use crate::failure;
 use crate::model::table::Table;
 use crate::read_your_writes::ReadYourWrites;
-use crate::session::Session;
 use crate::transaction::Transaction;
 
 /// A statement in SQL, with `$1`, `$2`.. for values. Made by [`Db::sql`] and [`Transaction::sql`].
@@ -82,7 +82,7 @@ impl Transaction {
     }
 }
 
-impl Session<'_> {
+impl ConnectionExecutor<'_> {
     /// A statement in SQL.
     #[track_caller]
     pub fn sql<'a>(&'a self, text: &'a str) -> Sql<'a> {

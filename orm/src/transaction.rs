@@ -53,7 +53,7 @@ impl Transaction {
     /// The connection of the transaction, for what only a connection can do: COPY, batches, advisory locks, cursors. What is
     /// done on it is done in the transaction, and undone with it.
     ///
-    /// Until it is dropped the transaction itself can't be used; a [`Session`](crate::Session) on it can. What runs on it may set
+    /// Until it is dropped the transaction itself can't be used; a [`ConnectionExecutor`](crate::ConnectionExecutor) on it can. What runs on it may set
     /// savepoints of its own and must end them. It must not end the transaction (`commit`, `rollback`, `prepare transaction`):
     /// where it does, all that follows on the transaction, and its commit, are an [`ErrorKind::Transaction`].
     ///
@@ -161,7 +161,7 @@ impl Configured<'_> {
             Source::Pool(pool) | Source::Lanes(pool) | Source::Lane(pool, _) => {
                 begin(pool, None, settings, run).await
             }
-            Source::Session(_) => Err(Error::new(
+            Source::Connection(_) => Err(Error::new(
                 ErrorKind::Usage,
                 "a transaction on a session is begun by SQL: `session.sql(\"begin\")`",
             )

@@ -150,7 +150,7 @@ impl Source<'_> {
                 Ok((before, Some(after)))
             }
             // Whether a transaction is open on it is not known; no savepoint has this level.
-            Source::Session(_) => {
+            Source::Connection(_) => {
                 let (before, after) = Command::for_a_while(settings, 0)?;
                 Ok((before, Some(after)))
             }

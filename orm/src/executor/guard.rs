@@ -57,7 +57,9 @@ pub(super) fn lease_now(source: Source<'_>) -> Result<Option<Guard<'_>>> {
             Ok(Some(Guard::held(lease, held.take_pending())))
         }
         // Asked where it is waited for: this is inlined into the everyday way.
-        Source::Session(_) | Source::Cluster(..) | Source::Named(..) | Source::Set(..) => Ok(None),
+        Source::Connection(_) | Source::Cluster(..) | Source::Named(..) | Source::Set(..) => {
+            Ok(None)
+        }
     }
 }
 
@@ -77,7 +79,7 @@ pub(super) async fn lease(source: Source<'_>) -> Result<Guard<'_>> {
             held.check(depth)?;
             Ok(Guard::held(lease, held.take_pending()))
         }
-        Source::Session(session) => match session.now()? {
+        Source::Connection(session) => match session.now()? {
             Some(connection) => Ok(Guard::Held(connection, Vec::new())),
             None => Ok(Guard::Held(session.wait().await?, Vec::new())),
         },

@@ -49,7 +49,7 @@ pub(crate) async fn lend<'a>(source: Source<'a>, sql: &'a str, params: Params) -
         (Source::Held(held, _), Guard::Held(_, pending)) => {
             (Some(&**held), std::mem::take(pending))
         }
-        (Source::Session(session), _) => (Some(session), Vec::new()),
+        (Source::Connection(session), _) => (Some(session), Vec::new()),
         _ => (None, Vec::new()),
     };
     let (stay, is_set) = (pending.len(), before.is_some());

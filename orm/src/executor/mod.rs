@@ -38,7 +38,7 @@ pub(crate) mod sealed {
 impl sealed::Sealed for Configured<'_> {}
 
 /// What queries run on: a [`Db`](crate::Db), a [`Transaction`](crate::Transaction), or a connection that somebody holds, as a
-/// [`Session`](crate::Session).
+/// [`ConnectionExecutor`](crate::ConnectionExecutor).
 ///
 /// It is passed by shared reference, also as `&dyn Executor`, so that a function which takes one can be called from
 /// inside a transaction and from outside:
@@ -85,7 +85,7 @@ pub enum Source<'a> {
     Held(&'a Arc<Held>, u32),
     /// One that somebody holds.
     #[doc(hidden)]
-    Session(&'a dyn Hold),
+    Connection(&'a dyn Hold),
     /// Lent by a server of a cluster.
     #[doc(hidden)]
     Cluster(Route<'a>, Choice),

@@ -142,12 +142,12 @@ pub(crate) const CASES: &[Case] = &[
                     drop(connection);
                     Label::query().count(tx).await?;
                     let mut connection = tx.connection().await?;
-                    let inside = stellata::Session::on(&mut connection);
+                    let inside = stellata::ConnectionExecutor::on(&mut connection);
                     new!(Label { name: fresh() }).insert(&inside).await.map(drop)
                 })
                 .await?;
                 let mut lease = db.pool().acquire().await?;
-                let session = stellata::Session::on(&mut lease);
+                let session = stellata::ConnectionExecutor::on(&mut lease);
                 Artist::query().include(|a| (a.albums(), a.label())).all(&session).await?;
                 let rows = (0..3).map(|_| new!(Label { name: fresh() }));
                 Label::insert_many(rows).exec(&session).await?;

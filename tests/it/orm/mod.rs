@@ -12,7 +12,7 @@ mod models;
 mod named;
 mod read;
 mod relations;
-mod sessions;
+mod held_connections;
 mod settings;
 mod shown;
 mod sql;

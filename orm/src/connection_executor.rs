@@ -21,7 +21,7 @@ use crate::executor::{Executor, Hold, Lend, Source, sealed};
 /// # struct Account { #[model(key, identity)] id: Id<Account>, balance: i64 }
 /// # async fn example(db: &Db) -> stellata::Result<()> {
 /// use std::time::Duration;
-/// use stellata::Session;
+/// use stellata::ConnectionExecutor;
 /// use stellata::client::{LockKey, LockMode};
 ///
 /// let mut lease = db.pool().acquire().await?;
@@ -29,8 +29,8 @@ use crate::executor::{Executor, Hold, Lend, Source, sealed};
 /// let mut lock = lease.lock(key, LockMode::Exclusive, Duration::from_secs(10)).await?;
 ///
 /// // On the connection that holds the lock.
-/// let session = Session::on(&mut lock);
-/// Account::query().update(|a| a.balance.set(a.balance + 1)).all_rows().exec(&session).await?;
+/// let held = ConnectionExecutor::on(&mut lock);
+/// Account::query().update(|a| a.balance.set(a.balance + 1)).all_rows().exec(&held).await?;
 ///
 /// lock.release().await?;
 /// # Ok(())
@@ -38,17 +38,17 @@ use crate::executor::{Executor, Hold, Lend, Source, sealed};
 /// ```
 ///
 /// Statements run one after the other, in the transaction that is open on the connection, or each in its own. A transaction is
-/// begun and ended by SQL here (`session.sql("begin").exec()`); for one that is rolled back by itself, and that reaches its
+/// begun and ended by SQL here (`held.sql("begin").exec()`); for one that is rolled back by itself, and that reaches its
 /// connection all the same, see [`Db::transaction`](crate::Db::transaction) and
 /// [`Transaction::connection`](crate::Transaction::connection).
-pub struct Session<'c> {
+pub struct ConnectionExecutor<'c> {
     connection: Mutex<&'c mut Connection>,
     /// Whether rows are lent, so that the connection is not free before they are dropped.
     is_lent: AtomicBool,
 }
 
-impl<'c> Session<'c> {
-    /// Queries run on this connection. Afterwards, when the session is dropped, the connection is what it was before, with
+impl<'c> ConnectionExecutor<'c> {
+    /// Queries run on this connection. Afterwards, when this is dropped, the connection is what it was before, with
     /// what they did to it.
     pub fn on(connection: &'c mut Connection) -> Self {
         Self { connection: Mutex::new(connection), is_lent: AtomicBool::new(false) }
@@ -62,28 +62,28 @@ impl<'c> Session<'c> {
     fn check(&self) -> Result<()> {
         match self.is_lent.load(Ordering::Relaxed) {
             true => {
-                Err(Error::new(ErrorKind::Usage, "the session was used while rows of it are lent"))
+                Err(Error::new(ErrorKind::Usage, "the connection was used while rows of it are lent"))
             }
             false => Ok(()),
         }
     }
 }
 
-impl sealed::Sealed for Session<'_> {}
+impl sealed::Sealed for ConnectionExecutor<'_> {}
 
-impl Executor for Session<'_> {
+impl Executor for ConnectionExecutor<'_> {
     fn source(&self) -> Source<'_> {
-        Source::Session(self)
+        Source::Connection(self)
     }
 }
 
-impl Lend for Session<'_> {
+impl Lend for ConnectionExecutor<'_> {
     fn lend(&self, is_lent: bool) {
         self.is_lent.store(is_lent, Ordering::Relaxed);
     }
 }
 
-impl Hold for Session<'_> {
+impl Hold for ConnectionExecutor<'_> {
     fn now(&self) -> Result<Option<MappedMutexGuard<'_, Connection>>> {
         let Ok(guard) = self.connection.try_lock() else { return Ok(None) };
         self.check()?;
@@ -102,8 +102,8 @@ impl Hold for Session<'_> {
 type Waiting<'a> =
     Pin<Box<dyn Future<Output = Result<MappedMutexGuard<'a, Connection>>> + Send + 'a>>;
 
-impl fmt::Debug for Session<'_> {
+impl fmt::Debug for ConnectionExecutor<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
+        f.debug_struct("ConnectionExecutor").finish_non_exhaustive()
     }
 }

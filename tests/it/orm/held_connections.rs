@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stellata::client::{LockKey, LockMode};
 use stellata::prelude::*;
-use stellata::{Config, Error, ErrorKind, PoolOptions, Session, Settings};
+use stellata::{Config, ConnectionExecutor, Error, ErrorKind, PoolOptions, Settings};
 use stellata_testkit::{Proxy, with_database};
 
 use super::models::*;
@@ -26,7 +26,7 @@ fn models_are_read_from_and_written_to_a_temporary_table_of_a_lease() {
             .execute("create temporary table draft (id int primary key, title text)", ())
             .await
             .unwrap();
-        let mut session = Session::on(&mut lease);
+        let mut session = ConnectionExecutor::on(&mut lease);
         let draft = new!(Draft { id: 1, title: "a" }).insert(&session).await.unwrap();
         let rows = (2..5).map(|id| new!(Draft { id, title: "b" }));
         assert_eq!(Draft::insert_many(rows).exec(&session).await.unwrap(), 3);
@@ -64,7 +64,7 @@ fn a_lock_is_held_while_models_are_read_and_written() {
         let mut lease = db.pool().acquire().await.unwrap();
         let (key, limit) = (LockKey::named("plays"), Duration::from_secs(10));
         let mut lock = lease.lock(key, LockMode::Exclusive, limit).await.unwrap();
-        let session = Session::on(&mut lock);
+        let session = ConnectionExecutor::on(&mut lock);
         let album = Album::query().filter(|a| a.title.eq("Drunk")).one(&session).await.unwrap();
         Album::query()
             .update(|a| a.plays.set(a.plays + 1))
@@ -85,7 +85,7 @@ fn a_transaction_by_sql_and_settings_for_a_statement_are_those_of_the_session() 
     with_database(async |database| {
         let db = filled(database).await;
         let mut lease = db.pool().acquire().await.unwrap();
-        let session = Session::on(&mut lease);
+        let session = ConnectionExecutor::on(&mut lease);
         let set = session.with_settings(Settings::new().set("app.user", "anna"));
         let user = "select coalesce(current_setting('app.user', true), '')";
         for in_transaction in [false, true] {
@@ -119,7 +119,7 @@ fn a_copy_inside_a_transaction_of_models_holds_or_is_undone_with_it() {
                     assert_eq!(copy.rows(artists).await?, 2);
                     let busy = Label::query().count(tx).await.unwrap_err();
                     assert_eq!(busy.kind(), ErrorKind::Transaction, "{busy}");
-                    let inside = Session::on(&mut connection);
+                    let inside = ConnectionExecutor::on(&mut connection);
                     assert_eq!(Artist::query().count(&inside).await?, 5);
                     drop(connection);
                     assert_eq!(Artist::query().count(tx).await?, 5);
