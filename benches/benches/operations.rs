@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use stellata_benches::{client, schema};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use stellata::prelude::*;
+use stellata_benches::{client, model, schema};
 use stellata_client::{Config, Connection};
 use stellata_pool::{Pool, PoolOptions};
 use stellata_testkit::{Database, Server};
@@ -67,5 +68,42 @@ fn operations(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, operations);
+fn models(criterion: &mut Criterion) {
+    let (_database, config, runtime) = stage();
+    let db = runtime.block_on(Db::connect_with(config, PoolOptions::new().max(8))).unwrap();
+    let mut group = criterion.benchmark_group("model");
+    group.measurement_time(Duration::from_secs(3));
+    group.bench_function("W1 get by key", |bencher| {
+        bencher.iter(|| runtime.block_on(model::point(&db, 7)).unwrap());
+    });
+    group.bench_function("W1 filter and first", |bencher| {
+        bencher.iter(|| runtime.block_on(model::filtered(&db, 7)).unwrap());
+    });
+    group.bench_function("W3 insert one", |bencher| {
+        bencher.iter_batched(
+            || model::new_user("somebody", Some("brown")),
+            |user| runtime.block_on(user.insert(&db)).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(10_000));
+    group.bench_function("W2 10 000 rows", |bencher| {
+        bencher.iter(|| runtime.block_on(model::all(&db)).unwrap());
+    });
+    group.throughput(Throughput::Elements(100));
+    group.bench_function("W3 insert 100", |bencher| {
+        bencher.iter_batched(
+            || (0..100).map(|_| model::new_user("somebody", Some("brown"))).collect(),
+            |users| runtime.block_on(model::insert_many(&db, users)).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("W4 100 users, 10 posts, 5 comments", |bencher| {
+        bencher.iter(|| runtime.block_on(model::graph(&db, 100)).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(all, operations, models);
 criterion_main!(all);

@@ -61,9 +61,10 @@ impl<'c> ConnectionExecutor<'c> {
 
     fn check(&self) -> Result<()> {
         match self.is_lent.load(Ordering::Relaxed) {
-            true => {
-                Err(Error::new(ErrorKind::Usage, "the connection was used while rows of it are lent"))
-            }
+            true => Err(Error::new(
+                ErrorKind::Usage,
+                "the connection was used while rows of it are lent",
+            )),
             false => Ok(()),
         }
     }
