@@ -134,7 +134,13 @@ impl Connection {
         mode: LockMode,
     ) -> Result<Option<AdvisoryLock<'_>>> {
         // The guard is there before the question: whoever drops the future gives back what it may get.
-        let mut lock = AdvisoryLock { connection: self, key: key.into(), mode, held: false };
+        let mut lock = AdvisoryLock {
+            connection: self,
+            key: key.into(),
+            mode,
+            held: false,
+            asked_after: None,
+        };
         if lock.try_once().await? { Ok(Some(lock)) } else { Ok(None) }
     }
 
@@ -158,7 +164,13 @@ impl Connection {
         mode: LockMode,
         limit: Duration,
     ) -> Result<AdvisoryLock<'_>> {
-        let mut lock = AdvisoryLock { connection: self, key: key.into(), mode, held: false };
+        let mut lock = AdvisoryLock {
+            connection: self,
+            key: key.into(),
+            mode,
+            held: false,
+            asked_after: None,
+        };
         let mut patience = Patience::new(limit);
         while !patience.ask(lock.try_once()).await? {
             patience.wait().await?;
@@ -266,6 +278,8 @@ pub struct AdvisoryLock<'c> {
     key: LockKey,
     mode: LockMode,
     held: bool,
+    /// The server is asked for it: the newest call before that.
+    asked_after: Option<u64>,
 }
 
 impl AdvisoryLock<'_> {
@@ -293,9 +307,11 @@ impl AdvisoryLock<'_> {
     async fn try_once(&mut self) -> Result<bool> {
         let params = params(self.key)?;
         self.held = true;
+        self.asked_after = Some(self.connection.newest_call());
         let asked =
             self.connection.query_one::<(bool,)>(sql(Verb::Try, self.key, self.mode), &params);
         let got = asked.await;
+        self.asked_after = None;
         self.held = matches!(got, Ok((true,)));
         got.map(|(held,)| held)
     }
@@ -303,7 +319,12 @@ impl AdvisoryLock<'_> {
     /// Puts the unlocking together, and sends it where that can be done without waiting.
     fn give_back(&mut self) -> Result<()> {
         let params = params(self.key)?;
-        let is_first = self.connection.is_quiet();
+        // Whether the server gives the lock it says at once.
+        let is_asked = self.asked_after.is_some_and(|call| call != self.connection.newest_call());
+        if is_asked {
+            self.connection.ride();
+        }
+        let is_first = is_asked || self.connection.is_quiet();
         self.connection.begin_ahead()?;
         self.connection.submit(&sql(Verb::Unlock, self.key, self.mode), &params)?;
         self.connection.sync()?;

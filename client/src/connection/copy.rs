@@ -237,7 +237,8 @@ impl Connection {
     /// stream of the caller's own may need.
     #[cold]
     pub(crate) fn send_at_once(&mut self) {
-        let is_free = !self.held_up && self.leaving.is_none() && !self.is_closed();
+        let is_held_up = self.cancelling.is_some() || self.ahead.is_some();
+        let is_free = !is_held_up && self.leaving.is_none() && !self.is_closed();
         if is_free && tokio::runtime::Handle::try_current().is_ok() {
             // A failure is told by the next use.
             let _ = self.driver.poll_send(&mut Context::from_waker(Waker::noop()));

@@ -117,6 +117,7 @@ impl Connection {
             while self.advance()?.is_some() {}
             if self.driver.conversation.is_quiet() {
                 self.leaving = None;
+                self.held_up = false;
                 return Poll::Ready(self.still_there());
             }
             let filled = self.driver.poll_fill(cx)?;
@@ -286,9 +287,17 @@ impl Connection {
         }
     }
 
-    /// Says that what was put together while nothing was owed is answered at once: the next requests need not wait for that.
+    /// Says that what was asked last is answered at once, and all before it: the next requests need not wait for that. What is
+    /// being cancelled they have to wait for all the same.
     pub(crate) fn ride(&mut self) {
-        self.riding = Some(self.call);
+        if self.cancelling.is_none() && self.ahead.is_none() {
+            self.riding = Some(self.call);
+        }
+    }
+
+    /// The number of the newest call.
+    pub(crate) fn newest_call(&self) -> u64 {
+        self.call
     }
 
     /// Whether all that is owed is answered at once.
